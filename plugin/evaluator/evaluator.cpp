@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "evaluator.hpp"
+
+#include <dlfcn.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "error.hpp"
+
+namespace mdbench {
+namespace {
+
+/// Folder of the shared library that this code was linked into.
+std::filesystem::path own_folder() {
+  Dl_info here{};
+  if (dladdr(reinterpret_cast<const void*>(&load_evaluator), &here) == 0 || !here.dli_fname)
+    throw Error("cannot find the folder of the mdbench plugin");
+  return std::filesystem::absolute(here.dli_fname).parent_path();
+}
+
+/// Back ends are separate libraries so that LAMMPS starts without loading torch,
+/// and so that the plugin works where torch is absent.
+BackendFactory open_backend(const std::string& library) {
+  const auto path = own_folder() / library;
+  if (!std::filesystem::exists(path))
+    throw Error("the TorchScript evaluator is not installed (" + path.string() +
+                " is missing): install torch, then build mdbench again with MDBENCH_TORCH=ON");
+  // NODELETE: torch keeps threads and static objects that must outlive the plugin.
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (!handle)
+    throw Error(std::string("cannot load the TorchScript evaluator: ") + dlerror() +
+                " (run 'mdbench doctor'; after a change of torch, build mdbench again)");
+  const auto factory = reinterpret_cast<BackendFactory>(dlsym(handle, kBackendSymbol));
+  if (!factory)
+    throw Error(path.string() + " belongs to another version of mdbench: install mdbench again");
+  return factory;
+}
+
+/// Ring of `kNodes` atoms: every species, every atom has edges in both directions.
+constexpr int kNodes = 32, kReach = 4;
+
+}  // namespace
+
+std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options) {
+  if (options.evaluator == "native")
+    throw Error("evaluator native is not part of this version: leave 'evaluator' out or say "
+                "'evaluator torchscript'");
+  if (options.precision == "mixed")
+    throw Error("precision mixed needs the native evaluator: say 'precision single' or 'double'");
+  return std::unique_ptr<Evaluator>(open_backend(kTorchScriptBackend)(options));
+}
+
+void warm_up(Evaluator& evaluator) {
+  const ModelInfo& info = evaluator.info();
+  std::vector<std::int32_t> species, sender;
+  std::vector<std::int64_t> first_edge{0};
+  std::vector<double> edge_vector;
+  for (int i = 0; i < kNodes; ++i) {
+    species.push_back(i % static_cast<int>(info.atomic_numbers.size()));
+    for (int k = -kReach; k <= kReach; ++k) {
+      if (k == 0) continue;
+      sender.push_back((i + k + kNodes) % kNodes);
+      const double r = info.cutoff * (0.5 + 0.1 * std::abs(k));
+      const double x = 0.1 * (i % 7) * r, y = 0.2 * (k < 0 ? -r : r);
+      edge_vector.insert(edge_vector.end(), {x, y, std::sqrt(r * r - x * x - y * y)});
+    }
+    first_edge.push_back(static_cast<std::int64_t>(sender.size()));
+  }
+  NoHalo halo;
+  const Graph graph{kNodes, species, first_edge, sender, edge_vector};
+  // The first calls record types and compile; from the third on, times are steady.
+  for (int call = 0; call < 3; ++call) evaluator.evaluate(graph, halo);
+}
+
+}  // namespace mdbench

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph.hpp"
+
+namespace mdbench {
+
+/// Exchange of per-node data between the owners of atoms and their copies on other ranks.
+/// Collective: every rank calls it, also one without atoms. Arrays are [nodes * width].
+class Halo {
+ public:
+  virtual ~Halo() = default;
+  /// Copies each owner's row to all its copies.
+  virtual void forward(std::span<double> features, int width) = 0;
+  /// Adds each copy's row to its owner's and clears it.
+  virtual void reverse(std::span<double> gradients, int width) = 0;
+};
+
+/// The halo of a graph without copies: every node is owned here.
+class NoHalo final : public Halo {
+ public:
+  void forward(std::span<double>, int) override {}
+  void reverse(std::span<double>, int) override {}
+};
+
+/// What the user asked for.
+struct EvaluatorOptions {
+  std::string path;                  ///< model file
+  std::string evaluator = "auto";    ///< auto | torchscript | native
+  std::string device = "auto";       ///< auto | cpu | cuda | cuda:N
+  std::string precision = "model";   ///< model (as stored) | single | double | mixed
+  std::string head;                  ///< empty: the head chosen when the file was made
+  int local_rank = 0;                ///< rank on this host: picks the GPU of "cuda"
+  int threads = 0;                   ///< CPU threads; 0: leave the library's choice
+};
+
+/// What was loaded, and what will really run.
+struct ModelInfo {
+  std::vector<int> atomic_numbers;   ///< of species 0, 1, ...
+  double cutoff = 0.0;               ///< r_max, Angstrom
+  int num_layers = 0;                ///< message-passing layers
+  std::vector<std::string> heads;
+  std::string head;                  ///< the head in use
+  std::string precision;             ///< single | double
+  std::string stored_precision;      ///< precision of the weights in the file
+  std::string device;                ///< cpu | cuda:N
+  std::string kernel;                ///< e.g. "torchscript 2.13.0"
+  int threads = 1;
+};
+
+/// Seconds that one evaluation spent, by stage.
+struct EvaluationTimes {
+  double input = 0.0;     ///< handing the graph over
+  double forward = 0.0;
+  double backward = 0.0;
+  double output = 0.0;    ///< taking energies and gradients back
+};
+
+/// Result of one evaluation; the arrays belong to the evaluator and live until its next call.
+struct Evaluation {
+  std::span<const double> site_energy;    ///< [num_local] eV, isolated-atom energies included
+  std::span<const double> edge_gradient;  ///< [edges * 3] dE/d(edge_vector), eV/Angstrom
+  EvaluationTimes seconds;
+};
+
+/// A model that turns a graph into site energies and one energy gradient an edge.
+/// Not thread-safe: one thread at a time may call it.
+class Evaluator {
+ public:
+  virtual ~Evaluator() = default;
+  virtual const ModelInfo& info() const = 0;
+  /// Hops from a local atom over which the graph must reach: 1 where features go through the Halo.
+  virtual int halo_layers() const = 0;
+  /// Peak bytes taken on the accelerator so far; 0 on a CPU.
+  virtual std::size_t peak_device_bytes() const { return 0; }
+  /// @throws Error when the model fails or the graph does not fit it.
+  virtual const Evaluation& evaluate(const Graph& graph, Halo& halo) = 0;
+};
+
+/// Opens a model file with the evaluator that fits it.
+/// @throws Error naming the file and the remedy when it cannot be used.
+std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options);
+
+/// Runs a synthetic graph through the model so that compilation happens before step 1.
+void warm_up(Evaluator& evaluator);
+
+/// Entry point that a separately loaded back end exports under `kBackendSymbol`.
+using BackendFactory = Evaluator* (*)(const EvaluatorOptions&);
+inline constexpr char kTorchScriptBackend[] = "mdbench_torchscript.so";
+inline constexpr char kBackendSymbol[] = "mdbench_backend_v1";
+
+}  // namespace mdbench

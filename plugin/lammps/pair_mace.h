@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "evaluator.hpp"
+#include "graph_builder.hpp"
+#include "mace_settings.h"
+#include "pair.h"
+#include "run_timings.h"
+
+namespace LAMMPS_NS {
+
+/// `pair_style mace`: MACE models on the neighbourhoods of LAMMPS's atoms.
+///
+/// It asks LAMMPS for ghosts but not for a neighbour list: a partner with a long cutoff in
+/// hybrid/overlay, bond exclusions or list-page limits cannot change the graph.
+class PairMACE : public Pair {
+ public:
+  explicit PairMACE(class LAMMPS *lmp);
+  ~PairMACE() override;
+  PairMACE(const PairMACE &) = delete;
+  PairMACE &operator=(const PairMACE &) = delete;
+
+  void settings(int narg, char **arg) override;
+  void coeff(int narg, char **arg) override;
+  void init_style() override;
+  double init_one(int i, int j) override;
+  void compute(int eflag, int vflag) override;
+  void finish() override;
+
+  void write_restart(FILE *fp) override;
+  void read_restart(FILE *fp) override;
+  void write_restart_settings(FILE *fp) override;
+  void read_restart_settings(FILE *fp) override;
+
+  /// `fix pair`: "site_energy" (eV or kcal/mol), "num_neighbors" (within the model's cutoff).
+  void *extract_peratom(const char *name, int &columns) override;
+  double memory_usage() override;
+
+ private:
+  void allocate();
+  void load_model();
+  void map_elements();
+  void check_environment() const;
+  void check_bonded_exclusions() const;
+  void check_masses() const;
+  void check_decomposition();
+  void print_summary() const;
+
+  void refresh_atoms();
+  const mdbench::Evaluation *evaluate(const mdbench::Graph &graph);
+  void require_finite(const mdbench::Graph &graph, const mdbench::Evaluation &result) const;
+  void add_energies(const mdbench::Graph &graph, const mdbench::Evaluation &result);
+  void add_forces(const mdbench::Graph &graph, const mdbench::Evaluation &result);
+  void add_edge_virial(int i, int j, const double *d, const double *g);
+
+  /// Fails on all ranks with the text of the first rank that has one; collective.
+  void stop_if_any(const std::string &problem) const;
+  int rank_on_host() const;
+  void write_text(FILE *fp, const std::string &text) const;
+  std::string read_text(FILE *fp) const;
+
+  mdbench::MaceSettings settings_;
+  std::unique_ptr<mdbench::Evaluator> evaluator_;
+  std::unique_ptr<mdbench::GraphBuilder> builder_;
+  mdbench::RunTimings timings_;
+  double energy_unit_ = 1.0;  ///< LAMMPS energy units in an eV
+  bool warm_ = false, rebuild_needed_ = true;
+
+  std::vector<int> species_of_type_;  ///< [ntypes + 1]; -1: not ours
+  std::vector<std::int32_t> species_, owner_;
+  std::vector<double> site_energy_, num_neighbors_;
+};
+
+}  // namespace LAMMPS_NS

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+// Python binding of the engine-neutral core, so that it can be exercised without LAMMPS.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "error.hpp"
+#include "evaluator.hpp"
+#include "graph_builder.hpp"
+#include "model_file.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+using Int32s = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Int64s = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Vectors = nb::ndarray<const double, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
+
+template <class Array>
+auto view(const Array& array) {
+  return std::span(array.data(), array.size());
+}
+
+/// A NumPy array that owns a copy of the values.
+template <class T>
+nb::object to_numpy(std::span<const T> values, bool as_vectors = false) {
+  auto* data = new T[values.size()];
+  std::copy(values.begin(), values.end(), data);
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  std::size_t shape[2] = {as_vectors ? values.size() / 3 : values.size(), 3};
+  return nb::cast(nb::ndarray<nb::numpy, T>(data, as_vectors ? 2 : 1, shape, owner));
+}
+
+void check(bool condition, const char* message) {
+  if (!condition) throw nb::value_error(message);
+}
+
+nb::dict info_dict(const mdbench::ModelInfo& info) {
+  nb::dict d;
+  d["atomic_numbers"] = info.atomic_numbers;
+  d["cutoff_ang"] = info.cutoff;
+  d["num_layers"] = info.num_layers;
+  d["heads"] = info.heads;
+  d["head"] = info.head;
+  d["precision"] = info.precision;
+  d["stored_precision"] = info.stored_precision;
+  d["device"] = info.device;
+  d["kernel"] = info.kernel;
+  d["threads"] = info.threads;
+  return d;
+}
+
+/// Arrays from Python are checked: a wrong index would read outside them.
+void check_graph(const mdbench::Graph& graph, std::size_t num_kinds) {
+  const auto nodes = static_cast<std::int64_t>(graph.num_nodes());
+  const auto edges = static_cast<std::int64_t>(graph.num_edges());
+  check(graph.num_local <= graph.num_nodes(), "num_local exceeds the number of nodes");
+  check(graph.first_edge.size() == graph.num_nodes() + 1, "first_edge must have nodes + 1 entries");
+  check(graph.edge_vector.size() == 3 * graph.num_edges(), "edge_vector must be [edges, 3]");
+  check(graph.first_edge.front() == 0 && graph.first_edge.back() == edges,
+        "first_edge must run from 0 to the number of edges");
+  for (std::int64_t i = 0; i < nodes; ++i)
+    check(graph.first_edge[i] <= graph.first_edge[i + 1], "first_edge must not decrease");
+  for (const auto s : graph.species)
+    check(s >= 0 && static_cast<std::size_t>(s) < num_kinds, "species out of range");
+  for (const auto s : graph.sender) check(s >= 0 && s < nodes, "sender out of range");
+}
+
+nb::tuple evaluate(mdbench::Evaluator& evaluator, Int32s species, Int64s first_edge, Int32s sender,
+                   Vectors edge_vector, std::size_t num_local) {
+  const mdbench::Graph graph{num_local, view(species), view(first_edge), view(sender),
+                             view(edge_vector)};
+  check_graph(graph, evaluator.info().atomic_numbers.size());
+  mdbench::NoHalo halo;
+  const mdbench::Evaluation* result = nullptr;
+  {
+    nb::gil_scoped_release unlocked;
+    result = &evaluator.evaluate(graph, halo);
+  }
+  nb::dict seconds;
+  seconds["input"] = result->seconds.input;
+  seconds["forward"] = result->seconds.forward;
+  seconds["backward"] = result->seconds.backward;
+  seconds["output"] = result->seconds.output;
+  return nb::make_tuple(to_numpy(result->site_energy), to_numpy(result->edge_gradient, true),
+                        seconds);
+}
+
+void rebuild(mdbench::GraphBuilder& builder, std::size_t num_local, Vectors positions,
+             Int32s species, Int32s owner, double skin) {
+  const auto atoms = species.size();
+  check(positions.shape(0) == atoms && owner.size() == atoms && num_local <= atoms,
+        "positions, species and owner must have one row an atom");
+  for (const auto o : view(owner))
+    check(o >= 0 && static_cast<std::size_t>(o) < atoms, "owner out of range");
+  builder.rebuild({num_local, view(positions), view(species), view(owner)}, skin);
+}
+
+nb::dict update(mdbench::GraphBuilder& builder, Vectors positions) {
+  const mdbench::Graph& graph = builder.update(view(positions));
+  nb::dict d;
+  d["num_local"] = graph.num_local;
+  d["species"] = to_numpy(graph.species);
+  d["first_edge"] = to_numpy(graph.first_edge);
+  d["sender"] = to_numpy(graph.sender);
+  d["edge_vector"] = to_numpy(graph.edge_vector, true);
+  d["receiver_atom"] = to_numpy(builder.receiver_atom());
+  d["sender_atom"] = to_numpy(builder.sender_atom());
+  return d;
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+  m.doc() = "Engine-neutral core of mdbench: model files, graphs, evaluators.";
+  static const nb::exception<mdbench::Error> core_error(m, "CoreError");
+
+  m.def(
+      "inspect_model_file",
+      [](const std::string& path) {
+        const auto file = mdbench::inspect_model_file(path);
+        return nb::make_tuple(mdbench::describe(file.kind), file.sha256,
+                              file.kind == mdbench::ModelKind::torchscript);
+      },
+      "path"_a, "(description, sha256, is_torchscript) of a model file; checks its checksums.");
+
+  nb::class_<mdbench::Evaluator>(m, "Evaluator")
+      .def_prop_ro("info", [](const mdbench::Evaluator& e) { return info_dict(e.info()); })
+      .def("warm_up", [](mdbench::Evaluator& e) { mdbench::warm_up(e); })
+      .def("evaluate", &evaluate, "species"_a, "first_edge"_a, "sender"_a, "edge_vector"_a,
+           "num_local"_a,
+           "(site energies [num_local] eV, edge gradients [edges, 3] eV/A, seconds by stage)");
+
+  m.def(
+      "load_evaluator",
+      [](const std::string& path, const std::string& device, const std::string& precision,
+         const std::string& head, int threads) {
+        mdbench::EvaluatorOptions options;
+        options.path = path;
+        options.device = device;
+        options.precision = precision;
+        options.head = head;
+        options.threads = threads;
+        return mdbench::load_evaluator(options);
+      },
+      "path"_a, "device"_a = "auto", "precision"_a = "model", "head"_a = "", "threads"_a = 0);
+
+  nb::class_<mdbench::GraphBuilder>(m, "GraphBuilder")
+      .def(nb::init<double, int>(), "cutoff_ang"_a, "layers"_a)
+      .def("reach", &mdbench::GraphBuilder::reach, "skin_ang"_a)
+      .def("rebuild", &rebuild, "num_local"_a, "positions"_a, "species"_a, "owner"_a, "skin_ang"_a)
+      .def("update", &update, "positions"_a);
+}

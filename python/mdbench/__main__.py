@@ -1,0 +1,5 @@
+"""``python -m mdbench``."""
+
+from mdbench.cli import main
+
+main()

