@@ -168,7 +168,8 @@ void PairMACE::check_environment() const {
                "pair_style mace needs an atom map: add 'atom_modify map yes' before read_data");
   if (!force->newton_pair)
     error->all(FLERR, "pair_style mace needs 'newton on': remove 'newton off' from the input");
-  if (neighbor->exclude)
+  // neighbor->exclude itself is set only after this
+  if (neighbor->nex_type || neighbor->nex_group || neighbor->nex_mol)
     error->all(FLERR, "pair_style mace needs all neighbours: remove 'neigh_modify exclude' (freeze "
                       "atoms with 'fix setforce' instead)");
   if (comm->nprocs > 1 && comm->mode != Comm::SINGLE)

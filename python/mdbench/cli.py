@@ -1,0 +1,148 @@
+"""The command line: verbs only, no logic."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mdbench import __version__
+from mdbench.errors import MdbenchError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="MACE molecular dynamics in stock LAMMPS.",
+)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+class Dtype(StrEnum):
+    """Floating-point types of a model."""
+
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+
+
+class DispersionLabels(StrEnum):
+    """What the training labels say about dispersion."""
+
+    NONE = "none"
+    D3 = "d3"
+    FUNCTIONAL = "functional"
+    UNKNOWN = "unknown"
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer's callback form
+    if asked:
+        typer.echo(f"mdbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[  # noqa: FBT002
+        bool, typer.Option("--version", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """MACE molecular dynamics in stock LAMMPS."""
+    del version
+
+
+@app.command(epilog="Example: mdbench doctor")
+def doctor(*, as_json: Json = False) -> None:
+    """Check the installation; exits non-zero when something needed is missing."""
+    from mdbench.doctor import examine  # noqa: PLC0415 - keeps --help fast
+
+    findings = examine()
+    if as_json:
+        typer.echo(json.dumps([vars(f) for f in findings], indent=1))
+    else:
+        table = Table("", "check", "found", "remedy", box=None)
+        for f in findings:
+            mark = "[green]ok[/]" if f.ok else "[red]MISSING[/]" if f.required else "[yellow]-[/]"
+            table.add_row(mark, f.name, f.detail, "" if f.ok else f.remedy)
+        Console().print(table)
+    if not all(f.ok for f in findings if f.required):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: mdbench convert my.model --dtype float32")
+def convert(  # noqa: PLR0913 - one parameter an option
+    model: Annotated[Path, typer.Argument(help="A *.model file of mace-torch. It is code.")],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Default: NAME-lammps.pt beside it.")
+    ] = None,
+    head: Annotated[str | None, typer.Option(help="Needed when the model has several.")] = None,
+    dtype: Annotated[Dtype | None, typer.Option(help="Default: that of the weights.")] = None,
+    labels_include_dispersion: Annotated[
+        DispersionLabels, typer.Option(help="Kept in the file to guard against adding D3 twice.")
+    ] = DispersionLabels.UNKNOWN,
+    as_json: Json = False,
+) -> None:
+    """Convert a MACE model for pair_style mace, and check it against the Python model."""
+    from mdbench.model import convert as run_convert  # noqa: PLC0415
+    from mdbench.model import default_output, inspect  # noqa: PLC0415
+
+    description = inspect(model).description
+    target = output or default_output(model)
+    metadata = run_convert(
+        model,
+        target,
+        head=head,
+        dtype=dtype,
+        labels_include_dispersion=labels_include_dispersion,
+    )
+    sha256 = inspect(target).sha256
+    if as_json:
+        typer.echo(json.dumps({"output": str(target), "sha256": sha256, **metadata}))
+        return
+    typer.echo(f"{model}: {description}")
+    typer.echo(f"{target}: {metadata['dtype']}, head {metadata['head']}, sha256 {sha256}")
+
+
+@app.command(epilog="Example: mdbench verify my.model --structure frame.xyz")
+def verify(  # noqa: PLR0913 - one parameter an option
+    model: Annotated[Path, typer.Argument(help="*.model, or *-lammps.pt with --structure.")],
+    *,
+    structure: Annotated[Path | None, typer.Option(help="Any file that ASE reads.")] = None,
+    lammps_file: Annotated[
+        Path | None, typer.Option(help="Converted file to test; made anew if left out.")
+    ] = None,
+    head: Annotated[str | None, typer.Option()] = None,
+    dtype: Annotated[Dtype, typer.Option()] = Dtype.FLOAT64,
+    as_json: Json = False,
+) -> None:
+    """Compare LAMMPS with the MACE Python model and with finite differences."""
+    from mdbench.verify import verify as run_verify  # noqa: PLC0415
+
+    checks = run_verify(
+        model, structure=structure, lammps_file=lammps_file, head=head, dtype=dtype
+    )
+    if as_json:
+        typer.echo(json.dumps([c.as_dict() for c in checks], indent=1))
+    else:
+        table = Table("", "check", "largest difference", "limit", "unit", box=None)
+        for c in checks:
+            mark = "[green]ok[/]" if c.passed else "[red]FAILED[/]"
+            table.add_row(mark, c.name, f"{c.value:.1e}", f"{c.limit:.0e}", c.unit)
+        Console().print(table)
+    if not all(c.passed for c in checks):
+        raise typer.Exit(1)
+
+
+def main() -> NoReturn:
+    """Run the command line; problems become one line and exit code 1."""
+    try:
+        app()
+    except MdbenchError as problem:
+        sys.exit(f"mdbench: error: {problem}")
+    raise SystemExit(0)

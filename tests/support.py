@@ -1,0 +1,139 @@
+"""What several test files need: LAMMPS in this process and as a program, structures, checks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk
+
+from mdbench.engine import boxed, load_structure, open_lammps, read_result
+from mdbench.structure import fill_with_water, graphene, water_box, water_molecule
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+BUNDLED = ROOT / "models/graphene-water/graphene-water.model"
+BUNDLED_LAMMPS = ROOT / "models/graphene-water/graphene-water-lammps.pt"
+SPECIES = ["C", "O", "H"]
+
+
+def run_lmp(
+    script: str,
+    folder: Path,
+    *,
+    ranks: int = 1,
+    environment: dict[str, str] | None = None,
+    timeout_s: float = 300,
+) -> tuple[int, str]:
+    """Run the lmp program on an input text; returns its exit code and everything it printed."""
+    path = folder / "in.test"
+    path.write_text(script)
+    launch = [str(BIN / "mpiexec"), "-n", str(ranks)] if ranks > 1 else []
+    done = subprocess.run(
+        [*launch, str(BIN / "lmp"), "-log", "none", "-in", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
+        timeout=timeout_s,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+class Lammps:
+    """A LAMMPS in this process with a structure and `pair_style mace`; a context manager."""
+
+    def __init__(self, atoms, model, style="", *, species=None, setup="", more=""):
+        self.system = boxed(atoms, species)
+        self.lmp = open_lammps()
+        load_structure(self.lmp, self.system, setup)
+        self.commands(
+            f"pair_style mace {style}\npair_coeff * * {model} {' '.join(self.system.species)}\n"
+            f"compute virial all pressure NULL virial\n"
+            f"thermo_style custom step pe etotal c_virial[1]\n{more}"
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.lmp.close()
+
+    def commands(self, text):
+        self.lmp.commands_string(text)
+
+    def point(self):
+        """Energy, forces, virial now."""
+        self.commands("run 0 post no")
+        return read_result(self.lmp, self.system)
+
+    def move_to(self, positions):
+        """Set the positions [atoms, 3] in the structure's axes."""
+        raw = self.system.prism.vector_to_lammps(np.asarray(positions), wrap=False)
+        flat = np.ascontiguousarray(raw, dtype=np.float64).ravel()
+        self.lmp.scatter_atoms("x", 1, 3, flat.ctypes.data_as(__import__("ctypes").c_void_p))
+
+    def positions(self):
+        return np.array(self.lmp.gather_atoms("x", 1, 3)).reshape(-1, 3)
+
+    def velocities(self):
+        return np.array(self.lmp.gather_atoms("v", 1, 3)).reshape(-1, 3)
+
+
+def water_dimer() -> Atoms:
+    rng = np.random.default_rng(3)
+    positions = np.r_[water_molecule(rng), water_molecule(rng) + [2.9, 0.3, 0.2]]
+    return Atoms("OHHOHH", positions, pbc=False)
+
+
+def slab() -> Atoms:
+    """Graphene with three molecules on it, open along z."""
+    sheet = graphene(2, 1)
+    sheet.cell[2, 2] = 12.0
+    atoms = fill_with_water(sheet, 3, 2.9, 6.5, np.random.default_rng(4))
+    atoms.pbc = [True, True, False]
+    return rattled(atoms)
+
+
+def triclinic() -> Atoms:
+    """A sheared cell of carbon and water, smaller than any cutoff."""
+    cell = [[5.1, 0.0, 0.0], [1.9, 4.8, 0.0], [-1.2, 1.6, 5.3]]
+    rng = np.random.default_rng(5)
+    atoms = Atoms("C2", [[0.2, 0.1, 0.3], [1.5, 0.4, 0.2]], cell=cell, pbc=True)
+    atoms += Atoms("OHH", water_molecule(rng) + [2.6, 2.9, 3.0])
+    return rattled(atoms)
+
+
+def one_atom() -> Atoms:
+    return bulk("C", "fcc", a=3.6)
+
+
+def rattled(atoms: Atoms, sigma: float = 0.08, seed: int = 1) -> Atoms:
+    copy = atoms.copy()
+    copy.positions += np.random.default_rng(seed).normal(scale=sigma, size=copy.positions.shape)
+    return copy
+
+
+def carbon_crystal(repeat: int = 2, seed: int = 1) -> Atoms:
+    """An fcc crystal for the analytic model, rattled; three elements."""
+    atoms = bulk("C", "fcc", a=3.5, cubic=True).repeat(repeat)
+    rng = np.random.default_rng(seed)
+    atoms.symbols = rng.choice(SPECIES, len(atoms))
+    atoms.symbols[:3] = SPECIES
+    return rattled(atoms, 0.1, seed)
+
+
+STRUCTURES = {
+    "slab": slab,
+    "bulk": lambda: rattled(water_box(8, 6.3)),
+    "triclinic": triclinic,
+    "molecule": water_dimer,
+    "one_atom": one_atom,
+}
