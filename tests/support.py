@@ -28,13 +28,14 @@ def run_lmp(
     ranks: int = 1,
     environment: dict[str, str] | None = None,
     timeout_s: float = 300,
+    arguments: tuple[str, ...] | list[str] = (),
 ) -> tuple[int, str]:
     """Run the lmp program on an input text; returns its exit code and everything it printed."""
     path = folder / "in.test"
     path.write_text(script)
     launch = [str(BIN / "mpiexec"), "-n", str(ranks)] if ranks > 1 else []
     done = subprocess.run(
-        [*launch, str(BIN / "lmp"), "-log", "none", "-in", str(path)],
+        [*launch, str(BIN / "lmp"), "-log", "none", "-in", str(path), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -103,11 +104,11 @@ def slab() -> Atoms:
 
 
 def triclinic() -> Atoms:
-    """A sheared cell of carbon and water, smaller than any cutoff."""
-    cell = [[5.1, 0.0, 0.0], [1.9, 4.8, 0.0], [-1.2, 1.6, 5.3]]
-    rng = np.random.default_rng(5)
-    atoms = Atoms("C2", [[0.2, 0.1, 0.3], [1.5, 0.4, 0.2]], cell=cell, pbc=True)
-    atoms += Atoms("OHH", water_molecule(rng) + [2.6, 2.9, 3.0])
+    """A sheared cell of a carbon atom and a molecule, smaller than any cutoff."""
+    cell = np.array([[5.1, 0.0, 0.0], [1.9, 4.8, 0.0], [-1.2, 1.6, 5.3]])
+    rng = np.random.default_rng(132)  # the seed that keeps the molecule farthest from all images
+    atoms = Atoms("C", [[0.2, 0.1, 0.3]], cell=cell, pbc=True)
+    atoms += Atoms("OHH", water_molecule(rng) + rng.uniform(size=3) @ cell)
     return rattled(atoms)
 
 

@@ -137,8 +137,6 @@ int PairMACE::rank_on_host() const {
 }
 
 void PairMACE::init_style() {
-  if (settings_.model_path.empty())
-    error->all(FLERR, "pair_style mace has no model: add 'pair_coeff * * FILE EL1 EL2 ...'");
   if (!evaluator_) load_model();  // the settings came from a restart file
   check_environment();
   check_bonded_exclusions();

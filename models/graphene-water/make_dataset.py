@@ -1,0 +1,181 @@
+"""Sample and label graphene-water configurations with the reference force field.
+
+Usage: python make_dataset.py OUT.xyz SEED SCALE     (training set: train.xyz 1 1.6; test: test.xyz 2 0.15)
+
+Extended XYZ with REF_energy (eV), REF_forces (eV/A) and REF_stress (eV/A^3, ASE sign and order).
+Kinds: interfaces at several heights and temperatures, films with vacuum, bulk water, graphene,
+clusters; and three that dynamics at 298 K never visits but that a model must know to be repulsive:
+single molecules held 1.7-4 A over the sheet ("scan"), pairs of molecules at 2.2-4 A ("dimer"), and
+interfaces with molecules pushed towards the sheet and one another ("contact"). Without them the
+model has a hole at the sheet: water falls in within a picosecond.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.io import write
+
+from mdbench.reference_field import (
+    ATMOSPHERE_IN_EV_PER_ANG3,
+    KCAL_MOL_IN_EV,
+    open_reference,
+    positions,
+    relax_and_heat,
+)
+from mdbench.structure import fill_with_water, graphene, water_box, water_molecule
+
+EQUILIBRATION_STEPS = 2000
+MAX_FORCE_EV_PER_ANG = 15.0
+"""Drawn configurations beyond this are drawn again: walls a few eV high are high enough, and
+stronger forces would take the fit over."""
+VIRIAL = "compute virial all pressure NULL virial\nthermo_style custom step pe c_virial[1]"
+
+
+def labelled(atoms: Atoms, kind: str) -> Atoms:
+    """A copy with energy, forces and stress of the reference force field."""
+    lmp = open_reference(atoms)
+    lmp.commands_string(VIRIAL + "\nrun 0")
+    copy = Atoms(atoms.get_chemical_symbols(), atoms.positions, cell=atoms.cell, pbc=True)
+    copy.info["REF_energy"] = lmp.get_thermo("pe") * KCAL_MOL_IN_EV
+    forces = np.array(lmp.gather_atoms("f", 1, 3)).reshape(-1, 3)
+    copy.arrays["REF_forces"] = forces * KCAL_MOL_IN_EV
+    pressure = np.array(lmp.numpy.extract_compute("virial", 0, 1)) * ATMOSPHERE_IN_EV_PER_ANG3
+    copy.info["REF_stress"] = -pressure[[0, 1, 2, 5, 4, 3]]
+    copy.info["config_type"] = kind
+    lmp.close()
+    return copy
+
+
+def trajectory(
+    atoms: Atoms, temperature_k: float, frames: int, seed: int, stride: int = 400
+) -> list[Atoms]:
+    """Unlabelled frames of Langevin dynamics, every ``stride`` steps of 0.5 fs."""
+    lmp = open_reference(atoms)
+    relax_and_heat(lmp, temperature_k, seed, EQUILIBRATION_STEPS)
+    out = []
+    for _ in range(frames):
+        lmp.command(f"run {stride} post no")
+        copy = atoms.copy()
+        copy.positions = positions(lmp)
+        out.append(copy)
+    lmp.close()
+    return out
+
+
+def strained(atoms: Atoms, amount: float, rng: np.random.Generator) -> Atoms:
+    """A copy with each cell length changed by up to ``amount``, atoms with it."""
+    copy = atoms.copy()
+    copy.set_cell(atoms.cell.array * rng.uniform(1 - amount, 1 + amount, 3), scale_atoms=True)
+    return copy
+
+
+def sheet_with_water(nx: int, ny: int, waters: int, height: float, vacuum: float = 0.0) -> Atoms:
+    """Graphene with water above it, on a grid."""
+    sheet = graphene(nx, ny)
+    sheet.cell[2, 2] = height
+    return fill_with_water(sheet, waters, 2.8, height - 2.8 - vacuum, np.random.default_rng(waters))
+
+
+def scan(rng: np.random.Generator) -> Atoms:
+    """One molecule, its oxygen 1.7-4 A over a rippled sheet."""
+    atoms = graphene(4, 2)
+    atoms.cell[2, 2] = 16.0
+    atoms.positions += rng.normal(scale=0.03, size=atoms.positions.shape)
+    place = [*rng.uniform(0, 1, 2) * atoms.cell.lengths()[:2], 1.7 + 2.3 * rng.uniform() ** 1.5]
+    return atoms + Atoms("OHH", water_molecule(rng) * rng.uniform(0.94, 1.06) + place)
+
+
+def dimer(rng: np.random.Generator) -> Atoms:
+    """Two molecules with oxygens 2.2-4 A apart, in any orientation."""
+    way = rng.normal(size=3)
+    apart = way / np.linalg.norm(way) * rng.uniform(2.2, 4.0)
+    pair = [water_molecule(rng) * rng.uniform(0.94, 1.06) + 6 for _ in range(2)]
+    return Atoms("OHHOHH", np.r_[pair[0], pair[1] + apart], cell=[12.0] * 3, pbc=True)
+
+
+def contact(frame: Atoms, rng: np.random.Generator) -> Atoms:
+    """An interface frame with its molecules moved at random, some of them towards the sheet."""
+    lz = frame.cell[2, 2]
+    carbon = int((frame.numbers == 6).sum())
+    level = frame.positions[:carbon, 2].mean()
+    copy = frame.copy()
+    for first in range(carbon, len(frame), 3):
+        height = (frame.positions[first, 2] - level + lz / 2) % lz - lz / 2
+        shift = rng.normal(scale=0.1, size=3)
+        if abs(height) < 4.2 and rng.uniform() < 0.25:
+            shift[2] -= np.sign(height) * rng.uniform(0.1, max(0.2, abs(height) - 2.0))
+        copy.positions[first : first + 3] += shift
+    return copy
+
+
+def drawn(make: Callable[[], Atoms], kind: str) -> Atoms:
+    """A labelled random configuration whose forces are within the limit."""
+    while True:
+        atoms = labelled(make(), kind)
+        if np.abs(atoms.arrays["REF_forces"]).max() < MAX_FORCE_EV_PER_ANG:
+            return atoms
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Dynamics at one temperature: frames, the largest strain, steps between frames."""
+
+    kind: str
+    atoms: Atoms
+    temperature_k: float
+    frames: int
+    strain: float = 0.0
+    stride: int = 400
+
+
+def samplings() -> list[Sampling]:
+    """All dynamics of the data set."""
+    interface = sheet_with_water(4, 2, 32, 18.2)
+    dense = sheet_with_water(4, 2, 32, 14.92)
+    runs = [Sampling("interface", interface, t, 20, 0.03) for t in (298, 350, 450)]
+    runs += [Sampling("interface-dense", dense, t, 30, 0.03) for t in (298, 350, 450, 600)]
+    runs += [
+        Sampling("interface-thin", sheet_with_water(4, 2, 28, 18.2), 298, 20, 0.03),
+        Sampling("interface-vacuum", sheet_with_water(4, 2, 32, 33.0, vacuum=12.0), 320, 25),
+        Sampling("interface-film", sheet_with_water(5, 3, 24, 20.0, vacuum=8.0), 400, 20),
+    ]
+    for temperature, edge in ((280, 11.28), (320, 11.28), (400, 11.4), (600, 11.6), (330, 10.9)):
+        runs.append(Sampling("water", water_box(48, edge), temperature, 24, 0.03))
+    sheet = graphene(4, 3)
+    sheet.cell[2, 2] = 12.0
+    runs += [Sampling("graphene", sheet, t, 20, 0.02) for t in (300, 600)]
+    for waters, edge in ((1, 12.0), (2, 12.0), (4, 12.0), (8, 13.0)):
+        box = fill_with_water(
+            Atoms(cell=[edge] * 3, pbc=True), waters, 2.0, edge - 2.0, np.random.default_rng(waters)
+        )
+        runs.append(Sampling("cluster", box, 350, 20, stride=300))
+    return runs
+
+
+def main(path: str, seed: int, scale: float) -> None:
+    """Write a data set."""
+    rng = np.random.default_rng(seed)
+    out: list[Atoms] = []
+    for number, run in enumerate(samplings()):
+        frames = max(2, round(run.frames * scale))
+        first_seed = 1000 * seed + 17 * number
+        visited = trajectory(run.atoms, run.temperature_k, frames, first_seed, run.stride)
+        for k, frame in enumerate(visited):
+            change = run.strain if k % 3 == 2 else 0.0  # noqa: PLR2004 - every third frame
+            out.append(labelled(strained(frame, change, rng), run.kind))
+            if run.kind == "interface-dense" and k % 2 == 0:
+                out.append(drawn(lambda frame=frame: contact(frame, rng), "contact"))
+        print(run.kind, run.temperature_k, frames, flush=True)
+    out += [drawn(lambda: scan(rng), "scan") for _ in range(round(200 * scale))]
+    out += [drawn(lambda: dimer(rng), "dimer") for _ in range(round(80 * scale))]
+    write(path, out)
+    print(len(out), "frames ->", path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
