@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402 - after the choice of the back end
+from matplotlib import pyplot as plt
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = Path(__file__).with_name("graphene-water-lammps.pt")

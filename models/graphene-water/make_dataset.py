@@ -1,6 +1,7 @@
 """Sample and label graphene-water configurations with the reference force field.
 
-Usage: python make_dataset.py OUT.xyz SEED SCALE     (training set: train.xyz 1 1.6; test: test.xyz 2 0.15)
+Usage: python make_dataset.py OUT.xyz SEED SCALE
+Training set: train.xyz 1 1.3; test set: test.xyz 2 0.15
 
 Extended XYZ with REF_energy (eV), REF_forces (eV/A) and REF_stress (eV/A^3, ASE sign and order).
 Kinds: interfaces at several heights and temperatures, films with vacuum, bulk water, graphene,
@@ -13,8 +14,8 @@ model has a hole at the sheet: water falls in within a picosecond.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
@@ -28,6 +29,9 @@ from mdbench.reference_field import (
     relax_and_heat,
 )
 from mdbench.structure import fill_with_water, graphene, water_box, water_molecule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EQUILIBRATION_STEPS = 2000
 MAX_FORCE_EV_PER_ANG = 15.0
@@ -166,7 +170,7 @@ def main(path: str, seed: int, scale: float) -> None:
         first_seed = 1000 * seed + 17 * number
         visited = trajectory(run.atoms, run.temperature_k, frames, first_seed, run.stride)
         for k, frame in enumerate(visited):
-            change = run.strain if k % 3 == 2 else 0.0  # noqa: PLR2004 - every third frame
+            change = run.strain if k % 3 == 2 else 0.0
             out.append(labelled(strained(frame, change, rng), run.kind))
             if run.kind == "interface-dense" and k % 2 == 0:
                 out.append(drawn(lambda frame=frame: contact(frame, rng), "contact"))

@@ -45,8 +45,9 @@ constexpr int kNodes = 32, kReach = 4;
 
 std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options) {
   if (options.evaluator == "native")
-    throw Error("evaluator native is not part of this version: leave 'evaluator' out or say "
-                "'evaluator torchscript'");
+    throw Error(
+        "evaluator native is not part of this version: leave 'evaluator' out or say "
+        "'evaluator torchscript'");
   if (options.precision == "mixed")
     throw Error("precision mixed needs the native evaluator: say 'precision single' or 'double'");
   return std::unique_ptr<Evaluator>(open_backend(kTorchScriptBackend)(options));

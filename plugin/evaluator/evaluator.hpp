@@ -30,35 +30,35 @@ class NoHalo final : public Halo {
 
 /// What the user asked for.
 struct EvaluatorOptions {
-  std::string path;                  ///< model file
-  std::string evaluator = "auto";    ///< auto | torchscript | native
-  std::string device = "auto";       ///< auto | cpu | cuda | cuda:N
-  std::string precision = "model";   ///< model (as stored) | single | double | mixed
-  std::string head;                  ///< empty: the head chosen when the file was made
-  int local_rank = 0;                ///< rank on this host: picks the GPU of "cuda"
-  int threads = 0;                   ///< CPU threads; 0: leave the library's choice
+  std::string path;                 ///< model file
+  std::string evaluator = "auto";   ///< auto | torchscript | native
+  std::string device = "auto";      ///< auto | cpu | cuda | cuda:N
+  std::string precision = "model";  ///< model (as stored) | single | double | mixed
+  std::string head;                 ///< empty: the head chosen when the file was made
+  int local_rank = 0;               ///< rank on this host: picks the GPU of "cuda"
+  int threads = 0;                  ///< CPU threads; 0: leave the library's choice
 };
 
 /// What was loaded, and what will really run.
 struct ModelInfo {
-  std::vector<int> atomic_numbers;   ///< of species 0, 1, ...
-  double cutoff = 0.0;               ///< r_max, Angstrom
-  int num_layers = 0;                ///< message-passing layers
+  std::vector<int> atomic_numbers;  ///< of species 0, 1, ...
+  double cutoff = 0.0;              ///< r_max, Angstrom
+  int num_layers = 0;               ///< message-passing layers
   std::vector<std::string> heads;
-  std::string head;                  ///< the head in use
-  std::string precision;             ///< single | double
-  std::string stored_precision;      ///< precision of the weights in the file
-  std::string device;                ///< cpu | cuda:N
-  std::string kernel;                ///< e.g. "torchscript 2.13.0"
+  std::string head;              ///< the head in use
+  std::string precision;         ///< single | double
+  std::string stored_precision;  ///< precision of the weights in the file
+  std::string device;            ///< cpu | cuda:N
+  std::string kernel;            ///< e.g. "torchscript 2.13.0"
   int threads = 1;
 };
 
 /// Seconds that one evaluation spent, by stage.
 struct EvaluationTimes {
-  double input = 0.0;     ///< handing the graph over
+  double input = 0.0;  ///< handing the graph over
   double forward = 0.0;
   double backward = 0.0;
-  double output = 0.0;    ///< taking energies and gradients back
+  double output = 0.0;  ///< taking energies and gradients back
 };
 
 /// Result of one evaluation; the arrays belong to the evaluator and live until its next call.

@@ -164,13 +164,20 @@ ModelFile inspect_model_file(const std::string& path) {
 
 std::string describe(ModelKind kind) {
   switch (kind) {
-    case ModelKind::torchscript: return "a TorchScript archive (*-lammps.pt)";
-    case ModelKind::eager: return "a pickled mace-torch model (*.model)";
-    case ModelKind::state_dict: return "a dictionary of weights or training checkpoint";
-    case ModelKind::exported: return "a torch.export archive (*.pt2)";
-    case ModelKind::legacy_pickle: return "a pickle of torch < 1.6";
-    case ModelKind::safetensors: return "a safetensors file";
-    case ModelKind::unknown: break;
+    case ModelKind::torchscript:
+      return "a TorchScript archive (*-lammps.pt)";
+    case ModelKind::eager:
+      return "a pickled mace-torch model (*.model)";
+    case ModelKind::state_dict:
+      return "a dictionary of weights or training checkpoint";
+    case ModelKind::exported:
+      return "a torch.export archive (*.pt2)";
+    case ModelKind::legacy_pickle:
+      return "a pickle of torch < 1.6";
+    case ModelKind::safetensors:
+      return "a safetensors file";
+    case ModelKind::unknown:
+      break;
   }
   return "not a model file that mdbench knows";
 }

@@ -62,8 +62,7 @@ std::string sha256_hex(const void* data, std::size_t size) {
   tail[rest] = 0x80;
   const std::size_t padded = rest < 56 ? 64 : 128;
   const std::uint64_t length = std::uint64_t{size} * 8;
-  for (int i = 0; i < 8; ++i)
-    tail[padded - 1 - i] = static_cast<unsigned char>(length >> (8 * i));
+  for (int i = 0; i < 8; ++i) tail[padded - 1 - i] = static_cast<unsigned char>(length >> (8 * i));
   for (std::size_t at = 0; at < padded; at += 64) compress(state, tail.data() + at);
 
   std::string hex;

@@ -83,8 +83,9 @@ torch::Device choose_device(const EvaluatorOptions& options) {
   if (name == "cpu" || (name == "auto" && count == 0)) return torch::kCPU;
   if (name == "auto" || name == "cuda") {
     if (count == 0)
-      throw Error("device cuda was asked for and torch sees no GPU: say 'device cpu', or install "
-                  "a CUDA build of torch and check nvidia-smi");
+      throw Error(
+          "device cuda was asked for and torch sees no GPU: say 'device cpu', or install "
+          "a CUDA build of torch and check nvidia-smi");
     return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(options.local_rank % count));
   }
   int index = -1;
@@ -149,7 +150,8 @@ class TorchScriptEvaluator final : public Evaluator {
     for (int i = 0; i < numbers.numel(); ++i)
       info_.atomic_numbers.push_back(static_cast<int>(numbers[i].item<std::int64_t>()));
     info_.cutoff = wrapper_.attr("r_max").toTensor().item<double>();
-    info_.num_layers = static_cast<int>(wrapper_.attr("num_interactions").toTensor().item<std::int64_t>());
+    info_.num_layers =
+        static_cast<int>(wrapper_.attr("num_interactions").toTensor().item<std::int64_t>());
     model_ = wrapper_.attr("model").toModule();
     if (model_.hasattr("heads") && model_.attr("heads").isList())
       for (const c10::IValue& head : model_.attr("heads").toListRef())
@@ -159,7 +161,8 @@ class TorchScriptEvaluator final : public Evaluator {
       throw Error("model file '" + path_ + "' has no usable cutoff, layers or elements");
     for (const auto& tensor : state_tensors())
       if (tensor.is_floating_point() && !tensor.isfinite().all().item<bool>())
-        throw Error("model file '" + path_ + "' holds weights that are not finite numbers: "
+        throw Error("model file '" + path_ +
+                    "' holds weights that are not finite numbers: "
                     "training diverged or the file is damaged");
   }
 

@@ -4,19 +4,19 @@
 #pragma once
 
 extern "C" {
-typedef void *(*lammpsplugin_factory)(void *);
+typedef void* (*lammpsplugin_factory)(void*);
 
 typedef struct {
-  const char *version;
-  const char *style;
-  const char *name;
-  const char *info;
-  const char *author;
+  const char* version;
+  const char* style;
+  const char* name;
+  const char* info;
+  const char* author;
   lammpsplugin_factory creator;
-  void *handle;
+  void* handle;
 } lammpsplugin_t;
 
-typedef void (*lammpsplugin_regfunc)(lammpsplugin_t *, void *);
+typedef void (*lammpsplugin_regfunc)(lammpsplugin_t*, void*);
 
-void lammpsplugin_init(void *lmp, void *handle, void *regfunc);
+void lammpsplugin_init(void* lmp, void* handle, void* regfunc);
 }

@@ -21,17 +21,17 @@ struct MaceSettings {
   std::vector<std::string> elements;  ///< one a type; "NULL": not ours
 
   /// @throws Error on an unknown keyword (naming the nearest), a missing or a wrong value.
-  static MaceSettings parse_style(std::span<char *const> args);
+  static MaceSettings parse_style(std::span<char* const> args);
   /// Takes `* * FILE EL1 EL2 ...`. @throws Error
-  void parse_coeff(std::span<char *const> args, int num_types);
+  void parse_coeff(std::span<char* const> args, int num_types);
 
   /// The style's arguments alone (what a hybrid style stores), or with the coefficients.
   std::string to_text(bool with_coefficients) const;
   /// @throws Error when the text is not of this version.
-  static MaceSettings from_text(const std::string &text);
+  static MaceSettings from_text(const std::string& text);
 };
 
 /// Fails unless the file's hash is the one that the settings ask for. @throws Error
-void check_sha256(const MaceSettings &settings, const std::string &found);
+void check_sha256(const MaceSettings& settings, const std::string& found);
 
 }  // namespace mdbench

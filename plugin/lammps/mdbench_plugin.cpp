@@ -8,12 +8,12 @@
 #define LAMMPS_VERSION MDBENCH_LAMMPS_VERSION
 #endif
 
-static void *make_pair_mace(void *lmp) {
-  return new LAMMPS_NS::PairMACE(static_cast<LAMMPS_NS::LAMMPS *>(lmp));
+static void* make_pair_mace(void* lmp) {
+  return new LAMMPS_NS::PairMACE(static_cast<LAMMPS_NS::LAMMPS*>(lmp));
 }
 
-extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void *lmp, void *handle,
-                                                                         void *regfunc) {
+extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void* lmp, void* handle,
+                                                                         void* regfunc) {
   lammpsplugin_t plugin{};
   plugin.version = LAMMPS_VERSION;
   plugin.style = "pair";

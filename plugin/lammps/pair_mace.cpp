@@ -19,7 +19,7 @@ using namespace LAMMPS_NS;
 using mdbench::Decomposition;
 using mdbench::RunTimings;
 
-PairMACE::PairMACE(LAMMPS *lmp) : Pair(lmp) {
+PairMACE::PairMACE(LAMMPS* lmp) : Pair(lmp) {
   single_enable = 0;
   restartinfo = 1;
   one_coeff = 1;
@@ -42,8 +42,8 @@ void PairMACE::compute(int eflag, int vflag) {
   ev_init(eflag, vflag);
   timings_.start();
   refresh_atoms();
-  const double *x = atom->nlocal + atom->nghost > 0 ? atom->x[0] : nullptr;
-  const auto &graph = builder_->update({x, 3 * owner_.size()});
+  const double* x = atom->nlocal + atom->nghost > 0 ? atom->x[0] : nullptr;
+  const auto& graph = builder_->update({x, 3 * owner_.size()});
   timings_.lap(RunTimings::graph);
   timings_.count(graph);
   pvector[0] = static_cast<double>(graph.num_edges());
@@ -53,7 +53,7 @@ void PairMACE::compute(int eflag, int vflag) {
   // A rank without atoms has nothing to evaluate; TorchScript needs no collective call here.
   if (graph.num_local == 0) return;
 
-  const mdbench::Evaluation &result = *evaluate(graph);
+  const mdbench::Evaluation& result = *evaluate(graph);
   timings_.add(result.seconds);
   require_finite(graph, result);
   add_energies(graph, result);
@@ -75,29 +75,29 @@ void PairMACE::refresh_atoms() {
   if (!stale) return;
   owner_.resize(all);
   for (std::size_t i = 0; i < all; ++i) owner_[i] = atom->map(atom->tag[i]);
-  const double *x = all > 0 ? atom->x[0] : nullptr;
+  const double* x = all > 0 ? atom->x[0] : nullptr;
   try {
     builder_->rebuild({static_cast<std::size_t>(atom->nlocal), {x, 3 * all}, species_, owner_},
                       neighbor->skin);
-  } catch (const mdbench::Error &problem) {
+  } catch (const mdbench::Error& problem) {
     error->one(FLERR, std::string("pair_style mace: ") + problem.what());
   }
   rebuild_needed_ = false;
   timings_.lap(RunTimings::list);
 }
 
-const mdbench::Evaluation *PairMACE::evaluate(const mdbench::Graph &graph) {
+const mdbench::Evaluation* PairMACE::evaluate(const mdbench::Graph& graph) {
   mdbench::NoHalo halo;
   try {
     return &evaluator_->evaluate(graph, halo);
-  } catch (const std::exception &problem) {
+  } catch (const std::exception& problem) {
     error->one(FLERR, std::string("pair_style mace: ") + problem.what());
   }
 }
 
 /// LAMMPS itself integrates NaN to the end of the run and exits with 0.
-void PairMACE::require_finite(const mdbench::Graph &graph,
-                              const mdbench::Evaluation &result) const {
+void PairMACE::require_finite(const mdbench::Graph& graph,
+                              const mdbench::Evaluation& result) const {
   double sum = 0.0;
   for (const double g : result.edge_gradient) sum += std::abs(g);
   for (const double e : result.site_energy) sum += std::abs(e);
@@ -106,7 +106,7 @@ void PairMACE::require_finite(const mdbench::Graph &graph,
   std::size_t closest = 0;
   double shortest2 = INFINITY;
   for (std::size_t e = 0; e < graph.num_edges(); ++e) {
-    const double *d = &graph.edge_vector[3 * e];
+    const double* d = &graph.edge_vector[3 * e];
     const double r2 = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
     if (!(r2 >= shortest2)) shortest2 = r2, closest = e;
   }
@@ -121,7 +121,7 @@ void PairMACE::require_finite(const mdbench::Graph &graph,
                         "; check the structure, the timestep and the model's range");
 }
 
-void PairMACE::add_energies(const mdbench::Graph &graph, const mdbench::Evaluation &result) {
+void PairMACE::add_energies(const mdbench::Graph& graph, const mdbench::Evaluation& result) {
   for (std::size_t node = 0; node < graph.num_local; ++node) {
     const int i = builder_->node_atom()[node];
     const double energy = energy_unit_ * result.site_energy[node];
@@ -133,9 +133,9 @@ void PairMACE::add_energies(const mdbench::Graph &graph, const mdbench::Evaluati
 }
 
 /// With d = x_j - x_i and g = dE/dd: the force on j is -g, on i +g.
-void PairMACE::add_forces(const mdbench::Graph &graph, const mdbench::Evaluation &result) {
+void PairMACE::add_forces(const mdbench::Graph& graph, const mdbench::Evaluation& result) {
   const auto receiver = builder_->receiver_atom(), sender = builder_->sender_atom();
-  double **f = atom->f;
+  double** f = atom->f;
   for (std::size_t e = 0; e < graph.num_edges(); ++e) {
     const int i = receiver[e], j = sender[e];
     double g[3];
@@ -150,11 +150,11 @@ void PairMACE::add_forces(const mdbench::Graph &graph, const mdbench::Evaluation
 
 /// The virial of an edge is -d (x) g, half of it each atom's: as mace-torch's atomic virials, and
 /// LAMMPS's centroid form for the two atoms of an edge.
-void PairMACE::add_edge_virial(int i, int j, const double *d, const double *g) {
+void PairMACE::add_edge_virial(int i, int j, const double* d, const double* g) {
   const double v[9] = {-d[0] * g[0], -d[1] * g[1], -d[2] * g[2], -d[0] * g[1], -d[0] * g[2],
                        -d[1] * g[2], -d[1] * g[0], -d[2] * g[0], -d[2] * g[1]};
-  const double symmetric[6] = {v[0], v[1], v[2], 0.5 * (v[3] + v[6]), 0.5 * (v[4] + v[7]),
-                               0.5 * (v[5] + v[8])};
+  const double symmetric[6] = {
+      v[0], v[1], v[2], 0.5 * (v[3] + v[6]), 0.5 * (v[4] + v[7]), 0.5 * (v[5] + v[8])};
   if (vflag_global)
     for (int k = 0; k < 6; ++k) virial[k] += symmetric[k];
   if (vflag_atom)
@@ -177,7 +177,7 @@ void PairMACE::finish() {
   timings_.reset();
 }
 
-void *PairMACE::extract_peratom(const char *name, int &columns) {
+void* PairMACE::extract_peratom(const char* name, int& columns) {
   columns = 0;
   if (std::strcmp(name, "site_energy") == 0) return site_energy_.data();
   if (std::strcmp(name, "num_neighbors") == 0) return num_neighbors_.data();

@@ -18,25 +18,25 @@ namespace LAMMPS_NS {
 /// hybrid/overlay, bond exclusions or list-page limits cannot change the graph.
 class PairMACE : public Pair {
  public:
-  explicit PairMACE(class LAMMPS *lmp);
+  explicit PairMACE(class LAMMPS* lmp);
   ~PairMACE() override;
-  PairMACE(const PairMACE &) = delete;
-  PairMACE &operator=(const PairMACE &) = delete;
+  PairMACE(const PairMACE&) = delete;
+  PairMACE& operator=(const PairMACE&) = delete;
 
-  void settings(int narg, char **arg) override;
-  void coeff(int narg, char **arg) override;
+  void settings(int narg, char** arg) override;
+  void coeff(int narg, char** arg) override;
   void init_style() override;
   double init_one(int i, int j) override;
   void compute(int eflag, int vflag) override;
   void finish() override;
 
-  void write_restart(FILE *fp) override;
-  void read_restart(FILE *fp) override;
-  void write_restart_settings(FILE *fp) override;
-  void read_restart_settings(FILE *fp) override;
+  void write_restart(FILE* fp) override;
+  void read_restart(FILE* fp) override;
+  void write_restart_settings(FILE* fp) override;
+  void read_restart_settings(FILE* fp) override;
 
   /// `fix pair`: "site_energy" (eV or kcal/mol), "num_neighbors" (within the model's cutoff).
-  void *extract_peratom(const char *name, int &columns) override;
+  void* extract_peratom(const char* name, int& columns) override;
   double memory_usage() override;
 
  private:
@@ -50,17 +50,17 @@ class PairMACE : public Pair {
   void print_summary() const;
 
   void refresh_atoms();
-  const mdbench::Evaluation *evaluate(const mdbench::Graph &graph);
-  void require_finite(const mdbench::Graph &graph, const mdbench::Evaluation &result) const;
-  void add_energies(const mdbench::Graph &graph, const mdbench::Evaluation &result);
-  void add_forces(const mdbench::Graph &graph, const mdbench::Evaluation &result);
-  void add_edge_virial(int i, int j, const double *d, const double *g);
+  const mdbench::Evaluation* evaluate(const mdbench::Graph& graph);
+  void require_finite(const mdbench::Graph& graph, const mdbench::Evaluation& result) const;
+  void add_energies(const mdbench::Graph& graph, const mdbench::Evaluation& result);
+  void add_forces(const mdbench::Graph& graph, const mdbench::Evaluation& result);
+  void add_edge_virial(int i, int j, const double* d, const double* g);
 
   /// Fails on all ranks with the text of the first rank that has one; collective.
-  void stop_if_any(const std::string &problem) const;
+  void stop_if_any(const std::string& problem) const;
   int rank_on_host() const;
-  void write_text(FILE *fp, const std::string &text) const;
-  std::string read_text(FILE *fp) const;
+  void write_text(FILE* fp, const std::string& text) const;
+  std::string read_text(FILE* fp) const;
 
   mdbench::MaceSettings settings_;
   std::unique_ptr<mdbench::Evaluator> evaluator_;

@@ -28,18 +28,18 @@ namespace {
 constexpr double kMassTolerance = 0.02;
 
 template <class Body>
-std::string problem_of(Body &&body) {
+std::string problem_of(Body&& body) {
   try {
     body();
     return {};
-  } catch (const mdbench::Error &problem) {
+  } catch (const mdbench::Error& problem) {
     return problem.what();
   }
 }
 
 }  // namespace
 
-void PairMACE::stop_if_any(const std::string &problem) const {
+void PairMACE::stop_if_any(const std::string& problem) const {
   int ranks = comm->nprocs, first = problem.empty() ? ranks : comm->me;
   MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, world);
   if (first == ranks) return;
@@ -51,7 +51,7 @@ void PairMACE::stop_if_any(const std::string &problem) const {
   error->all(FLERR, text);
 }
 
-void PairMACE::settings(int narg, char **arg) {
+void PairMACE::settings(int narg, char** arg) {
   stop_if_any(problem_of([&] {
     settings_ = mdbench::MaceSettings::parse_style({arg, static_cast<std::size_t>(narg)});
   }));
@@ -62,11 +62,12 @@ void PairMACE::settings(int narg, char **arg) {
 
 void PairMACE::check_decomposition() {
   if (settings_.decomposition == Decomposition::none && comm->nprocs > 1)
-    error->all(FLERR, "pair_style mace no_domain_decomposition runs on one MPI rank and there are " +
-                          std::to_string(comm->nprocs) + ": leave the keyword out");
+    error->all(FLERR,
+               "pair_style mace no_domain_decomposition runs on one MPI rank and there are " +
+                   std::to_string(comm->nprocs) + ": leave the keyword out");
 }
 
-void PairMACE::coeff(int narg, char **arg) {
+void PairMACE::coeff(int narg, char** arg) {
   if (!allocated) allocate();
   stop_if_any(problem_of(
       [&] { settings_.parse_coeff({arg, static_cast<std::size_t>(narg)}, atom->ntypes); }));
@@ -99,7 +100,7 @@ void PairMACE::load_model() {
     evaluator_ = mdbench::load_evaluator(options);
     map_elements();
   }));
-  const auto &info = evaluator_->info();
+  const auto& info = evaluator_->info();
   const int layers = std::max(1, evaluator_->halo_layers());
   builder_ = std::make_unique<mdbench::GraphBuilder>(info.cutoff, layers);
   warm_ = false;
@@ -107,10 +108,10 @@ void PairMACE::load_model() {
 }
 
 void PairMACE::map_elements() {
-  const auto &numbers = evaluator_->info().atomic_numbers;
+  const auto& numbers = evaluator_->info().atomic_numbers;
   species_of_type_.assign(atom->ntypes + 1, -1);
   for (int type = 1; type <= atom->ntypes; ++type) {
-    const std::string &name = settings_.elements[type - 1];
+    const std::string& name = settings_.elements[type - 1];
     if (name == "NULL") continue;
     const auto found = std::ranges::find(numbers, mdbench::atomic_number(name));
     if (found == numbers.end()) {
@@ -168,8 +169,9 @@ void PairMACE::check_environment() const {
     error->all(FLERR, "pair_style mace needs 'newton on': remove 'newton off' from the input");
   // neighbor->exclude itself is set only after this
   if (neighbor->nex_type || neighbor->nex_group || neighbor->nex_mol)
-    error->all(FLERR, "pair_style mace needs all neighbours: remove 'neigh_modify exclude' (freeze "
-                      "atoms with 'fix setforce' instead)");
+    error->all(FLERR,
+               "pair_style mace needs all neighbours: remove 'neigh_modify exclude' (freeze "
+               "atoms with 'fix setforce' instead)");
   if (comm->nprocs > 1 && comm->mode != Comm::SINGLE)
     error->all(FLERR, "pair_style mace on several ranks needs 'comm_modify mode single'");
 }
@@ -177,7 +179,7 @@ void PairMACE::check_environment() const {
 /// Bonded neighbours belong to the model: a factor other than 1 says that the user has a classical
 /// force field in mind for these atoms.
 void PairMACE::check_bonded_exclusions() const {
-  const double *special = force->special_lj;
+  const double* special = force->special_lj;
   if (special[1] == 1.0 && special[2] == 1.0 && special[3] == 1.0) return;
   int bonded = 0;
   if (atom->molecular == Atom::MOLECULAR && atom->nspecial)
@@ -185,8 +187,9 @@ void PairMACE::check_bonded_exclusions() const {
       bonded |= species_of_type_[atom->type[i]] >= 0 && atom->nspecial[i][2] > 0;
   MPI_Allreduce(MPI_IN_PLACE, &bonded, 1, MPI_INT, MPI_MAX, world);
   if (bonded)
-    error->all(FLERR, "pair_style mace needs bonded neighbours too: add 'special_bonds lj/coul 1 1 "
-                      "1', or remove the bonds from the data file");
+    error->all(FLERR,
+               "pair_style mace needs bonded neighbours too: add 'special_bonds lj/coul 1 1 "
+               "1', or remove the bonds from the data file");
 }
 
 /// Elements in the wrong order run happily and mean nothing; masses tell.
@@ -195,7 +198,7 @@ void PairMACE::check_masses() const {
   for (int type = 1; type <= atom->ntypes; ++type) {
     const int z = mdbench::atomic_number(settings_.elements[type - 1]);
     if (z == 0 || std::abs(atom->mass[type] - mdbench::element(z).mass) < 1.0) continue;
-    for (const std::string &other : settings_.elements) {
+    for (const std::string& other : settings_.elements) {
       const int wrong = mdbench::atomic_number(other);
       if (wrong == 0 || std::abs(atom->mass[type] - mdbench::element(wrong).mass) > kMassTolerance)
         continue;
@@ -208,7 +211,7 @@ void PairMACE::check_masses() const {
 
 void PairMACE::print_summary() const {
   if (comm->me != 0) return;
-  const auto &info = evaluator_->info();
+  const auto& info = evaluator_->info();
   std::string text = "MACE model " + settings_.model_path + "\n  SHA-256 " +
                      settings_.model_sha256 + "\n  " + info.kernel + ", " + info.precision +
                      " precision, device " + info.device + ", " + std::to_string(info.threads) +
@@ -237,13 +240,13 @@ double PairMACE::init_one(int i, int j) {
   return evaluator_->info().cutoff;
 }
 
-void PairMACE::write_text(FILE *fp, const std::string &text) const {
+void PairMACE::write_text(FILE* fp, const std::string& text) const {
   const int size = static_cast<int>(text.size());
   fwrite(&size, sizeof size, 1, fp);
   fwrite(text.data(), 1, text.size(), fp);
 }
 
-std::string PairMACE::read_text(FILE *fp) const {
+std::string PairMACE::read_text(FILE* fp) const {
   int size = 0;
   std::string text;
   if (comm->me == 0) {
@@ -258,12 +261,12 @@ std::string PairMACE::read_text(FILE *fp) const {
   return text;
 }
 
-void PairMACE::write_restart(FILE *fp) { write_text(fp, settings_.to_text(true)); }
-void PairMACE::write_restart_settings(FILE *fp) { write_text(fp, settings_.to_text(false)); }
-void PairMACE::read_restart_settings(FILE *fp) { read_restart(fp); }
+void PairMACE::write_restart(FILE* fp) { write_text(fp, settings_.to_text(true)); }
+void PairMACE::write_restart_settings(FILE* fp) { write_text(fp, settings_.to_text(false)); }
+void PairMACE::read_restart_settings(FILE* fp) { read_restart(fp); }
 
 /// The model itself is opened by init_style, so that a new pair_coeff can replace it.
-void PairMACE::read_restart(FILE *fp) {
+void PairMACE::read_restart(FILE* fp) {
   if (!allocated) allocate();
   const std::string text = read_text(fp);
   stop_if_any(problem_of([&] { settings_ = mdbench::MaceSettings::from_text(text); }));

@@ -9,11 +9,11 @@
 namespace mdbench {
 namespace {
 
-constexpr const char *kNames[RunTimings::num_stages] = {
+constexpr const char* kNames[RunTimings::num_stages] = {
     "neighbour list", "graph", "model input", "forward", "backward", "model output", "forces"};
 
-std::string format(const char *pattern, ...) __attribute__((format(printf, 1, 2)));
-std::string format(const char *pattern, ...) {
+std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
+std::string format(const char* pattern, ...) {
   char line[256];
   va_list args;
   va_start(args, pattern);
@@ -43,7 +43,7 @@ void RunTimings::lap(Stage stage) {
   if (stage == list) ++rebuilds_;
 }
 
-void RunTimings::add(const EvaluationTimes &seconds) {
+void RunTimings::add(const EvaluationTimes& seconds) {
   seconds_[input] += seconds.input;
   seconds_[forward] += seconds.forward;
   seconds_[backward] += seconds.backward;
@@ -51,14 +51,14 @@ void RunTimings::add(const EvaluationTimes &seconds) {
   last_ = Clock::now();
 }
 
-void RunTimings::count(const Graph &graph) {
+void RunTimings::count(const Graph& graph) {
   ++steps_;
   edges_ += static_cast<double>(graph.num_edges());
   nodes_ += static_cast<double>(graph.num_nodes());
   local_ += static_cast<double>(graph.num_local);
 }
 
-std::string RunTimings::table(MPI_Comm world, const ModelInfo &info,
+std::string RunTimings::table(MPI_Comm world, const ModelInfo& info,
                               std::size_t peak_device_bytes) const {
   int ranks = 1;
   MPI_Comm_size(world, &ranks);
@@ -72,20 +72,20 @@ std::string RunTimings::table(MPI_Comm world, const ModelInfo &info,
   }
   const double model = mean[forward] + mean[backward];
   const double per_step = 1.0 / steps;
-  std::string text = format("\nMACE timing: %s, %s, %s, %d thread(s) x %d rank(s)\n",
-                            info.kernel.c_str(), info.precision.c_str(), info.device.c_str(),
-                            info.threads, ranks);
-  text += format("%.0f evaluations, %.0f list builds, %.0f atoms, %.0f halo atoms, %.0f edges\n",
-                 steps, reduced(rebuilds_, MPI_MAX, world),
-                 reduced(local_, MPI_SUM, world) * per_step,
-                 reduced(nodes_ - local_, MPI_SUM, world) * per_step,
-                 reduced(edges_, MPI_SUM, world) * per_step);
+  std::string text =
+      format("\nMACE timing: %s, %s, %s, %d thread(s) x %d rank(s)\n", info.kernel.c_str(),
+             info.precision.c_str(), info.device.c_str(), info.threads, ranks);
+  text +=
+      format("%.0f evaluations, %.0f list builds, %.0f atoms, %.0f halo atoms, %.0f edges\n", steps,
+             reduced(rebuilds_, MPI_MAX, world), reduced(local_, MPI_SUM, world) * per_step,
+             reduced(nodes_ - local_, MPI_SUM, world) * per_step,
+             reduced(edges_, MPI_SUM, world) * per_step);
   text += "Stage          |  mean s  |  max s   | ms/step  | %total\n";
   for (int s = 0; s < num_stages; ++s)
     text += format("%-14s | %8.4g | %8.4g | %8.4g | %6.2f\n", kNames[s], mean[s], most[s],
                    1e3 * mean[s] * per_step, total > 0 ? 100.0 * mean[s] / total : 0.0);
-  text += format("%-14s | %8.4g | %8s | %8.4g | %6.2f\n", "total", total, "", 1e3 * total * per_step,
-                 100.0);
+  text += format("%-14s | %8.4g | %8s | %8.4g | %6.2f\n", "total", total, "",
+                 1e3 * total * per_step, 100.0);
   text += format("Overhead outside the model: %.2f %%\n",
                  total > 0 ? 100.0 * (total - model) / total : 0.0);
   text += format("Peak memory of a rank: %.0f MiB", reduced(peak_memory_mib(), MPI_MAX, world));

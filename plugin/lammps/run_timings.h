@@ -19,12 +19,12 @@ class RunTimings {
   /// Time since the last lap goes to `stage`.
   void lap(Stage stage);
   void start() { last_ = Clock::now(); }
-  void add(const EvaluationTimes &seconds);
-  void count(const Graph &graph);
+  void add(const EvaluationTimes& seconds);
+  void count(const Graph& graph);
   void reset() { *this = RunTimings(); }
 
   /// The table for the log; collective over `world`. Empty when nothing was computed.
-  std::string table(MPI_Comm world, const ModelInfo &info, std::size_t peak_device_bytes) const;
+  std::string table(MPI_Comm world, const ModelInfo& info, std::size_t peak_device_bytes) const;
 
  private:
   double seconds_[num_stages] = {};

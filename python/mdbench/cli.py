@@ -124,9 +124,7 @@ def verify(  # noqa: PLR0913 - one parameter an option
     """Compare LAMMPS with the MACE Python model and with finite differences."""
     from mdbench.verify import verify as run_verify  # noqa: PLC0415
 
-    checks = run_verify(
-        model, structure=structure, lammps_file=lammps_file, head=head, dtype=dtype
-    )
+    checks = run_verify(model, structure=structure, lammps_file=lammps_file, head=head, dtype=dtype)
     if as_json:
         typer.echo(json.dumps([c.as_dict() for c in checks], indent=1))
     else:

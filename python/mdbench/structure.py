@@ -40,7 +40,7 @@ def water_molecule(rng: np.random.Generator) -> np.ndarray:
             [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
         ]
     )
-    return flat @ rotation.T
+    return np.asarray(flat @ rotation.T)
 
 
 def fill_with_water(

@@ -66,7 +66,10 @@ def _compare(
     count = len(a.forces)
     checks = [
         Check(
-            f"{name}: energy", abs(a.energy - b.energy) / count, limits.energy_ev_per_atom, "eV/atom"
+            f"{name}: energy",
+            abs(a.energy - b.energy) / count,
+            limits.energy_ev_per_atom,
+            "eV/atom",
         ),
         Check(
             f"{name}: forces",
@@ -85,7 +88,7 @@ def _derivative(evaluator: Evaluator, atoms: Atoms, move: Any, step: float) -> f
     """dE/dh of ``move(atoms, h)`` by the four-point formula (error h^4)."""
     total = 0.0
     for k, weight in ((-2, 1 / 12), (-1, -8 / 12), (1, 8 / 12), (2, -1 / 12)):
-        moved = atoms.copy()  # type: ignore[no-untyped-call]
+        moved = atoms.copy()
         move(moved, k * step)
         total += weight * evaluate_atoms(evaluator, moved).energy
     return total / step
@@ -129,7 +132,7 @@ def difference_stress_error(evaluator: Evaluator, atoms: Atoms, step: float) -> 
 def _read_structure(path: Path) -> Atoms:
     try:
         return read(str(path))
-    except Exception as problem:  # ASE's readers raise anything
+    except Exception as problem:  # noqa: BLE001 - ASE's readers raise anything
         raise ModelError(f"cannot read structure '{path}': {problem!r}") from None
 
 

@@ -47,8 +47,8 @@ std::string thrown(Body&& body) {
 
 }  // namespace check
 
-#define TEST(name)                                          \
-  static void name();                                       \
+#define TEST(name)                                               \
+  static void name();                                            \
   static const check::Registered registered_##name(#name, name); \
   static void name()
 #define CHECK(condition) check::that((condition), #condition, __FILE__, __LINE__)

@@ -46,16 +46,25 @@ TEST(restart_text_of_another_version_is_refused) {
 TEST(nearest_words_are_named) {
   const auto text = check::thrown<Error>([] { parsed({"devise", "cpu"}); });
   CHECK(text.find("'device'") != std::string::npos);
-  const auto symbol =
-      check::thrown<Error>([] { parsed({}, {"*", "*", "m.pt", "C", "Oo"}); });
+  const auto symbol = check::thrown<Error>([] { parsed({}, {"*", "*", "m.pt", "C", "Oo"}); });
   CHECK(symbol.find("'O'") != std::string::npos || symbol.find("'Os'") != std::string::npos ||
         symbol.find("'Co'") != std::string::npos || symbol.find("'Mo'") != std::string::npos);
 }
 
 TEST(any_words_end_in_settings_or_an_error) {
-  const std::vector<std::string> vocabulary{"precision", "single", "head", "", "device", "cuda:",
-                                            "cuda:99999999999", "sha256", "no_domain_decomposition",
-                                            "*", "evaluator", "\xff\xfe", "d3"};
+  const std::vector<std::string> vocabulary{"precision",
+                                            "single",
+                                            "head",
+                                            "",
+                                            "device",
+                                            "cuda:",
+                                            "cuda:99999999999",
+                                            "sha256",
+                                            "no_domain_decomposition",
+                                            "*",
+                                            "evaluator",
+                                            "\xff\xfe",
+                                            "d3"};
   std::mt19937 random(2);
   for (int round = 0; round < 100000; ++round) {
     std::vector<std::string> style(random() % 5), coeff(random() % 6);

@@ -1,0 +1,95 @@
+"""The commands as a user types them."""
+
+import json
+import subprocess
+
+import pytest
+from support import BIN, BUNDLED, STRUCTURES
+
+
+def mdbench(*arguments, **options):
+    return subprocess.run([str(BIN / "mdbench"), *map(str, arguments)], capture_output=True,
+                          text=True, check=False, **options)
+
+
+def test_help_of_every_verb_has_an_example():
+    listing = mdbench("--help")
+    assert listing.returncode == 0
+    for verb in ("doctor", "convert", "verify"):
+        assert verb in listing.stdout
+        shown = mdbench(verb, "--help")
+        assert shown.returncode == 0
+        assert f"Example: mdbench {verb}" in shown.stdout
+
+
+def test_version():
+    assert mdbench("--version").stdout.startswith("mdbench 0.")
+
+
+def test_doctor_finds_a_working_installation():
+    done = mdbench("doctor", "--json")
+    findings = {f["name"]: f for f in json.loads(done.stdout)}
+    assert done.returncode == 0, done.stdout
+    for name in ("torch", "lammps", "bundled model opens", "plugin runs in lmp",
+                 "plugin runs on 2 ranks"):
+        assert findings[name]["ok"], findings[name]
+
+
+def test_doctor_fails_with_a_remedy_when_something_is_missing():
+    """Without the plugin's folder lmp does not know the style."""
+    program = ("import sys; from mdbench import doctor, cli\n"
+               "doctor._program = lambda name: None if name == 'mpiexec' else '/bin/false'\n"
+               "sys.argv = ['mdbench', 'doctor', '--json']; cli.main()\n")
+    done = subprocess.run([str(BIN / "python"), "-c", program], capture_output=True, text=True,
+                          check=False)
+    rows = {f["name"]: f for f in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert not rows["plugin runs in lmp"]["ok"]
+    assert "mpiexec is missing" in rows["plugin runs on 2 ranks"]["detail"]
+    assert "pip install" in rows["plugin runs on 2 ranks"]["remedy"]
+
+
+def test_convert_and_verify(tmp_path):
+    model = tmp_path / "mine.model"
+    model.write_bytes(BUNDLED.read_bytes())
+    done = mdbench("convert", model, "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["output"] == str(tmp_path / "mine-lammps.pt")
+    assert len(answer["sha256"]) == 64
+
+    structure = tmp_path / "frame.xyz"
+    STRUCTURES["bulk"]().write(structure)
+    done = mdbench("verify", model, "--structure", structure, "--json")
+    assert done.returncode == 0, done.stderr + done.stdout
+    checks = json.loads(done.stdout)
+    assert len(checks) == 8
+    assert all(c["passed"] for c in checks)
+
+
+def test_verify_fails_on_a_wrong_conversion(models, tmp_path):
+    """A file converted from another model does not pass for this one."""
+    structure = tmp_path / "frame.xyz"
+    STRUCTURES["bulk"]().write(structure)
+    done = mdbench("verify", models["bundled"], "--structure", structure, "--lammps-file",
+                   models["analytic.pt"], "--json")
+    assert done.returncode == 1
+    failed = {c["name"] for c in json.loads(done.stdout) if not c["passed"]}
+    assert "LAMMPS against Python: forces" in failed
+    assert "forces against differences" not in failed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["convert", "absent.model"], "cannot open model file 'absent.model'"),
+        (["verify", "absent.model"], "cannot open model file 'absent.model'"),
+        (["verify", BUNDLED, "--structure", "absent.xyz"], "cannot read structure 'absent.xyz'"),
+    ],
+)
+def test_errors_are_one_line(arguments, text, tmp_path):
+    done = mdbench(*arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith("mdbench: error: ")
+    assert text in done.stderr

@@ -1,0 +1,105 @@
+"""Rules of the house that a program can check."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+from support import BIN, ROOT
+
+PACKAGE = ROOT / "python/mdbench"
+PYTHON = [p for folder in ("python", "tests", "inputs", "models", "benchmarks")
+          for p in sorted((ROOT / folder).rglob("*.py"))]
+CPP = sorted([*(ROOT / "plugin").rglob("*.[ch]pp"), *(ROOT / "plugin").rglob("*.h"),
+              *(ROOT / "tests/cpp").iterdir()])
+
+# What each module may import from the package: dependencies point one way.
+LAYERS = {
+    "__init__": set(),
+    "errors": set(),
+    "core": {"_core"},
+    "mace_worker": {"core"},
+    "model": {"_core", "core", "errors"},
+    "engine": {"__init__", "core", "errors"},
+    "structure": set(),
+    "reference_field": {"engine"},
+    "verify": {"_core", "core", "engine", "errors", "model"},
+    "doctor": {"__init__", "_core"},
+    "cli": {"__init__", "errors", "doctor", "model", "verify"},
+    "__main__": {"cli"},
+}
+
+
+def imports(path):
+    """Modules of the package that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mdbench"):
+            parts = node.module.split(".")
+            names = [parts[1]] if len(parts) > 1 else [a.name for a in node.names]
+            modules = {p.stem for p in PACKAGE.glob("*.py")} | {"_core"}
+            found |= {n if n in modules else "__init__" for n in names}
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda p: p.stem)
+def test_python_dependencies_point_one_way(path):
+    assert imports(path) <= LAYERS[path.stem]
+
+
+def test_cpp_dependencies_point_one_way():
+    for path in (ROOT / "plugin/evaluator").iterdir():
+        text = path.read_text()
+        assert not re.search(r'#include "(pair|atom|lammps|mace_settings|run_timings)', text), path
+        if path.name != "torchscript.cpp":
+            assert not re.search(r"#include <(torch|ATen|c10|caffe2)", text), path
+    for path in (ROOT / "plugin/lammps").glob("*.[ch]*"):
+        assert not re.search(r"#include <(torch|ATen|c10|caffe2)", path.read_text()), path
+
+
+def test_starting_lmp_imports_nothing_heavy():
+    code = "import sys, mdbench; mdbench.plugin_folder(); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for heavy in ("torch", "numpy", "ase", "mace"):
+        assert f"'{heavy}'" not in done.stdout
+
+
+def test_only_the_worker_imports_mace():
+    for path in PACKAGE.glob("*.py"):
+        if path.stem != "mace_worker":
+            assert not re.search(r"^\s*(import|from) mace\b", path.read_text(), re.MULTILINE), path
+
+
+@pytest.mark.parametrize("path", PYTHON + CPP, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_are_short(path):
+    limit = 300 if path.suffix == ".py" else 400
+    if "tests" not in path.parts:
+        assert len(path.read_text().splitlines()) <= limit
+
+
+def test_ruff():
+    folders = ["python", "inputs", "models"]
+    subprocess.run([str(BIN / "ruff"), "check", "-q", *folders], check=True, cwd=ROOT)
+
+
+def test_mypy():
+    subprocess.run([str(BIN / "mypy"), "--cache-dir", str(ROOT / "build/mypy")], check=True, cwd=ROOT)
+
+
+def test_clang_format():
+    subprocess.run([str(BIN / "clang-format"), "--dry-run", "-Werror", *map(str, CPP)], check=True)
+
+
+def test_cpp_tests_under_sanitizers():
+    build = ROOT / "build/sanitized"
+    subprocess.run(
+        ["cmake", "-S", str(ROOT), "-B", str(build), f"-DPython_EXECUTABLE={sys.executable}",
+         "-DMDBENCH_TESTS=ON", "-DMDBENCH_TORCH=OFF", "-DMDBENCH_PYTHON=OFF",
+         "-DMDBENCH_SANITIZE=address,undefined", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"],
+        check=True, capture_output=True)
+    subprocess.run(["cmake", "--build", str(build), "-j2", "--target", "mdbench_tests"], check=True,
+                   capture_output=True)
+    done = subprocess.run([str(build / "mdbench_tests")], capture_output=True, text=True, check=False)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
