@@ -1,9 +1,10 @@
 """Tasks that need mace-torch, each run in a process of its own.
 
 Opening a ``*.model`` file runs code in it, and ``import mace`` weakens torch's loading for the
-whole process: neither may happen in the driver. Usage: ``python -m mdbench.mace_worker TASK ANSWER`` with
-the request as JSON on standard input; the answer is written to a file, so that prints of libraries
-cannot disturb it.
+whole process: neither may happen in the driver.
+
+Usage: ``python -m mdbench.mace_worker TASK ANSWER`` with the request as JSON on standard input; the
+answer is written to a file, so that prints of libraries cannot disturb it.
 """
 
 from __future__ import annotations

@@ -103,6 +103,8 @@ def convert(
         raise ModelError(
             f"'{model}' is already {source.description}: give it to pair_coeff as it is"
         )
+    if not output.parent.is_dir():
+        raise ModelError(f"cannot write '{output}': folder '{output.parent}' does not exist")
     partial = output.with_name(f".{output.name}.{os.getpid()}.part")
     request = {
         "model": str(model),

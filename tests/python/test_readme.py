@@ -1,0 +1,54 @@
+"""The README's commands work as they stand."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+
+from support import BIN, BUNDLED, ROOT, STRUCTURES
+
+README = (ROOT / "README.md").read_text()
+
+
+def block(language):
+    return re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)[1]
+
+
+def test_your_own_model(tmp_path):
+    shutil.copy(BUNDLED, tmp_path / "my.model")
+    shutil.copy(ROOT / "inputs/graphene_water_128.data", tmp_path / "my.data")
+    STRUCTURES["bulk"]().write(tmp_path / "frame.xyz")
+    (tmp_path / "in.mine").write_text(block("lammps"))
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-euc", block("bash")], cwd=tmp_path, env=environment, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Total wall time" in done.stdout
+
+
+def test_links_exist():
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_keywords_of_the_table_are_those_of_the_parser():
+    source = (ROOT / "plugin/lammps/mace_settings.cpp").read_text()
+    parsed = set(re.findall(r'\{"(\w+)", &settings\.', source))
+    table = README.split("| keyword |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == parsed
+
+
+def test_speed_table_is_made_from_the_results():
+    path = ROOT / "benchmarks/plugin_vs_calculator.py"
+    spec = importlib.util.spec_from_file_location("plugin_vs_calculator", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.table(json.loads(module.RESULT.read_text())) in README
