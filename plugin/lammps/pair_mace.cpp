@@ -6,7 +6,6 @@
 
 #include "atom.h"
 #include "comm.h"
-#include "elements.hpp"
 #include "error.h"
 #include "error.hpp"
 #include "force.h"
@@ -16,7 +15,6 @@
 #include "utils.h"
 
 using namespace LAMMPS_NS;
-using mdbench::Decomposition;
 using mdbench::RunTimings;
 
 PairMACE::PairMACE(LAMMPS* lmp) : Pair(lmp) {

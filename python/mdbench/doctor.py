@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mdbench import __version__, _core, plugin_folder
+from mdbench import __version__, plugin_folder
+from mdbench.errors import ModelError
+from mdbench.model import load_evaluator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,8 +95,8 @@ def _gpu() -> Finding:
 def _model_opens() -> Finding:
     remedy = "install mdbench again"
     try:
-        info = _core.load_evaluator(str(BUNDLED_MODEL), device="cpu").info
-    except _core.CoreError as problem:
+        info = load_evaluator(BUNDLED_MODEL).info
+    except ModelError as problem:
         return Finding("bundled model opens", ok=False, detail=str(problem), remedy=remedy)
     detail = f"{info['kernel']}, {info['num_layers']} layers, r_max {info['cutoff_ang']} A"
     return Finding("bundled model opens", ok=True, detail=detail)

@@ -13,13 +13,16 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mdbench import _core
 from mdbench.core import GraphArrays, evaluate_arrays
 from mdbench.errors import ModelError
+
+if TYPE_CHECKING:
+    from mdbench._core import Evaluator
 
 DTYPES = {"float32": "single", "float64": "double"}
 DISPERSION_LABELS = ("none", "d3", "functional", "unknown")
@@ -46,6 +49,19 @@ def inspect(path: Path) -> ModelFile:
     except _core.CoreError as problem:
         raise ModelError(str(problem)) from None
     return ModelFile(path, description, sha256, is_torchscript)
+
+
+def load_evaluator(path: Path, *, dtype: str | None = None, head: str | None = None) -> Evaluator:
+    """Open a converted model on the CPU, in the precision of its weights unless told otherwise.
+
+    Raises:
+        ModelError: when it cannot be used.
+    """
+    precision = DTYPES[dtype] if dtype else "model"
+    try:
+        return _core.load_evaluator(str(path), device="cpu", precision=precision, head=head or "")
+    except _core.CoreError as problem:
+        raise ModelError(str(problem)) from None
 
 
 def call_worker(task: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +147,7 @@ def _compare_with_python(file: Path, answer: dict[str, Any]) -> None:
     """Fail unless the written file gives the Python model's energy and edge gradients."""
     probe = answer["probe"]
     arrays = GraphArrays.from_lists(probe)
-    energy, gradient = evaluate_arrays(_core.load_evaluator(str(file), device="cpu"), arrays)
+    energy, gradient = evaluate_arrays(load_evaluator(file), arrays)
     expected = np.array(probe["edge_gradient"])
     scale = max(1.0, float(np.abs(expected).max()))
     error = max(

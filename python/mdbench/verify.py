@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.io import read, write
 
-from mdbench import _core
 from mdbench.core import PointResult, evaluate_atoms
 from mdbench.engine import single_point
 from mdbench.errors import ModelError
-from mdbench.model import DTYPES, call_worker, convert, inspect
+from mdbench.model import DTYPES, call_worker, convert, inspect, load_evaluator
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -172,7 +171,7 @@ def verify(
         atoms = read(str(probe))
         style = f"precision {DTYPES[dtype]}" + (f" head {head}" if head else "")
         in_lammps = single_point(atoms, converted, style)
-        evaluator = _load(converted, dtype, head)
+        evaluator = load_evaluator(converted, dtype=dtype, head=head)
         in_core = evaluate_atoms(evaluator, atoms)
         checks = _compare("LAMMPS against the core", in_lammps, in_core, limits, with_virial=True)
         if not is_torchscript:
@@ -208,12 +207,3 @@ def python_points(
         PointResult(f["energy"], np.array(f["forces"]), np.array(f["virial"]))
         for f in answer["frames"]
     ]
-
-
-def _load(path: Path, dtype: str, head: str | None) -> Evaluator:
-    try:
-        return _core.load_evaluator(
-            str(path), device="cpu", precision=DTYPES[dtype], head=head or ""
-        )
-    except _core.CoreError as problem:
-        raise ModelError(str(problem)) from None

@@ -1,0 +1,41 @@
+"""What the bundled model's card says, bound to the files it speaks of."""
+
+import json
+import lzma
+
+import numpy as np
+from ase.io import read
+from support import BUNDLED, BUNDLED_LAMMPS, ROOT
+
+from mdbench.core import evaluate_atoms
+from mdbench.model import inspect, load_evaluator
+
+RESULT = json.loads((ROOT / "benchmarks/results/graphene_water_model.json").read_text())
+CARD = (BUNDLED.parent / "README.md").read_text()
+
+
+def test_dynamics_agree_with_the_reference_force_field():
+    model, reference = RESULT["model"], RESULT["reference"]
+    assert RESULT["model_sha256"] == inspect(BUNDLED_LAMMPS).sha256
+    assert RESULT["steps"] >= 10000
+    assert abs(model["oo_first_peak_ang"] - reference["oo_first_peak_ang"]) < 0.05
+    assert abs(model["contact_ang"] - reference["contact_ang"]) < 0.1
+    # a hole at the sheet would not show in the peaks
+    assert abs(model["closest_oxygen_ang"] - reference["closest_oxygen_ang"]) < 0.3
+    assert model["temperature_max_k"] < 450
+
+
+def test_errors_on_the_test_set_are_those_of_the_card(tmp_path):
+    path = tmp_path / "test.xyz"
+    path.write_bytes(lzma.decompress((BUNDLED.parent / "test.xyz.xz").read_bytes()))
+    evaluator = load_evaluator(BUNDLED_LAMMPS)
+    squares = {}
+    for atoms in read(path, ":"):
+        found = evaluate_atoms(evaluator, atoms)
+        error = (found.forces - atoms.arrays["REF_forces"]) ** 2
+        squares.setdefault(atoms.info["config_type"], []).append(error.ravel())
+    for kind, values in squares.items():
+        row = next(line for line in CARD.splitlines() if line.startswith(f"| {kind} |"))
+        card_mev = float(row.split("|")[3])
+        assert 1000 * np.sqrt(np.concatenate(values).mean()) < card_mev + 0.1, kind
+    assert len(squares) == 11
