@@ -27,8 +27,11 @@ BackendFactory open_backend(const std::string& library) {
   if (!std::filesystem::exists(path))
     throw Error("the TorchScript evaluator is not installed (" + path.string() +
                 " is missing): install torch, then build mdbench again with MDBENCH_TORCH=ON");
+  // DEEPBIND: LAMMPS exports a reference dgemm_ and an OpenMP runtime of its own, which would take
+  // the place of torch's (matrix products in double were 2-5 times slower).
   // NODELETE: torch keeps threads and static objects that must outlive the plugin.
-  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  const int mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_DEEPBIND;
+  void* handle = dlopen(path.c_str(), mode);
   if (!handle)
     throw Error(std::string("cannot load the TorchScript evaluator: ") + dlerror() +
                 " (run 'mdbench doctor'; after a change of torch, build mdbench again)");
