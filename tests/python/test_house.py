@@ -24,7 +24,7 @@ LAYERS = {
     "engine": {"__init__", "core", "errors"},
     "structure": set(),
     "reference_field": {"engine"},
-    "verify": {"core", "engine", "errors", "model"},
+    "verify": {"_core", "core", "engine", "errors", "model"},
     "doctor": {"__init__", "errors", "model"},
     "cli": {"__init__", "errors", "doctor", "model", "verify"},
     "__main__": {"cli"},
