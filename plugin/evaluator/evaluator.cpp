@@ -46,14 +46,15 @@ constexpr int kNodes = 32, kReach = 4;
 
 }  // namespace
 
-std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options) {
+std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options, const ModelFile& file) {
   if (options.evaluator == "native")
     throw Error(
         "evaluator native is not part of this version: leave 'evaluator' out or say "
         "'evaluator torchscript'");
   if (options.precision == "mixed")
     throw Error("precision mixed needs the native evaluator: say 'precision single' or 'double'");
-  return std::unique_ptr<Evaluator>(open_backend(kTorchScriptBackend)(options));
+  require_torchscript(file, options.path);
+  return std::unique_ptr<Evaluator>(open_backend(kTorchScriptBackend)(options, file));
 }
 
 void warm_up(Evaluator& evaluator) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graph.hpp"
+#include "model_file.hpp"
 
 namespace mdbench {
 
@@ -82,15 +83,15 @@ class Evaluator {
   virtual const Evaluation& evaluate(const Graph& graph, Halo& halo) = 0;
 };
 
-/// Opens a model file with the evaluator that fits it.
+/// Opens a model file, as `inspect_model_file` found it, with the evaluator that fits it.
 /// @throws Error naming the file and the remedy when it cannot be used.
-std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options);
+std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options, const ModelFile& file);
 
 /// Runs a synthetic graph through the model so that compilation happens before step 1.
 void warm_up(Evaluator& evaluator);
 
 /// Entry point that a separately loaded back end exports under `kBackendSymbol`.
-using BackendFactory = Evaluator* (*)(const EvaluatorOptions&);
+using BackendFactory = Evaluator* (*)(const EvaluatorOptions&, const ModelFile&);
 inline constexpr char kTorchScriptBackend[] = "mdbench_torchscript.so";
 inline constexpr char kBackendSymbol[] = "mdbench_backend_v1";
 

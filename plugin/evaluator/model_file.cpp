@@ -112,9 +112,12 @@ std::string read_file(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored))
     throw Error("model file '" + path + "' is a folder: give the path of the file in it");
-  std::ifstream in(path, std::ios::binary);
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
   if (!in) throw Error("cannot open model file '" + path + "': " + std::strerror(errno));
-  std::string data((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::string data(static_cast<std::size_t>(in.tellg()), '\0');
+  in.seekg(0);
+  in.read(data.data(), static_cast<std::streamsize>(data.size()));
+  if (!in) throw Error("cannot read model file '" + path + "': " + std::strerror(errno));
   if (data.empty()) throw Error("model file '" + path + "' is empty: copy or convert it again");
   return data;
 }

@@ -20,7 +20,6 @@
 
 #include "error.hpp"
 #include "evaluator.hpp"
-#include "model_file.hpp"
 
 namespace mdbench {
 namespace {
@@ -65,9 +64,7 @@ void verify_compressed_members(const ModelFile& file, const std::string& path) {
   }
 }
 
-torch::jit::Module load_module(const std::string& path) {
-  const ModelFile file = inspect_model_file(path);
-  require_torchscript(file, path);
+torch::jit::Module load_module(const std::string& path, const ModelFile& file) {
   return translate_errors("cannot load model file '" + path + "'", [&] {
     verify_compressed_members(file, path);
     // Fusion is off: it made the first ten calls cost seconds and the steady state slower.
@@ -113,8 +110,8 @@ void keep_freed_memory() {
 
 class TorchScriptEvaluator final : public Evaluator {
  public:
-  explicit TorchScriptEvaluator(const EvaluatorOptions& options)
-      : path_(options.path), wrapper_(load_module(options.path)), device_(torch::kCPU) {
+  TorchScriptEvaluator(const EvaluatorOptions& options, const ModelFile& file)
+      : path_(options.path), wrapper_(load_module(options.path, file)), device_(torch::kCPU) {
     if (options.threads > 0) at::set_num_threads(options.threads);
     read_metadata();
     choose_precision(options.precision);
@@ -294,6 +291,6 @@ class TorchScriptEvaluator final : public Evaluator {
 }  // namespace mdbench
 
 extern "C" __attribute__((visibility("default"))) mdbench::Evaluator* mdbench_backend_v1(
-    const mdbench::EvaluatorOptions& options) {
-  return new mdbench::TorchScriptEvaluator(options);
+    const mdbench::EvaluatorOptions& options, const mdbench::ModelFile& file) {
+  return new mdbench::TorchScriptEvaluator(options, file);
 }

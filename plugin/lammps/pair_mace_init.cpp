@@ -97,7 +97,7 @@ void PairMACE::load_model() {
     const auto file = mdbench::inspect_model_file(settings_.model_path);
     mdbench::check_sha256(settings_, file.sha256);
     settings_.model_sha256 = file.sha256;
-    evaluator_ = mdbench::load_evaluator(options);
+    evaluator_ = mdbench::load_evaluator(options, file);
     map_elements();
   }));
   const auto& info = evaluator_->info();
@@ -127,8 +127,10 @@ void PairMACE::map_elements() {
       setflag[i][j] = species_of_type_[i] >= 0 && species_of_type_[j] >= 0;
 }
 
-/// Ranks of the whole universe are counted, so that replicas spread over the GPUs of a host.
+/// Ranks of the whole universe are counted, so that replicas spread over the GPUs of a host. That
+/// is collective over all partitions; on the CPU, where nothing depends on it, it is left out.
 int PairMACE::rank_on_host() const {
+  if (settings_.device == "cpu") return 0;
   MPI_Comm host;
   int rank = 0;
   MPI_Comm_split_type(universe->uworld, MPI_COMM_TYPE_SHARED, universe->me, MPI_INFO_NULL, &host);

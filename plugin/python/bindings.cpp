@@ -146,7 +146,7 @@ NB_MODULE(_core, m) {
         options.precision = precision;
         options.head = head;
         options.threads = threads;
-        return mdbench::load_evaluator(options);
+        return mdbench::load_evaluator(options, mdbench::inspect_model_file(path));
       },
       "path"_a, "device"_a = "auto", "precision"_a = "model", "head"_a = "", "threads"_a = 0);
 

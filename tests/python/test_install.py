@@ -1,0 +1,27 @@
+"""`pip install .` into an environment of the user's own, as the README says it."""
+
+import os
+import subprocess
+import venv
+
+import pytest
+from support import ROOT
+
+
+@pytest.mark.slow
+def test_pip_install_into_an_own_environment(tmp_path):
+    """Torch first, then this folder with pip's isolated build, which must not fetch another torch."""
+    own = tmp_path / "own"
+    venv.create(own, with_pip=True)
+    (own / ".python").touch()  # the Makefile's step before torch
+    subprocess.run(["make", f"VENV={own}", f"{own}/.torch"], cwd=ROOT, check=True,
+                   stdout=subprocess.DEVNULL)
+    done = subprocess.run([str(own / "bin/pip"), "install", "--log", str(tmp_path / "log"), str(ROOT)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Collecting torch" not in (tmp_path / "log").read_text()
+    clean = {"HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin"}
+    doctor = subprocess.run([str(own / "bin/mdbench"), "doctor"], cwd=tmp_path, env=clean,
+                            capture_output=True, text=True, check=False)
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    assert str(own) in doctor.stdout
