@@ -38,7 +38,7 @@ $(VENV)/.requirements: requirements.txt $(VENV)/.torch
 	@touch $@
 
 $(VENV)/.installed: $(SOURCES) $(VENV)/.requirements
-	$(BIN)/pip install -q --no-build-isolation --no-deps -C build-dir=build/wheel .
+	$(BIN)/pip install -q --no-build-isolation --no-deps --config-settings=build-dir=build/wheel .
 	@touch $@
 
 setup: $(VENV)/.installed
