@@ -11,7 +11,7 @@ namespace mdbench {
 namespace {
 
 /// First 32 bits of the fractional part of the square (or cube) root of the first n primes:
-/// the constants of FIPS 180-4, sections 4.2.2 and 5.3.3. 96-bit fractions need long double.
+/// the constants of FIPS 180-4, sections 4.2.2 and 5.3.3. Long double keeps the last bit safe.
 template <std::size_t N>
 std::array<std::uint32_t, N> prime_root_bits(bool cube) {
   std::array<std::uint32_t, N> bits{};

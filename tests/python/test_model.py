@@ -63,6 +63,22 @@ def test_refusals(models, tmp_path):
     assert not target.exists()
 
 
-def test_opening_a_model_file_is_never_done_here(models):
-    """A pickle that would run code is not opened by looking at it."""
-    assert inspect(models["two_heads"]).description.startswith("a pickled mace-torch model")
+class Trap:
+    """A pickle that writes a file when it is opened."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_looking_at_a_model_file_runs_no_code_in_it(tmp_path):
+    model, sprung = tmp_path / "trap.model", tmp_path / "sprung"
+    torch.save(Trap(sprung), model)
+    inspect(model)
+    with pytest.raises(_core.CoreError):
+        _core.load_evaluator(str(model))
+    assert not sprung.exists()
+    torch.load(model, weights_only=False).close()
+    assert sprung.exists()  # the trap works
