@@ -171,7 +171,8 @@ RadialTable::RadialTable(const ExactRadial& exact, const OrthogonalRows& metric,
     rank_ = std::max(rank_, choose(samples[s], directions_[s], tolerance * scale_, metric.rank));
   rank_ = std::max(rank_, 1);
   for (int s = 0; s < segments; ++s) {
-    choose(samples[s], directions_[s], 0.0, rank_);
+    // segments of lower rank: what remains above rounding, then zeros
+    choose(samples[s], directions_[s], 1e-13 * scale_, rank_);
     directions_[s].resize(rank_, std::vector<double>(metric.rank, 0.0));
   }
   const double span = (cutoff - kShortest) / segments;
@@ -206,10 +207,12 @@ int RadialTable::choose(Rows& samples, Rows& directions, double smallest, int co
                          [](const auto& a, const auto& b) { return dot(a, a) < dot(b, b); });
     std::vector<double> w = *largest;
     if (std::sqrt(dot(w, w)) <= smallest) break;
-    for (const auto& d : directions) subtract(w, dot(w, d), d);
-    const double norm = std::sqrt(dot(w, w));
-    if (norm == 0.0) break;
-    for (double& x : w) x /= norm;
+    // twice: a small residual is mostly rounding, which is not orthogonal to the others
+    for (int pass = 0; pass < 2; ++pass) {
+      for (const auto& d : directions) subtract(w, dot(w, d), d);
+      const double norm = std::sqrt(dot(w, w));
+      for (double& x : w) x /= norm;
+    }
     for (auto& row : samples) subtract(row, dot(row, w), w);
     directions.push_back(std::move(w));
   }

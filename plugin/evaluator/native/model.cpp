@@ -51,6 +51,7 @@ class LayerReader {
     return file_.get(name(rest), shape, integers);
   }
   PerElement per_element(const std::string& rest, int rows, int columns) const {
+    if (!file_.has(name(rest))) return {};
     const Tensor& t = get(rest, {-1, rows, columns});
     if (t.shape[0] != 1 && t.shape[0] != elements())
       throw Error("array '" + name(rest) + "' is neither for one element nor for all");
@@ -106,7 +107,7 @@ class LayerReader {
       out_.embedding = get("embedding", {elements(), k});
       return;
     }
-    out_.update_bias = get("up.bias", {elements(), k});
+    if (file_.has(name("up.bias"))) out_.update_bias = get("up.bias", {elements(), k});
     for (int s = 0; s < index_; ++s) {
       out_.update.emplace_back();
       const int highest = std::min(out_.sender_l, model_.layers[s].output_l);
@@ -123,6 +124,8 @@ class LayerReader {
                                        [l](const NativePath& p) { return p.l3 == l; });
       out_.linear.push_back(
           per_element("linear." + std::to_string(l), static_cast<int>(paths) * k, k));
+      if (!out_.linear.back().present())
+        throw Error("array '" + name("linear." + std::to_string(l)) + "' is missing");
     }
   }
 
@@ -137,6 +140,7 @@ class LayerReader {
         const Tensor& index = get(stem + ".index", {-1, order + 2}, true);
         const Tensor& value = get(stem + ".value", {index.shape[0]});
         const PerElement weight = per_element(stem + ".weight", -1, model_.channels);
+        if (!weight.present()) throw Error("array '" + name(stem + ".weight") + "' is missing");
         for (int i = 0; i < index.shape[0]; ++i) {
           const std::int32_t* row = &index.ints[static_cast<std::size_t>(i) * (order + 2)];
           ContractionPlan::Term term{{-1, -1, -1}, l * l + row[order], order, row[order + 1],
@@ -165,12 +169,18 @@ class LayerReader {
                                                 {"tanh", R::tanh}});
     if (out_.readout == R::none) return;
     const int heads = static_cast<int>(model_.heads.size());
-    out_.readout_bias = get("readout.bias", {elements(), out_.readout == R::linear ? heads : -1});
-    const int neurons = out_.readout_bias.shape[1];
-    if (out_.readout != R::linear) out_.readout_out = get("readout.out", {neurons, heads});
+    for (int s = 0; s <= index_; ++s) {
+      const std::string stem = "readout." + std::to_string(s);
+      if (file_.has(name(stem))) out_.neurons = get(stem, {-1, model_.channels, -1}).shape[2];
+    }
+    if (out_.readout == R::linear && out_.neurons != heads)
+      throw Error("a linear readout does not have one output a head");
     for (int s = 0; s <= index_; ++s)
       out_.readout_weight.push_back(
-          per_element("readout." + std::to_string(s), model_.channels, neurons));
+          per_element("readout." + std::to_string(s), model_.channels, out_.neurons));
+    if (file_.has(name("readout.bias")))
+      out_.readout_bias = get("readout.bias", {elements(), out_.neurons});
+    if (out_.readout != R::linear) out_.readout_out = get("readout.out", {out_.neurons, heads});
   }
 
   const SafeTensors& file_;

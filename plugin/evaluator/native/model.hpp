@@ -12,9 +12,10 @@
 
 namespace mdbench {
 
-/// An array that is either one for all elements or one for each.
+/// An array that is either one for all elements or one for each; absent where it would be zero.
 struct PerElement {
   Tensor tensor;
+  bool present() const { return !tensor.shape.empty(); }
   const double* of(int species) const {
     const int n = tensor.shape[0];
     return tensor.values.data() +
@@ -40,13 +41,14 @@ struct NativeLayer {
   RadialNetwork radial;
   Tensor embedding;                             ///< layer 0: [N, K]
   std::vector<std::vector<PerElement>> update;  ///< layer > 0: [s][l]: [1|N, K, K]
-  Tensor update_bias;                           ///< layer > 0: [N, K]
+  Tensor update_bias;                           ///< layer > 0: [N, K], or empty
   std::vector<PerElement> linear;               ///< [l]: [1|N, P_l * K, K]
   ContractionPlan contraction;
   std::vector<std::array<PerElement, 4>> product_weight;  ///< [l][order]: [1|N, Q, K]
   enum class Readout { none, linear, silu, tanh } readout = Readout::none;
   std::vector<PerElement> readout_weight;  ///< [s]: [1|N, K, n]
-  Tensor readout_bias, readout_out;        ///< [N, n], [n, H]
+  int neurons = 0;                         ///< n
+  Tensor readout_bias, readout_out;        ///< [N, n] or empty, [n, H]
 };
 
 /// A native model file, validated: every shape and index in it fits the others.

@@ -351,6 +351,7 @@ void NativeEvaluator<Real, Sum>::update_senders(Work& work, int t, const BatchRa
   std::fill_n(h.begin(), batch.atoms * row(t), Real(0));
   for (int s = 0; s < t; ++s)
     for (std::size_t l = 0; l < layer.update[s].size(); ++l) {
+      if (!layer.update[s][l].present()) continue;
       const std::size_t at = l * l * batch.atoms * k;
       work.multiply(layer.update[s][l].of(batch.kind), false,
                     static_cast<int>(2 * l + 1) * batch.atoms,
@@ -377,11 +378,13 @@ void NativeEvaluator<Real, Sum>::readout(Work& work, int t, const BatchRange& ba
   const int n = padded<Real>(layer.neurons);
   Real* pre = &states_[t].neurons_bar[batch.begin * n];
   const bool last = t + 1 == num_layers();
+  std::fill_n(pre, batch.atoms * n, Real(0));
   for (int s = 0; s <= t; ++s) {
+    if (!layer.readout[s].present()) continue;
     const Real* c = s == t && last
                         ? &states_[s].outputs[omp_get_thread_num() * kBatch * outputs(s)]
                         : &states_[s].outputs[batch.begin * outputs(s)];
-    work.multiply(layer.readout[s].of(batch.kind), false, batch.atoms, c, pre, s > 0);
+    work.multiply(layer.readout[s].of(batch.kind), false, batch.atoms, c, pre, true);
   }
   for (int a = 0; a < batch.atoms; ++a)
     for (int i = 0; i < layer.neurons; ++i) {
@@ -413,7 +416,7 @@ void NativeEvaluator<Real, Sum>::outputs_gradient(Work& work, int t, const Batch
   Buffer<Real>& h_bar = work.features_bar();
   for (int later = t; later < num_layers(); ++later) {
     const auto& layer = network_->layers()[later];
-    if (layer.neurons > 0) {
+    if (layer.neurons > 0 && layer.readout[t].present()) {
       const int n = padded<Real>(layer.neurons);
       work.multiply(layer.readout[t].of(batch.kind), true, batch.atoms,
                     &states_[later].neurons_bar[batch.begin * n], c_bar.data(), true);
@@ -425,6 +428,7 @@ void NativeEvaluator<Real, Sum>::outputs_gradient(Work& work, int t, const Batch
         std::copy_n(in, k, &h_bar[(static_cast<std::size_t>(m) * batch.atoms + a) * k]);
       }
     for (std::size_t l = 0; l < layer.update[t].size(); ++l) {
+      if (!layer.update[t][l].present()) continue;
       const std::size_t at = l * l * batch.atoms * k;
       work.multiply(layer.update[t][l].of(batch.kind), true,
                     static_cast<int>(2 * l + 1) * batch.atoms, &h_bar[at], &c_bar[at], true);
@@ -472,13 +476,14 @@ void NativeEvaluator<Real, Sum>::repulsion(Work& work, const BatchRange& batch) 
   if (model_.zbl.power == 0) return;
   auto& edges = work.edges();
   const int receiver = network_->species()[batch.kind];
+  const double scale = model_.scale.values[head_];
   for (int a = 0; a < batch.atoms; ++a)
     for (int e = edges.first(a); e < edges.first(a + 1); ++e) {
       const int sender = network_->species()[edges.sender_kind(e)];
       const Jet energy = model_.zbl.energy(sender, receiver, model_.elements[sender],
                                            model_.elements[receiver], edges.distance(e));
-      site_energy_[order_[batch.begin + a]] += energy.value;
-      edges.distance_bar[e] += energy.slope;
+      site_energy_[order_[batch.begin + a]] += scale * energy.value;
+      edges.distance_bar[e] += scale * energy.slope;
     }
 }
 

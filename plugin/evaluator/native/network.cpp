@@ -11,7 +11,7 @@ namespace {
 
 /// Error of the tables relative to the largest radial functions, in each working precision.
 template <class Real>
-constexpr double kTolerance = sizeof(Real) == 8 ? 1e-10 : 1e-7;
+constexpr double kTolerance = sizeof(Real) == 8 ? 1e-11 : 1e-7;
 
 /// Segments of later layers: more make their rank, and with it the work an edge, smaller, but the
 /// rows no longer fit the cache. Layer 0 contracts its rows once an atom: one segment.
@@ -61,6 +61,7 @@ template <class Real>
 SpeciesWeights<Real> Network<Real>::species_weights(const PerElement& source, int rows,
                                                     int columns) const {
   SpeciesWeights<Real> out;
+  if (!source.present()) return out;
   for (const int s : species_) {
     out.each.push_back(weights(source.of(s), rows, columns, model_.channels));
     if (source.shared()) break;
@@ -223,7 +224,7 @@ void Network<Real>::make_maps(int t, int head) {
     }
     for (const int s : species_) {
       Buffer<Real> bias(channels_, Real(0));
-      for (int i = 0; i < k; ++i)
+      for (int i = 0; i < k && !source.update_bias.shape.empty(); ++i)
         bias[i] = static_cast<Real>(source.update_bias.values[static_cast<std::size_t>(s) * k + i]);
       layer.update_bias.push_back(std::move(bias));
     }
@@ -231,7 +232,7 @@ void Network<Real>::make_maps(int t, int head) {
   if (source.readout == NativeLayer::Readout::none) return;
   // only the columns that reach this head; the head's scale is folded in
   const double scale = model_.scale.values[head];
-  const int all = source.readout_bias.shape[1], heads = static_cast<int>(model_.heads.size());
+  const int all = source.neurons, heads = static_cast<int>(model_.heads.size());
   const bool linear = source.readout == NativeLayer::Readout::linear;
   std::vector<int> used;
   for (int i = 0; i < all; ++i)
@@ -242,6 +243,7 @@ void Network<Real>::make_maps(int t, int head) {
   for (const auto& of_s : source.readout_weight) {
     SpeciesWeights<Real> out;
     for (const int s : species_) {
+      if (!of_s.present()) break;
       std::vector<double> w;
       for (int r = 0; r < k; ++r)
         for (const int i : used) w.push_back(of_s.of(s)[r * all + i]);
@@ -253,7 +255,8 @@ void Network<Real>::make_maps(int t, int head) {
   for (const int s : species_) {
     layer.readout_bias.emplace_back();
     for (const int i : used)
-      layer.readout_bias.back().push_back(source.readout_bias.values[s * all + i]);
+      layer.readout_bias.back().push_back(
+          source.readout_bias.shape.empty() ? 0.0 : source.readout_bias.values[s * all + i]);
   }
 }
 

@@ -17,10 +17,11 @@ struct Weights {
   Buffer<Real> forward, reverse;
 };
 
-/// One weight matrix for all species in use, or one each.
+/// One weight matrix for all species in use, or one each; none where it would be zero.
 template <class Real>
 struct SpeciesWeights {
   std::vector<Weights<Real>> each;
+  bool present() const { return !each.empty(); }
   const Weights<Real>& of(int kind) const { return each.size() == 1 ? each[0] : each[kind]; }
 };
 
