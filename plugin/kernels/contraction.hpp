@@ -85,7 +85,7 @@ inline void contract(const ContractionPlan& plan, const Real* w, const AtomBatch
     for (int n = 0; n < N; ++n) c[o][n] = Real(0);
   const auto next = [&] {
     const Vec<Real> value = load(w);
-    w += batch.channels;
+    w += kWidth<Real>;
     return value;
   };
   for (const auto& s : plan.singles()) {
@@ -125,7 +125,7 @@ inline void contract_reverse(const ContractionPlan& plan, const Real* w,
     for (int n = 0; n < N; ++n) c_bar[o][n] = load(c_bar_in + batch.at(o, atom + n) + channel);
   const auto next = [&] {
     const Vec<Real> value = load(w);
-    w += batch.channels;
+    w += kWidth<Real>;
     return value;
   };
   for (const auto& s : plan.singles()) {
@@ -170,16 +170,17 @@ inline constexpr int kAtomsAtOnce = 4;
 
 }  // namespace detail
 
-/// c[output][atom] of the batch; coefficients are [i][channels].
+/// c[output][atom] of the batch; coefficients are [block of lanes][i][lanes].
 template <class Real>
 void contract(const ContractionPlan& plan, const Real* coefficients, const AtomBatch<Real>& batch,
               const Real* a, Real* c) {
   for (int k = 0; k < batch.channels; k += kWidth<Real>) {
+    const Real* w = coefficients + static_cast<std::size_t>(k) * plan.num_coefficients();
     int i = 0;
     for (; i + detail::kAtomsAtOnce <= batch.atoms; i += detail::kAtomsAtOnce)
-      detail::contract<detail::kAtomsAtOnce>(plan, coefficients + k, batch, i, k, a, c);
+      detail::contract<detail::kAtomsAtOnce>(plan, w, batch, i, k, a, c);
     for (; i < batch.atoms; ++i)
-      detail::contract<1>(plan, coefficients + k, batch, i, k, a, c);
+      detail::contract<1>(plan, w, batch, i, k, a, c);
   }
 }
 
@@ -189,12 +190,13 @@ void contract_reverse(const ContractionPlan& plan, const Real* coefficients,
                       const AtomBatch<Real>& batch, const Real* a, const Real* c_bar,
                       Real* a_bar) {
   for (int k = 0; k < batch.channels; k += kWidth<Real>) {
+    const Real* w = coefficients + static_cast<std::size_t>(k) * plan.num_coefficients();
     int i = 0;
     for (; i + detail::kAtomsAtOnce <= batch.atoms; i += detail::kAtomsAtOnce)
-      detail::contract_reverse<detail::kAtomsAtOnce>(plan, coefficients + k, batch, i, k, a, c_bar,
+      detail::contract_reverse<detail::kAtomsAtOnce>(plan, w, batch, i, k, a, c_bar,
                                                      a_bar);
     for (; i < batch.atoms; ++i)
-      detail::contract_reverse<1>(plan, coefficients + k, batch, i, k, a, c_bar, a_bar);
+      detail::contract_reverse<1>(plan, w, batch, i, k, a, c_bar, a_bar);
   }
 }
 

@@ -117,11 +117,9 @@ void reverse_slots(const EdgeSpan<Real>& e, const std::vector<SlotRow>& rows, co
   const std::ptrdiff_t vector_stride = static_cast<std::ptrdiff_t>(count) * M * W;
   for (int i = 0; i < e.count; ++i) {
     const Real* y = e.harmonics + i * e.harmonics_stride;
-    Vec<Real> ym[M], y_bar[M], r_bar(Real(0));
-    for (int m = 0; m < M; ++m) {
-      ym[m] = Vec<Real>(y[m]);
-      y_bar[m] = Real(0);
-    }
+    Vec<Real> ym[M], bar[M + 1];  // dE/dY, dE/dr
+    for (int m = 0; m < M; ++m) ym[m] = Vec<Real>(y[m]);
+    for (int m = 0; m <= M; ++m) bar[m] = Real(0);
     const Real* sender = e.features + e.sender_row[i];
     Sum* sender_bar = out.features + out.sender_row[i];
     for (int row = 0; row < count;) {
@@ -141,16 +139,18 @@ void reverse_slots(const EdgeSpan<Real>& e, const std::vector<SlotRow>& rows, co
           for (int m = 0; m < M; ++m) {
             const Vec<Real> sm = load(s + m * W);
             t += sm * ym[m];
-            y_bar[m] += sm * x;
+            bar[m] += sm * x;
           }
           h_bar[v] += r * t;
-          r_bar += load(slope + here + v * W) * (t * h[v]);
+          bar[M] += load(slope + here + v * W) * (t * h[v]);
         }
       }
       for (int v = 0; v < Vectors; ++v) add_to(sender_bar + at + v * W, h_bar[v]);
     }
-    for (int m = 0; m < M; ++m) out.harmonics[i * kMaxComponents + m] += stdx::reduce(y_bar[m]);
-    out.distance[i] += stdx::reduce(r_bar);
+    double sums[M + 1] = {};
+    add_lane_sums(bar, sums);
+    for (int m = 0; m < M; ++m) out.harmonics[i * kMaxComponents + m] += sums[m];
+    out.distance[i] += sums[M];
   }
 }
 

@@ -170,11 +170,6 @@ RadialTable::RadialTable(const ExactRadial& exact, const OrthogonalRows& metric,
   for (int s = 0; s < segments; ++s)
     rank_ = std::max(rank_, choose(samples[s], directions_[s], tolerance * scale_, metric.rank));
   rank_ = std::max(rank_, 1);
-  for (int s = 0; s < segments; ++s) {
-    // segments of lower rank: what remains above rounding, then zeros
-    choose(samples[s], directions_[s], 1e-13 * scale_, rank_);
-    directions_[s].resize(rank_, std::vector<double>(metric.rank, 0.0));
-  }
   const double span = (cutoff - kShortest) / segments;
   int pieces = std::max(2, static_cast<int>(std::ceil(span / 0.12)));
   for (;; pieces *= 2) {
@@ -228,8 +223,9 @@ void RadialTable::exact_columns(int segment, double r, double* value, double* sl
     subtract(drow, -df[i], metric_.lower[i]);
   }
   for (int q = 0; q < rank_; ++q) {
-    value[q] = dot(row, directions_[segment][q]);
-    slope[q] = dot(drow, directions_[segment][q]);
+    const bool used = q < static_cast<int>(directions_[segment].size());
+    value[q] = used ? dot(row, directions_[segment][q]) : 0.0;
+    slope[q] = used ? dot(drow, directions_[segment][q]) : 0.0;
   }
   const Jet d = exact_.density(r);
   value[rank_] = d.value;

@@ -85,7 +85,7 @@ class RadialTable {
   RadialTable(const ExactRadial& exact, const OrthogonalRows& metric, double cutoff, int segments,
               double tolerance);
 
-  int rank() const { return rank_; }
+  int rank() const { return rank_; }  ///< the largest of any segment
   int segments() const { return static_cast<int>(directions_.size()); }
   int num_pieces() const { return segments() * pieces_per_segment_; }
   int pieces_per_segment() const { return pieces_per_segment_; }
@@ -94,7 +94,7 @@ class RadialTable {
   int width() const { return rank_ + 1; }
   /// Coefficients of powers of the local variable in [-1, 1]: [pieces][kDegree + 1][width].
   const std::vector<double>& coefficients() const { return coefficients_; }
-  /// V of a segment: [rank][paths * channels].
+  /// V of a segment: [its rank][paths * channels]; columns past its rank are zero.
   std::vector<std::vector<double>> rows(int segment) const;
   /// Columns at a distance, and their slopes, from the polynomials.
   void evaluate(double r, double* value, double* slope) const;

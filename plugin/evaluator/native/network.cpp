@@ -15,7 +15,7 @@ constexpr double kTolerance = sizeof(Real) == 8 ? 1e-11 : 1e-7;
 
 /// Segments of later layers: more make their rank, and with it the work an edge, smaller, but the
 /// rows no longer fit the cache. Layer 0 contracts its rows once an atom: one segment.
-constexpr int kSegments = 4;
+constexpr int kSegments = 8;
 
 }  // namespace
 
@@ -264,6 +264,7 @@ template <class Real>
 void Network<Real>::make_product(int t) {
   const NativeLayer& source = model_.layers[t];
   const ContractionPlan& plan = source.contraction;
+  constexpr int W = kWidth<Real>;
   const int k = model_.channels;
   for (const int s : species_) {
     Buffer<Real> out(static_cast<std::size_t>(plan.num_coefficients()) * channels_, Real(0));
@@ -278,7 +279,8 @@ void Network<Real>::make_product(int t) {
         for (int c = 0; c < k; ++c) sum[c] += term.value * w[c];
       }
       for (int c = 0; c < k; ++c)
-        out[static_cast<std::size_t>(i) * channels_ + c] = static_cast<Real>(sum[c]);
+        out[(static_cast<std::size_t>(c / W) * plan.num_coefficients() + i) * W + c % W] =
+            static_cast<Real>(sum[c]);
     }
     layers_[t].coefficients.push_back(std::move(out));
   }
