@@ -73,6 +73,15 @@ def probe_structure(numbers: list[int]) -> Any:  # noqa: ANN401
     return Atoms(kinds, grid @ cell + shake, cell=cell, pbc=True)
 
 
+def close_structure(numbers: list[int]) -> Any:  # noqa: ANN401
+    """Six atoms of the model's first elements in a clash, where any pair repulsion acts."""
+    from ase import Atoms
+
+    kinds = [numbers[i % len(numbers)] for i in range(6)]
+    corners = 0.4 * np.concatenate([np.eye(3), -np.eye(3)])  # nearest 0.57 Angstrom apart
+    return Atoms(kinds, corners + np.random.default_rng(8).normal(scale=0.02, size=(6, 3)))
+
+
 def probe_values(model: Any, atoms: Any, head: int) -> dict[str, Any]:  # noqa: ANN401
     """Graph, energy and edge gradients of a structure by the Python model."""
     import torch
@@ -114,6 +123,12 @@ def probe_values(model: Any, atoms: Any, head: int) -> dict[str, Any]:  # noqa: 
     }
 
 
+def head_probes(model: Any, elements: list[int], head: int) -> list[dict[str, Any]]:  # noqa: ANN401
+    """What a converted file is compared with."""
+    structures = (probe_structure(elements), close_structure(elements))
+    return [probe_values(model, atoms, head) for atoms in structures]
+
+
 def convert(request: dict[str, Any]) -> dict[str, Any]:
     """Write a TorchScript file for LAMMPS."""
     model = load_model(request["model"], request["description"])
@@ -145,10 +160,10 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         "mace_torch": mace.__version__,
         "torch": torch.__version__,
     }
-    probe = probe_values(model, probe_structure(metadata["elements"]), heads.index(head))
+    probes = head_probes(model, metadata["elements"], heads.index(head))
     script = jit.compile(LAMMPS_MACE(model, head=head))
     script.save(request["output"], _extra_files={"mdbench.json": json.dumps(metadata)})
-    return {"metadata": metadata, "probes": {head: probe}}
+    return {"metadata": metadata, "probes": {head: probes}}
 
 
 def kept_species(model: Any, asked: list[int] | None, path: str) -> list[int]:  # noqa: ANN401
@@ -191,11 +206,9 @@ def native(request: dict[str, Any]) -> dict[str, Any]:
     basis = model.radial_embedding.bessel_fn
     if type(basis).__name__ == "ChebychevBasis":
         basis.forward = lambda x: chebyshev(x, basis.n.numel())
-    probes = {}
-    for number, head in enumerate(model.heads):
-        probe = probe_values(model, probe_structure(metadata["elements"]), number)
+    probes = {h: head_probes(model, metadata["elements"], k) for k, h in enumerate(model.heads)}
+    for probe in (p for of_head in probes.values() for p in of_head):
         probe["species"] = [kept.index(z) for z in probe["species"]]
-        probes[head] = probe
     return {"metadata": metadata, "probes": probes}
 
 

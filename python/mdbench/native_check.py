@@ -65,11 +65,13 @@ def _check_layer(interaction: Any, product: Any, channels: int, *, first: bool) 
         raise _refuse(f"spherical harmonics {sphere} (use_so3)")
     node = interaction.linear_up.irreps_in
     if str(node) != _features(channels, 0 if first else node.lmax):
-        raise _refuse(f"hidden features {node} (as many channels for each l, parity (-1)^l)")
+        raise _refuse(
+            f"hidden features {node} (needed: as many channels for each l, parity (-1)^l)"
+        )
     if conv.irreps_in1 != node:
         raise _refuse(f"edge features {conv.irreps_in1} beside hidden features {node}")
     if str(out) != _features(channels, out.lmax):
-        raise _refuse(f"hidden features {out} (as many channels for each l, parity (-1)^l)")
+        raise _refuse(f"hidden features {out} (needed: as many channels for each l, parity (-1)^l)")
     for contraction in product.symmetric_contractions.contractions:
         if contraction.correlation > LARGEST_CORRELATION:
             raise _refuse(f"correlation {contraction.correlation} (at most 3)")
