@@ -48,7 +48,8 @@ def models() -> dict[str, Path]:
         save_analytic(str(folder / "analytic.pt"), [1, 6, 8], 4.4)
         convert(BUNDLED, folder / "bundled-double.pt", dtype="float64")
 
-    sources = [MAKERS / "make_models.py", MAKERS / "analytic.py", PACKAGE / "mace_worker.py", BUNDLED]
+    sources = [MAKERS / "make_models.py", MAKERS / "analytic.py", PACKAGE / "mace_worker.py",
+               BUNDLED]
     folder = cached("models", sources, make)
     return {
         "bundled": BUNDLED,

@@ -104,8 +104,11 @@ def _request(output: Path, elements: Sequence[str] | None, dtype: str | None) ->
     """What the suffix of the output asks of the worker.
 
     Raises:
-        ModelError: when the suffix is unknown, or an option does not go with it.
+        ModelError: when there is no such folder, the suffix is unknown, or an option does not go
+            with it.
     """
+    if not output.parent.is_dir():
+        raise ModelError(f"cannot write '{output}': folder '{output.parent}' does not exist")
     if output.suffix == ".mace":
         if dtype:
             raise ModelError(
@@ -152,8 +155,6 @@ def convert(  # noqa: PLR0913 - one parameter an option
         raise ModelError(
             f"'{model}' is already {source.description}: give it to pair_coeff as it is"
         )
-    if not output.parent.is_dir():
-        raise ModelError(f"cannot write '{output}': folder '{output.parent}' does not exist")
     partial = output.with_name(f".{output.name}.{os.getpid()}.part")
     request = {
         **_request(output, elements, dtype),

@@ -26,6 +26,7 @@ PLAIN = modules.RealAgnosticInteractionBlock
 RESIDUAL = modules.RealAgnosticResidualInteractionBlock
 DENSITY = modules.RealAgnosticDensityInteractionBlock
 DENSITY_RESIDUAL = modules.RealAgnosticDensityResidualInteractionBlock
+LAYER_NORM = modules.RealAgnosticResidualNonLinearInteractionBlock
 SILU, TANH = torch.nn.functional.silu, torch.tanh
 
 
@@ -66,7 +67,7 @@ CASES = {
 }
 REFUSED = {
     "attention": shape(0, 1, 1, 1, (modules.RealAgnosticAttResidualInteractionBlock, PLAIN)),
-    "layer_norm": shape(0, 1, 1, 2, (RESIDUAL, modules.RealAgnosticResidualNonLinearInteractionBlock)),
+    "layer_norm": shape(0, 1, 1, 2, (RESIDUAL, LAYER_NORM)),
     "high_ell": shape(0, 1, 4, 1, (PLAIN, PLAIN)),
     "high_order": shape(0, 4, 1, 1, (PLAIN, PLAIN)),
     "so3": shape(0, 1, 1, 1, (PLAIN, PLAIN), use_so3=True),
@@ -74,7 +75,8 @@ REFUSED = {
     "parity": shape(0, 1, 1, 2, (RESIDUAL, RESIDUAL)) | {"hidden_irreps": o3.Irreps("8x0e+8x0o")},
     "edges": shape(0, 1, 1, 2, (RESIDUAL, RESIDUAL), edge_irreps=o3.Irreps("4x0e")),
     "gate": shape(0, 1, 1, 2, (RESIDUAL, RESIDUAL), gate=torch.abs),
-    "readout": shape(0, 1, 1, 2, (RESIDUAL, RESIDUAL), readout_cls=modules.NonLinearBiasReadoutBlock),
+    "readout": shape(0, 1, 1, 2, (RESIDUAL, RESIDUAL),
+                     readout_cls=modules.NonLinearBiasReadoutBlock),
 }
 
 
@@ -89,8 +91,8 @@ def request(folder, name, target, elements):
     """What the driver asks of the worker."""
     return {
         "model": str(folder / f"{name}.model"), "output": str(folder / f"{target}.mace"),
-        "head": None, "elements": elements, "description": "a test model", "source_sha256": "0" * 64,
-        "labels_include_dispersion": "none",
+        "head": None, "elements": elements, "description": "a test model",
+        "source_sha256": "0" * 64, "labels_include_dispersion": "none",
     }
 
 

@@ -16,12 +16,9 @@ from typing import Any
 
 import numpy as np
 
-STEP = 1e-30  # of the complex step: its square vanishes
-ACTIVATION = {
-    "silu": (lambda x: x / (1 + np.exp(-x)), lambda x: (1 + x / (1 + np.exp(x))) / (1 + np.exp(-x))),
-    "tanh": (np.tanh, lambda x: 1 / np.cosh(x) ** 2),
-}
+from models.native_edges import ACTIVATION, edge_functions
 
+STEP = 1e-30  # of the complex step: its square vanishes
 
 class NativeModel:
     """The content of a file."""
@@ -33,8 +30,8 @@ class NativeModel:
         self.metadata = json.loads(header.pop("__metadata__")["mdbench"])
         dtypes = {"F64": "<f8", "I32": "<i4"}
         self.tensors = {
-            name: np.frombuffer(content[8 + size :][slice(*entry["data_offsets"])], dtypes[entry["dtype"]])
-            .reshape(entry["shape"])
+            name: np.frombuffer(content[8 + size :][slice(*entry["data_offsets"])],
+                                dtypes[entry["dtype"]]).reshape(entry["shape"])
             for name, entry in header.items()
         }
         checksum = self.metadata["checksum"].encode()
@@ -63,85 +60,6 @@ class Stages:
     zbl: np.ndarray | None = None  # [nodes]
     energy: np.ndarray | None = None  # [nodes]
     edge_gradient: np.ndarray | None = None  # [edges, 3]
-
-
-def harmonics(vector: np.ndarray, max_ell: int) -> np.ndarray:
-    """[edges, components] real spherical harmonics of e3nn, component normalisation."""
-    x, y, z = (vector / np.sqrt((vector**2).sum(1))[:, None]).T
-    s = np.sqrt
-    a, b = s(3) * x * z, s(3) / 2 * (z * z - x * x)
-    q = x * x + z * z
-    by_l = [
-        [np.ones_like(x)],
-        [x, y, z],
-        [a, s(3) * x * y, y * y - q / 2, s(3) * y * z, b],
-        [s(5 / 6) * (a * z + b * x), s(5) * a * y, s(3 / 8) * (4 * y * y - q) * x,
-         y * (2 * y * y - 3 * q) / 2, s(3 / 8) * z * (4 * y * y - q), s(5) * b * y,
-         s(5 / 6) * (b * z - a * x)],
-    ]
-    return np.stack([s(2 * l + 1) * f for l in range(max_ell + 1) for f in by_l[l]], axis=1)
-
-
-def envelope(r: np.ndarray, cutoff: float | np.ndarray, p: int) -> np.ndarray:
-    x = r / cutoff
-    inside = 1 - (p + 1) * (p + 2) / 2 * x**p + p * (p + 2) * x ** (p + 1) - p * (p + 1) / 2 * x ** (p + 2)
-    return np.where(x.real < 1, inside, 0)
-
-
-def basis(model: NativeModel, r: np.ndarray, zi: np.ndarray, zj: np.ndarray) -> np.ndarray:
-    """[edges, B] the radial basis, with the cutoff if it is on the basis."""
-    radial, t, y = model.metadata["radial"], model.tensors, r
-    if radial["transform"] == "agnesi":
-        q, p, a = t["radial.transform"]
-        x = r / ((t["radial.radius"][zi] + t["radial.radius"][zj]) / 2)
-        y = 1 / (1 + a * x**q / (1 + x ** (q - p)))
-    elif radial["transform"] == "soft":
-        r0 = t["radial.radius"][zi] + t["radial.radius"][zj]
-        p0, p1 = 3 / 4 * r0, 4 / 3 * r0
-        y = p0 + (r - p0) * (1 + np.tanh(t["radial.transform"][0] / (p1 - p0) * (r - (p0 + p1) / 2))) / 2
-    w = t["radial.basis"]
-    if radial["basis"] == "bessel":
-        b = t["radial.prefactor"] * np.sin(w * y[:, None]) / y[:, None]
-    elif radial["basis"] == "gaussian":
-        b = np.exp(t["radial.prefactor"] * (y[:, None] - w) ** 2)
-    else:
-        b = np.stack([np.polynomial.chebyshev.chebval(y, np.eye(int(k) + 1)[-1]) for k in w], axis=1)
-    if radial["cutoff_on"] == "basis":
-        b = b * envelope(r, model.metadata["cutoff_ang"], radial["cutoff_p"])[:, None]
-    return b
-
-
-def repulsion(model: NativeModel, r: np.ndarray, zi: np.ndarray, zj: np.ndarray) -> np.ndarray:
-    """[edges] the receiver's share of ZBL."""
-    if model.metadata["zbl"] is None:
-        return np.zeros_like(r)
-    t, numbers = model.tensors, np.array(model.metadata["elements"], float)
-    power, length = t["zbl.screening"]
-    a = length * 0.529 / (numbers[zi] ** power + numbers[zj] ** power)
-    screened = (t["zbl.c"] * np.exp(-t["zbl.d"] * (r / a)[:, None])).sum(1)
-    both = envelope(r, t["zbl.radius"][zi] + t["zbl.radius"][zj], model.metadata["zbl"]["p"])
-    return 14.3996 / 2 * numbers[zi] * numbers[zj] / r * screened * both
-
-
-def edge_functions(model: NativeModel, vector: np.ndarray, zi: np.ndarray, zj: np.ndarray) -> list[np.ndarray]:
-    """What depends on one edge alone: Y, ZBL, then R [edges, P * K] and D [edges] of each layer."""
-    r = np.sqrt((vector**2).sum(1))
-    b = basis(model, r, zi, zj)
-    radial = model.metadata["radial"]
-    cut = np.ones_like(r)
-    if radial["cutoff_on"] == "weights":
-        cut = envelope(r, model.metadata["cutoff_ang"], radial["cutoff_p"])
-    out = [harmonics(vector, model.metadata["max_ell"]), repulsion(model, r, zi, zj)]
-    for t, about in enumerate(model.metadata["layers"]):
-        layer = model.layer(t)
-        count = sum(bool(re.fullmatch(r"radial\.\d+", name)) for name in layer)
-        x = b
-        for i in range(count):
-            x = x @ layer[f"radial.{i}"]
-            x = ACTIVATION["silu"][0](x) if i < count - 1 else x
-        out.append(x * cut[:, None])
-        out.append(np.tanh((b @ layer["density"]) ** 2) * cut if about["density"] else np.zeros_like(r))
-    return out
 
 
 def of_element(matrix: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -177,7 +95,8 @@ class Evaluation:
     def dense_coefficients(self, t: int) -> list[np.ndarray]:
         """By path: [2 l1 + 1, 2 l2 + 1, 2 l3 + 1]."""
         dense = [np.zeros([2 * l + 1 for l in path]) for path in self.meta["layers"][t]["paths"]]
-        for (p, *m), value in zip(self.layers[t]["cg.index"], self.layers[t]["cg.value"], strict=True):
+        layer = self.layers[t]
+        for (p, *m), value in zip(layer["cg.index"], layer["cg.value"], strict=True):
             dense[p][tuple(m)] += value
         return dense
 
@@ -195,8 +114,9 @@ class Evaluation:
             s.h.append(self.features(t))
             s.n.append(1 + self.add(rest[2 * t + 1], self.receiver))
             s.M.append([
-                self.add(np.einsum("abc,eak,eb,ek->eck", self.C[t][p], s.h[t][self.sender, part(l1)],
-                                   y[:, part(l2)], s.R[t][:, p]), self.receiver)
+                self.add(
+                    np.einsum("abc,eak,eb,ek->eck", self.C[t][p], s.h[t][self.sender, part(l1)],
+                              y[:, part(l2)], s.R[t][:, p]), self.receiver)
                 for p, (l1, l2, _) in enumerate(about["paths"])
             ])
             s.A.append(np.concatenate([
@@ -223,8 +143,9 @@ class Evaluation:
 
     def maps(self, t: int, name: str) -> list[tuple[int, int, np.ndarray]]:
         """(s, l, [nodes, in, out]) of the linear maps of earlier products."""
-        names = [re.fullmatch(rf"{name}\.(\d+)(?:\.(\d+))?", n) for n in self.layers[t]]
-        return [(int(m[1]), int(m[2] or 0), of_element(self.layers[t][m[0]], self.z)) for m in names if m]
+        layer = self.layers[t]
+        names = [re.fullmatch(rf"{name}\.(\d+)(?:\.(\d+))?", n) for n in layer]
+        return [(int(m[1]), int(m[2] or 0), of_element(layer[m[0]], self.z)) for m in names if m]
 
     def monomials(self, t: int):
         """(component of c, components of A, u * weight [nodes, K]) of every entry."""
@@ -232,8 +153,9 @@ class Evaluation:
             if found := re.fullmatch(r"product\.(\d)\.(\d)\.index", name):
                 l, order = int(found[1]), int(found[2])
                 start = f"product.{l}.{order}."
-                weight = of_element(self.layers[t][start + "weight"], self.z)
-                for row, u in zip(self.layers[t][name], self.layers[t][start + "value"], strict=True):
+                weight, values = (self.layers[t][start + n] for n in ("weight", "value"))
+                weight = of_element(weight, self.z)
+                for row, u in zip(self.layers[t][name], values, strict=True):
                     yield l * l + row[order], row[:order], u * weight[:, row[-1]]
 
     def product(self, t: int) -> np.ndarray:
@@ -248,8 +170,12 @@ class Evaluation:
         if kind == "none":
             return np.zeros(len(self.z))
         pre = sum((self.stages.c[s][:, :1] @ v)[:, 0] for s, _, v in self.maps(t, "readout"))
-        pre = self.stages.pre[t] = pre + (layer["readout.bias"][self.z] if "readout.bias" in layer else 0)
-        return pre[:, self.head] if kind == "linear" else ACTIVATION[kind][0](pre) @ layer["readout.out"][:, self.head]
+        if "readout.bias" in layer:
+            pre = pre + layer["readout.bias"][self.z]
+        self.stages.pre[t] = pre
+        if kind == "linear":
+            return pre[:, self.head]
+        return ACTIVATION[kind][0](pre) @ layer["readout.out"][:, self.head]
 
     def reverse(self) -> None:
         s, tensors = self.stages, self.model.tensors
@@ -267,14 +193,16 @@ class Evaluation:
         for axis in range(3):
             moved = self.edges(self.vector + 1j * STEP * np.eye(3)[axis])
             for d_e, f in zip(parts, moved, strict=True):
-                s.edge_gradient[:, axis] += (d_e * f.imag / STEP).reshape(len(self.vector), -1).sum(1)
+                per_edge = (d_e * f.imag / STEP).reshape(len(self.vector), -1)
+                s.edge_gradient[:, axis] += per_edge.sum(1)
 
     def reverse_readout(self, t: int, upstream: np.ndarray, back: list[np.ndarray]) -> None:
         kind, pre = self.meta["layers"][t]["readout"], self.stages.pre[t]
         if kind == "linear":
             slope = np.eye(pre.shape[1])[self.head] * upstream[:, None]
         else:
-            slope = ACTIVATION[kind][1](pre) * self.layers[t]["readout.out"][:, self.head] * upstream[:, None]
+            out = self.layers[t]["readout.out"][:, self.head]
+            slope = ACTIVATION[kind][1](pre) * out * upstream[:, None]
         for s, _, v in self.maps(t, "readout"):
             back[s][:, 0] += np.einsum("in,ikn->ik", slope, v)
 
@@ -292,11 +220,12 @@ class Evaluation:
             for place, p in enumerate(self.paths_to(t, l)):
                 one = d_m[self.receiver, :, place * self.K : (place + 1) * self.K]
                 l1, l2, _ = about["paths"][p]
-                given = s.h[t][self.sender, part(l1)], s.Y[:, part(l2)], s.R[t][:, p]
-                d_r[:, p] += np.einsum("abc,eak,eb,eck->ek", self.C[t][p], given[0], given[1], one)
-                d_y[:, part(l2)] += np.einsum("abc,eak,ek,eck->eb", self.C[t][p], given[0], given[2], one)
+                h, y, r = s.h[t][self.sender, part(l1)], s.Y[:, part(l2)], s.R[t][:, p]
+                c = self.C[t][p]
+                d_r[:, p] += np.einsum("abc,eak,eb,eck->ek", c, h, y, one)
+                d_y[:, part(l2)] += np.einsum("abc,eak,ek,eck->eb", c, h, r, one)
                 d_h[:, part(l1)] += self.add(
-                    np.einsum("abc,eb,ek,eck->eak", self.C[t][p], given[1], given[2], one), self.sender)
+                    np.einsum("abc,eb,ek,eck->eak", c, y, r, one), self.sender)
         if t:
             for earlier, l, matrix in self.maps(t, "up"):
                 back[earlier][:, part(l)] += d_h[:, part(l)] @ matrix.swapaxes(1, 2)

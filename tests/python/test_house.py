@@ -54,7 +54,7 @@ def test_python_dependencies_point_one_way(path):
 
 
 def test_cpp_dependencies_point_one_way():
-    for path in (ROOT / "plugin/evaluator").iterdir():
+    for path in (ROOT / "plugin/evaluator").rglob("*.[ch]*"):
         text = path.read_text()
         assert not re.search(r'#include "(pair|atom|lammps|mace_settings|run_timings)', text), path
         if path.name != "torchscript.cpp":

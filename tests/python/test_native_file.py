@@ -27,7 +27,8 @@ REFUSALS = {
     "gate": "a readout with gate abs",
     "readout": "a NonLinearBiasReadoutBlock",
 }
-CASES = re.findall(r'^    "(\w+)": shape\(', (ROOT / "tests/models/native_models.py").read_text(), re.M)
+MAKER = (ROOT / "tests/models/native_models.py").read_text()
+CASES = re.findall(r'^    "(\w+)": shape\(', MAKER, re.MULTILINE)
 GRID = [name for name in CASES if name not in REFUSALS]
 
 
@@ -81,8 +82,8 @@ def test_grid_reaches_every_term(native_models):
         assert (largest > 1) == (meta["zbl"] is not None)
     assert seen >= {
         "float32", "float64", "bessel", "gaussian", "chebyshev", "agnesi", "soft", "none", "basis",
-        "weights", "linear", "silu", "tanh", "up.bias", "up.0.2", "up.1.1", "readout.bias", "density",
-        "readout.0", "readout.1", "readout.2", "product.0.3.index", "product.2.3.index",
+        "weights", "linear", "silu", "tanh", "up.bias", "up.0.2", "up.1.1", "readout.bias",
+        "density", "readout.0", "readout.1", "readout.2", "product.0.3.index", "product.2.3.index",
         *(f"RealAgnostic{middle}InteractionBlock"
           for middle in ("", "Residual", "Density", "DensityResidual")),
     }
