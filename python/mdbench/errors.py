@@ -11,3 +11,7 @@ class ModelError(MdbenchError):
 
 class EngineError(MdbenchError):
     """LAMMPS could not be started or did not finish."""
+
+
+class Refused(Exception):  # noqa: N818 - a reason to hand back, not a failure of the worker
+    """The worker cannot meet a request; the text is for the user."""
