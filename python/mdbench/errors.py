@@ -11,3 +11,15 @@ class ModelError(MdbenchError):
 
 class EngineError(MdbenchError):
     """LAMMPS could not be started or did not finish."""
+
+
+class StructureError(MdbenchError):
+    """A structure cannot be evaluated."""
+
+
+class SettingError(MdbenchError):
+    """An argument has a value that it cannot have."""
+
+
+class EvaluationError(MdbenchError):
+    """A model failed on a structure, or gave no usable number."""

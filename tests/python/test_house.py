@@ -16,11 +16,13 @@ CPP = sorted([*(ROOT / "plugin").rglob("*.[ch]pp"), *(ROOT / "plugin").rglob("*.
 
 # What each module may import from the package: dependencies point one way.
 LAYERS = {
-    "__init__": set(),
+    "__init__": {"calculator"},  # on demand
     "errors": set(),
-    "core": {"_core"},
+    "neighbours": {"errors"},
+    "core": {"_core", "errors", "neighbours"},
     "mace_worker": {"core"},
     "model": {"_core", "core", "errors"},
+    "calculator": {"_core", "core", "errors", "model", "neighbours"},
     "engine": {"__init__", "core", "errors"},
     "structure": set(),
     "reference_field": {"engine"},
