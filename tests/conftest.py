@@ -1,5 +1,6 @@
 import hashlib
 import importlib.metadata
+import os
 import shutil
 import subprocess
 import sys
@@ -13,29 +14,43 @@ from mdbench.model import convert
 from models.analytic import save_analytic
 
 CACHE = ROOT / "build" / "test"
+MAKERS = ROOT / "tests/models"
+PACKAGE = ROOT / "python/mdbench"
+
+
+def cached(name, sources, make) -> Path:
+    """A folder that `make` fills, once for given sources and versions of mace and torch."""
+    parts = [path.read_bytes() for path in sources]
+    parts += [importlib.metadata.version(p).encode() for p in ("mace-torch", "torch")]
+    folder = CACHE / f"{name}-{hashlib.sha256(b''.join(parts)).hexdigest()[:12]}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(CACHE / f"{name}.lock"):  # one of the parallel workers makes them
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (folder / "done").touch()
+    return folder
+
+
+def run_maker(script, folder):
+    """Run a maker of models in a process of its own; its tensors are too small for threads."""
+    subprocess.run([sys.executable, "-W", "ignore", str(script), str(folder)], check=True,
+                   env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 @pytest.fixture(scope="session")
 def models() -> dict[str, Path]:
     """Model files by name: NAME is the pickled one, NAME.pt the converted one."""
-    maker = ROOT / "tests/models/make_models.py"
-    version = hashlib.sha256(
-        maker.read_bytes() + (ROOT / "tests/models/analytic.py").read_bytes()
-        + (ROOT / "python/mdbench/mace_worker.py").read_bytes()
-        + BUNDLED.read_bytes()
-        + importlib.metadata.version("mace-torch").encode()
-        + importlib.metadata.version("torch").encode()
-    ).hexdigest()[:12]
-    folder = CACHE / f"models-{version}"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(CACHE / "models.lock"):  # one of the parallel workers makes them
-        if not (folder / "done").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            subprocess.run([sys.executable, "-W", "ignore", str(maker), str(folder)], check=True)
-            save_analytic(str(folder / "analytic.pt"), [1, 6, 8], 4.4)
-            convert(BUNDLED, folder / "bundled-double.pt", dtype="float64")
-            (folder / "done").touch()
+
+    def make(folder):
+        run_maker(MAKERS / "make_models.py", folder)
+        save_analytic(str(folder / "analytic.pt"), [1, 6, 8], 4.4)
+        convert(BUNDLED, folder / "bundled-double.pt", dtype="float64")
+
+    sources = [MAKERS / "make_models.py", MAKERS / "analytic.py", PACKAGE / "mace_worker.py",
+               BUNDLED]
+    folder = cached("models", sources, make)
     return {
         "bundled": BUNDLED,
         "bundled.pt": folder / "bundled-double.pt",
@@ -46,3 +61,12 @@ def models() -> dict[str, Path]:
         "two_heads.pt": folder / "two_heads-lammps.pt",
         "analytic.pt": folder / "analytic.pt",
     }
+
+
+@pytest.fixture(scope="session")
+def native_models() -> Path:
+    """The folder that models/native_models.py fills: a grid of native files and their answers."""
+    maker = MAKERS / "native_models.py"
+    sources = [maker, MAKERS / "make_models.py", PACKAGE / "mace_worker.py",
+               *sorted(PACKAGE.glob("native_*.py"))]
+    return cached("native", sources, lambda folder: run_maker(maker, folder))

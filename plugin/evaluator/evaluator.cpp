@@ -22,23 +22,41 @@ std::filesystem::path own_folder() {
 
 /// Back ends are separate libraries so that LAMMPS starts without loading torch,
 /// and so that the plugin works where torch is absent.
-BackendFactory open_backend(const std::string& library) {
+BackendFactory open_backend(const std::string& library, const std::string& remedy) {
   const auto path = own_folder() / library;
   if (!std::filesystem::exists(path))
-    throw Error("the TorchScript evaluator is not installed (" + path.string() +
-                " is missing): install torch, then build mdbench again with MDBENCH_TORCH=ON");
+    throw Error("an evaluator is not installed (" + path.string() + " is missing): " + remedy);
   // DEEPBIND: LAMMPS exports a reference dgemm_ and an OpenMP runtime of its own, which would take
   // the place of torch's (matrix products in double were 2-5 times slower).
-  // NODELETE: torch keeps threads and static objects that must outlive the plugin.
+  // NODELETE: torch and OpenMP keep threads and static objects that must outlive the plugin.
   const int mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_DEEPBIND;
   void* handle = dlopen(path.c_str(), mode);
-  if (!handle)
-    throw Error(std::string("cannot load the TorchScript evaluator: ") + dlerror() +
-                " (run 'mdbench doctor'; after a change of torch, build mdbench again)");
+  if (!handle) throw Error("cannot load an evaluator: " + std::string(dlerror()) + ": " + remedy);
   const auto factory = reinterpret_cast<BackendFactory>(dlsym(handle, kBackendSymbol));
   if (!factory)
     throw Error(path.string() + " belongs to another version of mdbench: install mdbench again");
   return factory;
+}
+
+/// The largest instruction set that this processor has and this build holds.
+std::string choose_isa() {
+  std::vector<std::string> usable;
+#ifdef __x86_64__
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    usable.push_back("avx512");
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable.push_back("avx2");
+#endif
+  usable.push_back("baseline");
+  const char* asked = std::getenv("MDBENCH_ISA");
+  if (!asked || !*asked) return usable.front();
+  std::string known;
+  for (const auto& isa : usable) {
+    if (isa == asked) return isa;
+    known += (known.empty() ? "" : ", ") + isa;
+  }
+  throw Error("MDBENCH_ISA is '" + std::string(asked) + "': this processor has " + known);
 }
 
 /// Ring of `kNodes` atoms: every species, every atom has edges in both directions.
@@ -46,15 +64,26 @@ constexpr int kNodes = 32, kReach = 4;
 
 }  // namespace
 
+std::string native_library() { return "mdbench_native_" + choose_isa() + ".so"; }
+
 std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options, const ModelFile& file) {
-  if (options.evaluator == "native")
-    throw Error(
-        "evaluator native is not part of this version: leave 'evaluator' out or say "
-        "'evaluator torchscript'");
-  if (options.precision == "mixed")
-    throw Error("precision mixed needs the native evaluator: say 'precision single' or 'double'");
+  const bool native = file.kind == ModelKind::safetensors;
+  if (native && options.evaluator == "torchscript")
+    throw Error("'" + options.path + "' is a native model file: leave 'evaluator torchscript' out");
+  if (!native && options.evaluator == "native")
+    throw Error("evaluator native reads *.mace files, and '" + options.path + "' is " +
+                describe(file.kind) + ": run 'mdbench convert' on the model");
+  if (native)
+    return std::unique_ptr<Evaluator>(
+        open_backend(native_library(), "install mdbench again")(options, file));
   require_torchscript(file, options.path);
-  return std::unique_ptr<Evaluator>(open_backend(kTorchScriptBackend)(options, file));
+  if (options.precision == "mixed")
+    throw Error("precision mixed needs the native evaluator and a *.mace file: run 'mdbench "
+                "convert' on the model, or say 'precision single' or 'double'");
+  return std::unique_ptr<Evaluator>(open_backend(
+      "mdbench_torchscript.so",
+      "install torch, then build mdbench again with MDBENCH_TORCH=ON; or convert the model to "
+      "a *.mace file, which needs no torch (run 'mdbench doctor')")(options, file));
 }
 
 void warm_up(Evaluator& evaluator) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graph.hpp"
@@ -16,6 +17,8 @@ namespace mdbench {
 class Halo {
  public:
   virtual ~Halo() = default;
+  /// False when no node has copies: nothing needs to be exchanged.
+  virtual bool active() const { return true; }
   /// Copies each owner's row to all its copies.
   virtual void forward(std::span<double> features, int width) = 0;
   /// Adds each copy's row to its owner's and clears it.
@@ -25,6 +28,7 @@ class Halo {
 /// The halo of a graph without copies: every node is owned here.
 class NoHalo final : public Halo {
  public:
+  bool active() const override { return false; }
   void forward(std::span<double>, int) override {}
   void reverse(std::span<double>, int) override {}
 };
@@ -79,6 +83,8 @@ class Evaluator {
   virtual int halo_layers() const = 0;
   /// Peak bytes taken on the accelerator so far; 0 on a CPU.
   virtual std::size_t peak_device_bytes() const { return 0; }
+  /// Seconds spent so far in each stage, summed over threads; empty where they are not taken.
+  virtual std::vector<std::pair<std::string, double>> stage_seconds() const { return {}; }
   /// @throws Error when the model fails or the graph does not fit it.
   virtual const Evaluation& evaluate(const Graph& graph, Halo& halo) = 0;
 };
@@ -92,7 +98,6 @@ void warm_up(Evaluator& evaluator);
 
 /// Entry point that a separately loaded back end exports under `kBackendSymbol`.
 using BackendFactory = Evaluator* (*)(const EvaluatorOptions&, const ModelFile&);
-inline constexpr char kTorchScriptBackend[] = "mdbench_torchscript.so";
 inline constexpr char kBackendSymbol[] = "mdbench_backend_v1";
 
 }  // namespace mdbench

@@ -132,6 +132,8 @@ NB_MODULE(_core, m) {
   nb::class_<mdbench::Evaluator>(m, "Evaluator")
       .def_prop_ro("info", [](const mdbench::Evaluator& e) { return info_dict(e.info()); })
       .def("warm_up", [](mdbench::Evaluator& e) { mdbench::warm_up(e); })
+      .def("stage_seconds", &mdbench::Evaluator::stage_seconds,
+           "[(stage, seconds so far, summed over threads)]")
       .def("evaluate", &evaluate, "species"_a, "first_edge"_a, "sender"_a, "edge_vector"_a,
            "num_local"_a,
            "(site energies [num_local] eV, edge gradients [edges, 3] eV/A, seconds by stage)");

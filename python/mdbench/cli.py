@@ -82,15 +82,23 @@ def doctor(*, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: mdbench convert my.model --dtype float32")
+@app.command(epilog="Example: mdbench convert my.model --elements C,H,O")
 def convert(  # noqa: PLR0913 - one parameter an option
     model: Annotated[Path, typer.Argument(help="A *.model file of mace-torch. It is code.")],
     *,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Default: NAME-lammps.pt beside it.")
+        Path | None,
+        typer.Option("-o", "--output", help="*.mace or TorchScript *.pt; default: NAME.mace."),
     ] = None,
-    head: Annotated[str | None, typer.Option(help="Needed when the model has several.")] = None,
-    dtype: Annotated[Dtype | None, typer.Option(help="Default: that of the weights.")] = None,
+    elements: Annotated[
+        str | None, typer.Option(help="Keep only these: C,H,O. Default: all of the model.")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="*.pt: needed when the model has several; *.mace: default.")
+    ] = None,
+    dtype: Annotated[
+        Dtype | None, typer.Option(help="Of a *.pt file; default: that of the weights.")
+    ] = None,
     labels_include_dispersion: Annotated[
         DispersionLabels, typer.Option(help="Kept in the file to guard against adding D3 twice.")
     ] = DispersionLabels.UNKNOWN,
@@ -107,6 +115,7 @@ def convert(  # noqa: PLR0913 - one parameter an option
         target,
         head=head,
         dtype=dtype,
+        elements=[e.strip() for e in elements.split(",")] if elements else None,
         labels_include_dispersion=labels_include_dispersion,
     )
     sha256 = inspect(target).sha256
@@ -114,7 +123,9 @@ def convert(  # noqa: PLR0913 - one parameter an option
         typer.echo(json.dumps({"output": str(target), "sha256": sha256, **metadata}))
         return
     typer.echo(f"{model}: {description}")
-    typer.echo(f"{target}: {metadata['dtype']}, head {metadata['head']}, sha256 {sha256}")
+    dtype_written = metadata.get("dtype", "float64")
+    heads = metadata["head"] or ", ".join(metadata["heads"])
+    typer.echo(f"{target}: {dtype_written}, head {heads}, sha256 {sha256}")
 
 
 @app.command(epilog="Example: mdbench verify my.model --structure frame.xyz")

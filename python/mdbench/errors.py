@@ -23,3 +23,7 @@ class SettingError(MdbenchError):
 
 class EvaluationError(MdbenchError):
     """A model failed on a structure, or gave no usable number."""
+
+
+class Refused(Exception):  # noqa: N818 - a reason to hand back, not a failure of the worker
+    """The worker cannot meet a request; the text is for the user."""

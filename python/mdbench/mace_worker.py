@@ -16,11 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from mdbench.errors import Refused
+
 SUPPORTED = ("MACE", "ScaleShiftMACE")
-
-
-class Refused(Exception):  # noqa: N818 - a reason to hand back, not a failure of the worker
-    """The request cannot be met; the text is for the user."""
 
 
 def load_model(path: str, description: str) -> Any:  # noqa: ANN401 - mace has no types
@@ -75,6 +73,15 @@ def probe_structure(numbers: list[int]) -> Any:  # noqa: ANN401
     return Atoms(kinds, grid @ cell + shake, cell=cell, pbc=True)
 
 
+def close_structure(numbers: list[int]) -> Any:  # noqa: ANN401
+    """Six atoms of the model's first elements in a clash, where any pair repulsion acts."""
+    from ase import Atoms
+
+    kinds = [numbers[i % len(numbers)] for i in range(6)]
+    corners = 0.4 * np.concatenate([np.eye(3), -np.eye(3)])  # nearest 0.57 Angstrom apart
+    return Atoms(kinds, corners + np.random.default_rng(8).normal(scale=0.02, size=(6, 3)))
+
+
 def probe_values(model: Any, atoms: Any, head: int) -> dict[str, Any]:  # noqa: ANN401
     """Graph, energy and edge gradients of a structure by the Python model."""
     import torch
@@ -111,8 +118,15 @@ def probe_values(model: Any, atoms: Any, head: int) -> dict[str, Any]:  # noqa: 
         "edge_vector": arrays.edge_vector.tolist(),
         "num_local": arrays.num_local,
         "energy": float(energy),
+        "node_energy": out["node_energy"].tolist(),
         "edge_gradient": (-gradient.double().numpy()).tolist(),
     }
+
+
+def head_probes(model: Any, elements: list[int], head: int) -> list[dict[str, Any]]:  # noqa: ANN401
+    """What a converted file is compared with."""
+    structures = (probe_structure(elements), close_structure(elements))
+    return [probe_values(model, atoms, head) for atoms in structures]
 
 
 def convert(request: dict[str, Any]) -> dict[str, Any]:
@@ -124,6 +138,11 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     from mace.calculators import LAMMPS_MACE
 
     heads, head = choose_head(model, request["head"], request["model"])
+    if type(model.radial_embedding.bessel_fn).__name__ == "ChebychevBasis":
+        raise Refused(
+            f"'{request['model']}' has a Chebyshev basis, which torch cannot differentiate: its "
+            "forces would be wrong; convert it to a native file instead (-o NAME.mace)"
+        )
     if request["dtype"]:
         model = model.to(getattr(torch, request["dtype"]))
     model = model.to("cpu").eval()
@@ -141,10 +160,56 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         "mace_torch": mace.__version__,
         "torch": torch.__version__,
     }
-    probe = probe_values(model, probe_structure(metadata["elements"]), heads.index(head))
+    probes = head_probes(model, metadata["elements"], heads.index(head))
     script = jit.compile(LAMMPS_MACE(model, head=head))
     script.save(request["output"], _extra_files={"mdbench.json": json.dumps(metadata)})
-    return {"metadata": metadata, "probe": probe}
+    return {"metadata": metadata, "probes": {head: probes}}
+
+
+def kept_species(model: Any, asked: list[int] | None, path: str) -> list[int]:  # noqa: ANN401
+    """The model's species of the atomic numbers asked for, in the model's order; default all."""
+    numbers = [int(z) for z in model.atomic_numbers]
+    missing = set(asked or []) - set(numbers)
+    if missing:
+        raise Refused(f"'{path}' does not know atomic numbers {sorted(missing)}")
+    return [k for k, z in enumerate(numbers) if not asked or z in asked]
+
+
+def native(request: dict[str, Any]) -> dict[str, Any]:
+    """Write a native model file."""
+    model = load_model(request["model"], request["description"])
+    import mace
+    import torch
+
+    from mdbench import native_check, native_export
+    from mdbench.native_file import write
+    from mdbench.native_probe import chebyshev
+
+    torch.set_default_dtype(torch.float64)  # of constants that mace makes on the way
+    source_dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+    model = model.to("cpu").double().eval()
+    model.heads = [str(h) for h in getattr(model, "heads", None) or ["Default"]]
+    several = len(model.heads) > 1
+    if request["head"] or not several:
+        choose_head(model, request["head"], request["model"])
+    native_check.check(model)
+    kept = kept_species(model, request["elements"], request["model"])
+    tensors, metadata = native_export.export(model, kept)
+    metadata |= {
+        "head": request["head"] or ("" if several else model.heads[0]),
+        "source_dtype": source_dtype,
+        "labels_include_dispersion": request["labels_include_dispersion"],
+        "source_sha256": request["source_sha256"],
+        "mace_torch": mace.__version__,
+    }
+    write(Path(request["output"]), tensors, metadata)
+    basis = model.radial_embedding.bessel_fn
+    if type(basis).__name__ == "ChebychevBasis":
+        basis.forward = lambda x: chebyshev(x, basis.n.numel())
+    probes = {h: head_probes(model, metadata["elements"], k) for k, h in enumerate(model.heads)}
+    for probe in (p for of_head in probes.values() for p in of_head):
+        probe["species"] = [kept.index(z) for z in probe["species"]]
+    return {"metadata": metadata, "probes": probes}
 
 
 def reference(request: dict[str, Any]) -> dict[str, Any]:
@@ -195,7 +260,7 @@ def probe(request: dict[str, Any]) -> dict[str, Any]:
     return {"elements": numbers}
 
 
-TASKS = {"convert": convert, "reference": reference, "probe": probe}
+TASKS = {"convert": convert, "native": native, "reference": reference, "probe": probe}
 
 
 def main() -> None:

@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase.data import atomic_numbers
 
 from mdbench import _core
 from mdbench.core import GraphArrays, evaluate_arrays
 from mdbench.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mdbench._core import Evaluator
 
 DTYPES = {"float32": "single", "float64": "double"}
@@ -102,25 +105,58 @@ def call_worker(task: str, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def default_output(model: Path) -> Path:
-    """Where ``convert`` writes unless told otherwise: ``X.model`` becomes ``X-lammps.pt``."""
-    return model.with_name(f"{model.stem}-lammps.pt")
+    """Where ``convert`` writes unless told otherwise: ``X.model`` becomes ``X.mace``."""
+    return model.with_name(f"{model.stem}.mace")
 
 
-def convert(
+def _atomic_numbers(symbols: Sequence[str]) -> list[int]:
+    unknown = [s for s in symbols if s not in atomic_numbers]
+    if unknown:
+        raise ModelError(f"unknown element '{unknown[0]}': give symbols, for example C,H,O")
+    return [int(atomic_numbers[s]) for s in symbols]
+
+
+def _request(output: Path, elements: Sequence[str] | None, dtype: str | None) -> dict[str, Any]:
+    """What the suffix of the output asks of the worker.
+
+    Raises:
+        ModelError: when there is no such folder, the suffix is unknown, or an option does not go
+            with it.
+    """
+    if not output.parent.is_dir():
+        raise ModelError(f"cannot write '{output}': folder '{output.parent}' does not exist")
+    if output.suffix == ".mace":
+        if dtype:
+            raise ModelError(
+                f"'{output}' holds double precision whatever the weights have: leave --dtype out"
+            )
+        return {"task": "native", "elements": _atomic_numbers(elements or [])}
+    if output.suffix != ".pt":
+        raise ModelError(f"'{output}': end the name in .mace (native) or .pt (TorchScript)")
+    if elements:
+        raise ModelError(f"'{output}' keeps all elements of the model: only .mace files keep some")
+    return {"task": "convert", "dtype": dtype}
+
+
+def convert(  # noqa: PLR0913 - one parameter an option
     model: Path,
     output: Path,
     *,
     head: str | None = None,
     dtype: str | None = None,
+    elements: Sequence[str] | None = None,
     labels_include_dispersion: str = "unknown",
 ) -> dict[str, Any]:
-    """Convert a mace-torch ``*.model`` file to TorchScript for LAMMPS, and check the result.
+    """Convert a mace-torch ``*.model`` file for LAMMPS, and check the result.
 
     Args:
         model: Pickled mace-torch model. Opening it runs code in it: use files you trust.
-        output: File to write; appears only once it agrees with the Python model.
-        head: Head whose energies LAMMPS gets; may be left out when the model has one.
-        dtype: ``float32`` or ``float64``; ``None`` keeps that of the weights.
+        output: File to write, ``*.mace`` (native) or ``*.pt`` (TorchScript); appears only once it
+            agrees with the Python model.
+        head: Head whose energies LAMMPS gets; may be left out when the model has one. A native
+            file keeps all heads, and then this is the default.
+        dtype: ``float32`` or ``float64``; ``None`` keeps that of the weights. TorchScript only.
+        elements: Symbols of the elements to keep; ``None`` keeps all. Native files only.
         labels_include_dispersion: Whether the training labels hold dispersion, one of
             ``DISPERSION_LABELS``; kept in the file for later guards.
 
@@ -135,21 +171,20 @@ def convert(
         raise ModelError(
             f"'{model}' is already {source.description}: give it to pair_coeff as it is"
         )
-    if not output.parent.is_dir():
-        raise ModelError(f"cannot write '{output}': folder '{output.parent}' does not exist")
     partial = output.with_name(f".{output.name}.{os.getpid()}.part")
     request = {
+        **_request(output, elements, dtype),
         "model": str(model),
         "output": str(partial),
         "head": head,
-        "dtype": dtype,
         "source_sha256": source.sha256,
         "description": source.description,
         "labels_include_dispersion": labels_include_dispersion,
     }
     try:
-        answer = call_worker("convert", request)
-        _compare_with_python(partial, answer)
+        answer = call_worker(request.pop("task"), request)
+        if output.suffix == ".pt" or _core_reads(partial):
+            _compare_with_python(partial, answer)
         partial.replace(output)
     except OSError as problem:
         raise ModelError(f"cannot write '{output}': {problem.strerror}") from None
@@ -159,18 +194,30 @@ def convert(
     return metadata
 
 
+def _core_reads(file: Path) -> bool:
+    """Whether this build can evaluate a file: native files come before their evaluator."""
+    try:
+        load_evaluator(file)
+    except ModelError:
+        return False
+    return True
+
+
 def _compare_with_python(file: Path, answer: dict[str, Any]) -> None:
-    """Fail unless the written file gives the Python model's energy and edge gradients."""
-    probe = answer["probe"]
-    arrays = GraphArrays.from_lists(probe)
-    energy, gradient = evaluate_arrays(load_evaluator(file), arrays)
-    expected = np.array(probe["edge_gradient"])
-    scale = max(1.0, float(np.abs(expected).max()))
-    error = max(
-        abs(energy.sum() - probe["energy"]) / max(1.0, abs(probe["energy"])),
-        float(np.abs(gradient - expected).max()) / scale,
-    )
-    tolerance = 1e-10 if answer["metadata"]["dtype"] == "float64" else 1e-4
+    """Fail unless the written file gives the Python model's energies and edge gradients."""
+    dtype = answer["metadata"].get("dtype", "float64")
+    errors = []
+    for head, probes in answer["probes"].items():
+        evaluator = load_evaluator(file, dtype=dtype, head=head)
+        for probe in probes:
+            energy, gradient = evaluate_arrays(evaluator, GraphArrays.from_lists(probe))
+            expected = np.array(probe["edge_gradient"])
+            errors += [
+                abs(energy.sum() - probe["energy"]) / max(1.0, abs(probe["energy"])),
+                np.abs(gradient - expected).max() / max(1.0, float(np.abs(expected).max())),
+            ]
+    error = np.max(errors)
+    tolerance = 1e-10 if dtype == "float64" else 1e-4
     if not error < tolerance:
         raise ModelError(
             f"the converted model differs from the Python model by {error:.1e} (relative): "

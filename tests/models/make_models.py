@@ -18,8 +18,9 @@ ALL_89 = [z for z in range(1, 95) if z not in (84, 85, 86, 87, 88)]
 
 
 def mace_model(**changes: object) -> torch.nn.Module:
-    """A ScaleShiftMACE of given shape with seeded random weights."""
+    """A ScaleShiftMACE, or another ``kind``, of given shape with seeded random weights."""
     elements = changes.pop("elements")
+    kind = changes.pop("kind", modules.ScaleShiftMACE)
     heads = changes.pop("heads", ["Default"])
     shape = {
         "r_max": 4.0,
@@ -39,13 +40,14 @@ def mace_model(**changes: object) -> torch.nn.Module:
     torch.manual_seed(5)
     rng = np.random.default_rng(5)
     many = len(heads)
-    return modules.ScaleShiftMACE(
+    if kind is modules.ScaleShiftMACE:
+        shape["atomic_inter_scale"] = [0.8, 0.5, 1.3][:many] if many > 1 else 0.8
+        shape["atomic_inter_shift"] = [0.1, -0.2, 0.3][:many] if many > 1 else 0.1
+    return kind(
         **{**shape, **changes},
         num_elements=len(elements),
         atomic_numbers=elements,
         atomic_energies=-rng.uniform(1, 9, size=(many, len(elements))),
-        atomic_inter_scale=[0.8, 0.5][:many] if many > 1 else 0.8,
-        atomic_inter_shift=[0.1, -0.2][:many] if many > 1 else 0.1,
         heads=heads,
     )
 

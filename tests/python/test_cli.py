@@ -55,7 +55,7 @@ def test_convert_and_verify(tmp_path):
     done = mdbench("convert", model, "--json")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert answer["output"] == str(tmp_path / "mine-lammps.pt")
+    assert answer["output"] == str(tmp_path / "mine.mace")
     assert len(answer["sha256"]) == 64
 
     structure = tmp_path / "frame.xyz"

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 import torch
-from support import BUNDLED, BUNDLED_LAMMPS
+from support import BUNDLED
 
 from mdbench import _core
 from mdbench.errors import ModelError
@@ -33,7 +33,7 @@ def test_converted_file_carries_its_metadata(models, tmp_path):
 
 def test_default_keeps_the_weights_precision(models, tmp_path):
     assert convert(models["two_heads"], tmp_path / "a.pt", head="pbe")["dtype"] == "float64"
-    assert default_output(BUNDLED) == BUNDLED_LAMMPS
+    assert default_output(BUNDLED) == BUNDLED.with_suffix(".mace")
 
 
 def test_several_heads_need_a_choice(models, tmp_path):

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+#include "network.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "error.hpp"
+
+namespace mdbench {
+namespace {
+
+/// Error of the tables relative to the largest radial functions, in each working precision.
+template <class Real>
+constexpr double kTolerance = sizeof(Real) == 8 ? 1e-11 : 1e-7;
+
+/// Segments of later layers: more make their rank, and with it the work an edge, smaller, but the
+/// rows no longer fit the cache. Layer 0 contracts its rows once an atom: one segment.
+constexpr int kSegments = 8;
+
+}  // namespace
+
+template <class Real>
+Network<Real>::Network(const NativeModel& model, const std::vector<int>& species, int head)
+    : model_(model),
+      species_(species),
+      channels_(padded<Real>(model.channels)),
+      vectors_(channels_ % (2 * kWidth<Real>) == 0 ? 2 : 1) {
+  layers_.resize(model.layers.size());
+  for (int t = 0; t < static_cast<int>(layers_.size()); ++t) {
+    const NativeLayer& source = model.layers[t];
+    layers_[t].sender_components = components(source.sender_l);
+    layers_[t].outputs = components(source.output_l);
+    make_tables(t);
+    if (t > 0) make_groups(t);
+    make_maps(t, head);
+    make_product(t);
+  }
+}
+
+template <class Real>
+Weights<Real> Network<Real>::weights(const double* values, int rows, int columns,
+                                     int block) const {
+  const int padded_block = padded<Real>(block);
+  Weights<Real> w;
+  w.rows = rows / block * padded_block;
+  w.columns = padded<Real>(columns);
+  w.forward.assign(static_cast<std::size_t>(w.rows) * w.columns, Real(0));
+  w.reverse.assign(w.forward.size(), Real(0));
+  for (int r = 0; r < rows; ++r) {
+    const int row = r / block * padded_block + r % block;
+    for (int c = 0; c < columns; ++c) {
+      const Real value = static_cast<Real>(values[static_cast<std::size_t>(r) * columns + c]);
+      w.forward[static_cast<std::size_t>(row) * w.columns + c] = value;
+      w.reverse[static_cast<std::size_t>(c) * w.rows + row] = value;
+    }
+  }
+  return w;
+}
+
+template <class Real>
+SpeciesWeights<Real> Network<Real>::species_weights(const PerElement& source, int rows,
+                                                    int columns) const {
+  SpeciesWeights<Real> out;
+  if (!source.present()) return out;
+  for (const int s : species_) {
+    out.each.push_back(weights(source.of(s), rows, columns, model_.channels));
+    if (source.shared()) break;
+  }
+  return out;
+}
+
+/// Tables of the pairs of elements; a model without distance transform has one for all.
+template <class Real>
+void Network<Real>::make_tables(int t) {
+  const NativeLayer& source = model_.layers[t];
+  NetworkLayer<Real>& layer = layers_[t];
+  const int n = kinds();
+  std::vector<std::pair<int, int>> pairs;
+  layer.table_of_pair.assign(static_cast<std::size_t>(n) * n, 0);
+  const bool one = model_.radial.transform == RadialSpec::Transform::none;
+  for (int a = 0; a < n; ++a)
+    for (int b = a; b < n; ++b) {
+      if (!one || pairs.empty()) pairs.emplace_back(a, b);
+      layer.table_of_pair[a * n + b] = layer.table_of_pair[b * n + a] =
+          static_cast<int>(pairs.size()) - 1;
+    }
+  const OrthogonalRows metric(source.radial.last);
+  const int count = static_cast<int>(pairs.size());
+  layer.tables.resize(count);
+  std::vector<std::vector<std::vector<std::vector<double>>>> rows(count);
+#pragma omp parallel for schedule(dynamic)
+  for (int i = 0; i < count; ++i) {
+    const double r0 =
+        transform_radius(model_.radial, species_[pairs[i].first], species_[pairs[i].second]);
+    PairTable<Real>& table = layer.tables[i];
+    table.exact = std::make_shared<ExactRadial>(model_.radial, source.radial, r0);
+    const RadialTable made(*table.exact, metric, model_.radial.cutoff, t == 0 ? 1 : kSegments,
+                           kTolerance<Real>);
+    table.segments = made.segments();
+    table.rank = made.rank();
+    table.stride = padded<Real>(made.width());
+    table.pieces_per_segment = made.pieces_per_segment();
+    table.inverse_length = 1.0 / made.piece_length();
+    table.value_error = made.value_error();
+    table.slope_error = made.slope_error();
+    const std::size_t lines = made.coefficients().size() / made.width();
+    table.coefficients.assign(lines * table.stride, Real(0));
+    for (std::size_t line = 0; line < lines; ++line)
+      for (int q = 0; q < made.width(); ++q)
+        table.coefficients[line * table.stride + q] =
+            static_cast<Real>(made.coefficients()[line * made.width() + q]);
+    for (int s = 0; s < made.segments(); ++s) rows[i].push_back(made.rows(s));
+  }
+  // below the shortest tabulated distance the features themselves take the place of U
+  std::vector<std::vector<double>> last;
+  for (int f = 0; f < source.radial.last.inputs; ++f) {
+    const auto begin = source.radial.last.weight.begin() +
+                       static_cast<std::ptrdiff_t>(f) * source.radial.last.outputs;
+    last.emplace_back(begin, begin + source.radial.last.outputs);
+  }
+  if (t == 0) {
+    for (int a = 0; a < n; ++a)
+      for (int b = 0; b < n; ++b) {
+        layer.folded.push_back(fold(rows[layer.table_of_pair[a * n + b]][0], a, b));
+        layer.folded_exact.push_back(fold(last, a, b));
+      }
+    return;
+  }
+  const int paths = static_cast<int>(source.paths.size());
+  for (const auto& table : rows) {
+    layer.rows.emplace_back();
+    for (const auto& segment : table) layer.rows.back().push_back(segment_rows(segment, paths));
+  }
+  layer.exact_rows = segment_rows(last, paths);
+}
+
+template <class Real>
+FoldedRows<Real> Network<Real>::fold(const std::vector<std::vector<double>>& rows, int receiver,
+                                     int sender) {
+  const NativeLayer& source = model_.layers[0];
+  const int k = model_.channels, rank = static_cast<int>(rows.size());
+  const double* h = &source.embedding.values[static_cast<std::size_t>(species_[sender]) * k];
+  FoldedRows<Real> folded;
+  for (int l = 0; l <= model_.max_ell; ++l) {
+    std::vector<double> product(static_cast<std::size_t>(rank) * k, 0.0);
+    const double* w = source.linear[l].of(species_[receiver]);
+    int block = 0;
+    for (std::size_t p = 0; p < source.paths.size(); ++p) {
+      if (source.paths[p].l3 != l) continue;
+      double coupling = 0.0;
+      for (const auto& c : source.coupling) {
+        if (c.path != static_cast<int>(p)) continue;
+        if (c.m2 != c.m3 || (coupling != 0.0 && std::abs(c.value - coupling) > 1e-5))
+          throw Error("a coupling of the first layer is not a multiple of the identity");
+        coupling = c.value;
+      }
+      const double* wp = w + static_cast<std::size_t>(block++) * k * k;
+      for (int q = 0; q < rank; ++q)
+        for (int i = 0; i < k; ++i) {
+          const double x = coupling * rows[q][p * k + i] * h[i];
+          for (int j = 0; j < k; ++j) product[q * k + j] += x * wp[i * k + j];
+        }
+    }
+    folded.of_l.push_back(weights(product.data(), rank, k, rank));
+  }
+  return folded;
+}
+
+template <class Real>
+SegmentRows<Real> Network<Real>::segment_rows(const std::vector<std::vector<double>>& rows,
+                                              int paths) const {
+  const int lanes = vectors_ * kWidth<Real>, k = model_.channels;
+  SegmentRows<Real> out{static_cast<int>(rows.size()), {}};
+  for (int first = 0; first < channels_; first += lanes)
+    for (int p = 0; p < paths; ++p)
+      for (const auto& row : rows)
+        for (int i = first; i < first + lanes; ++i)
+          out.values.push_back(i < k ? static_cast<Real>(row[p * k + i]) : Real(0));
+  return out;
+}
+
+template <class Real>
+void Network<Real>::make_groups(int t) {
+  const NativeLayer& source = model_.layers[t];
+  NetworkLayer<Real>& layer = layers_[t];
+  std::vector<int> first;
+  for (const auto& p : source.paths) {
+    first.push_back(layer.message_rows);
+    layer.message_rows += 2 * p.l3 + 1;
+  }
+  layer.first_row.resize(model_.max_ell + 1);
+  for (std::size_t p = 0; p < source.paths.size(); ++p)
+    layer.first_row[source.paths[p].l3].push_back(first[p]);
+  for (int l2 = 0; l2 <= model_.max_ell; ++l2) {
+    SlotGroup group{l2, {}, {}, {}};
+    for (std::size_t p = 0; p < source.paths.size(); ++p)
+      if (source.paths[p].l2 == l2) group.paths.push_back(static_cast<int>(p));
+    for (int l1 = 0; l1 <= source.sender_l; ++l1)
+      for (int m1 = 0; m1 <= 2 * l1; ++m1)
+        for (std::size_t i = 0; i < group.paths.size(); ++i) {
+          const int p = group.paths[i];
+          if (source.paths[p].l1 != l1) continue;
+          const int row = static_cast<int>(group.rows.size());
+          group.rows.push_back({static_cast<int>(i), l1 * l1 + m1});
+          for (const auto& c : source.coupling)
+            if (c.path == p && c.m1 == m1)
+              group.couplings.push_back({row * (2 * l2 + 1) + c.m2, first[p] + c.m3, c.value});
+        }
+    if (!group.rows.empty()) layer.groups.push_back(std::move(group));
+  }
+}
+
+template <class Real>
+void Network<Real>::make_maps(int t, int head) {
+  const NativeLayer& source = model_.layers[t];
+  NetworkLayer<Real>& layer = layers_[t];
+  const int k = model_.channels;
+  if (t > 0) {
+    for (const auto& w : source.linear)
+      layer.linear.push_back(species_weights(w, w.tensor.shape[1], k));
+    for (const auto& of_s : source.update) {
+      layer.update.emplace_back();
+      for (const auto& w : of_s) layer.update.back().push_back(species_weights(w, k, k));
+    }
+    for (const int s : species_) {
+      Buffer<Real> bias(channels_, Real(0));
+      for (int i = 0; i < k && !source.update_bias.shape.empty(); ++i)
+        bias[i] = static_cast<Real>(source.update_bias.values[static_cast<std::size_t>(s) * k + i]);
+      layer.update_bias.push_back(std::move(bias));
+    }
+  }
+  if (source.readout == NativeLayer::Readout::none) return;
+  // only the columns that reach this head; the head's scale is folded in
+  const double scale = model_.scale.values[head];
+  const int all = source.neurons, heads = static_cast<int>(model_.heads.size());
+  const bool linear = source.readout == NativeLayer::Readout::linear;
+  std::vector<int> used;
+  for (int i = 0; i < all; ++i)
+    if (linear ? i == head : source.readout_out.values[i * heads + head] != 0.0) used.push_back(i);
+  layer.neurons = static_cast<int>(used.size());
+  for (const int i : used)
+    layer.readout_out.push_back(scale * (linear ? 1.0 : source.readout_out.values[i * heads + head]));
+  for (const auto& of_s : source.readout_weight) {
+    SpeciesWeights<Real> out;
+    for (const int s : species_) {
+      if (!of_s.present()) break;
+      std::vector<double> w;
+      for (int r = 0; r < k; ++r)
+        for (const int i : used) w.push_back(of_s.of(s)[r * all + i]);
+      out.each.push_back(weights(w.data(), k, layer.neurons, k));
+      if (of_s.shared()) break;
+    }
+    layer.readout.push_back(std::move(out));
+  }
+  for (const int s : species_) {
+    layer.readout_bias.emplace_back();
+    for (const int i : used)
+      layer.readout_bias.back().push_back(
+          source.readout_bias.shape.empty() ? 0.0 : source.readout_bias.values[s * all + i]);
+  }
+}
+
+template <class Real>
+void Network<Real>::make_product(int t) {
+  const NativeLayer& source = model_.layers[t];
+  const ContractionPlan& plan = source.contraction;
+  constexpr int W = kWidth<Real>;
+  const int k = model_.channels;
+  for (const int s : species_) {
+    Buffer<Real> out(static_cast<std::size_t>(plan.num_coefficients()) * channels_, Real(0));
+    std::vector<double> sum(k);
+    for (int i = 0; i < plan.num_coefficients(); ++i) {
+      std::fill(sum.begin(), sum.end(), 0.0);
+      for (const auto& term : plan.sources(i)) {
+        int l = 0;
+        while (components(l) <= term.output) ++l;
+        const double* w = source.product_weight[l][term.order].of(s) +
+                          static_cast<std::size_t>(term.weight) * k;
+        for (int c = 0; c < k; ++c) sum[c] += term.value * w[c];
+      }
+      for (int c = 0; c < k; ++c)
+        out[(static_cast<std::size_t>(c / W) * plan.num_coefficients() + i) * W + c % W] =
+            static_cast<Real>(sum[c]);
+    }
+    layers_[t].coefficients.push_back(std::move(out));
+  }
+}
+
+template <class Real>
+double Network<Real>::value_error() const {
+  double error = 0.0;
+  for (const auto& layer : layers_)
+    for (const auto& table : layer.tables) error = std::max(error, table.value_error);
+  return error;
+}
+
+template <class Real>
+double Network<Real>::slope_error() const {
+  double error = 0.0;
+  for (const auto& layer : layers_)
+    for (const auto& table : layer.tables) error = std::max(error, table.slope_error);
+  return error;
+}
+
+template class Network<float>;
+template class Network<double>;
+
+}  // namespace mdbench

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "edge_product.hpp"
+#include "model.hpp"
+#include "simd.hpp"
+
+namespace mdbench {
+
+/// A matrix with padded columns, and its transpose for the reverse pass.
+template <class Real>
+struct Weights {
+  int rows = 0, columns = 0;  ///< padded
+  Buffer<Real> forward, reverse;
+};
+
+/// One weight matrix for all species in use, or one each; none where it would be zero.
+template <class Real>
+struct SpeciesWeights {
+  std::vector<Weights<Real>> each;
+  bool present() const { return !each.empty(); }
+  const Weights<Real>& of(int kind) const { return each.size() == 1 ? each[0] : each[kind]; }
+};
+
+/// Radial functions of a pair of elements in the working precision.
+template <class Real>
+struct PairTable {
+  int segments = 0, rank = 0;
+  int stride = 0;  ///< padded columns of a piece: rank values and the density
+  int pieces_per_segment = 0;
+  double inverse_length = 0.0;  ///< pieces per Angstrom
+  Buffer<Real> coefficients;    ///< [pieces][degree + 1][stride]
+  std::shared_ptr<ExactRadial> exact;
+  double value_error = 0.0, slope_error = 0.0;
+};
+
+/// Rows V of a segment for later layers, in the order in which the edge kernels read them:
+/// [block of channels][path][rank][lanes].
+template <class Real>
+struct SegmentRows {
+  int rank = 0;
+  Buffer<Real> values;
+};
+
+/// Rows V of layer 0 for a receiver and a sender, with the sender's features, the linear map and
+/// the skip connection multiplied in: for each l a matrix [rank][channels].
+template <class Real>
+struct FoldedRows {
+  std::vector<Weights<Real>> of_l;
+};
+
+/// The paths of a layer that share l2, and the slots they sum into.
+struct SlotGroup {
+  int l2 = 0;
+  std::vector<int> paths;     ///< index in the layer
+  std::vector<SlotRow> rows;  ///< ordered by the sender's component
+  struct Coupling {
+    int slot;    ///< row * (2 l2 + 1) + m2
+    int output;  ///< row of the messages: first_output of the path + m3
+    double value;
+  };
+  std::vector<Coupling> couplings;
+};
+
+/// A layer of the network for the species in use.
+template <class Real>
+struct NetworkLayer {
+  int sender_components = 1, outputs = 1;
+  std::vector<PairTable<Real>> tables;
+  std::vector<int> table_of_pair;  ///< [receiver kind * kinds + sender kind]
+  // layer 0
+  std::vector<FoldedRows<Real>> folded, folded_exact;  ///< [pair]
+  // later layers
+  std::vector<std::vector<SegmentRows<Real>>> rows;  ///< [table][segment]
+  SegmentRows<Real> exact_rows;
+  std::vector<SlotGroup> groups;
+  int message_rows = 0;                      ///< sum over paths of 2 l3 + 1
+  std::vector<std::vector<int>> first_row;   ///< [l]: message rows of its paths, in order
+  std::vector<SpeciesWeights<Real>> linear;  ///< [l]
+  std::vector<std::vector<SpeciesWeights<Real>>> update;  ///< [s][l]
+  std::vector<Buffer<Real>> update_bias;                  ///< [kind]
+  // product and readout
+  std::vector<Buffer<Real>> coefficients;  ///< [kind]
+  std::vector<SpeciesWeights<Real>> readout;  ///< [s]: [K, neurons]
+  std::vector<std::vector<double>> readout_bias;
+  std::vector<double> readout_out;
+  int neurons = 0;
+};
+
+/// A model prepared for a set of species and a head: tables made, constant maps multiplied out,
+/// everything in the working precision. Element indices here ("kinds") count the species in use.
+template <class Real>
+class Network {
+ public:
+  /// `species`: indices into the model's elements, ascending.
+  Network(const NativeModel& model, const std::vector<int>& species, int head);
+
+  /// Vectors of channels that the edge kernels take at once.
+  int vectors() const { return vectors_; }
+  int channels() const { return channels_; }  ///< padded
+  int kinds() const { return static_cast<int>(species_.size()); }
+  const std::vector<NetworkLayer<Real>>& layers() const { return layers_; }
+  const std::vector<int>& species() const { return species_; }
+  double value_error() const;
+  double slope_error() const;
+
+ private:
+  /// `block` rows belong together (the channels of a path) and are padded together.
+  Weights<Real> weights(const double* values, int rows, int columns, int block) const;
+  SpeciesWeights<Real> species_weights(const PerElement& source, int rows, int columns) const;
+  void make_tables(int t);
+  FoldedRows<Real> fold(const std::vector<std::vector<double>>& rows, int receiver, int sender);
+  SegmentRows<Real> segment_rows(const std::vector<std::vector<double>>& rows, int paths) const;
+  void make_groups(int t);
+  void make_maps(int t, int head);
+  void make_product(int t);
+
+  const NativeModel& model_;
+  std::vector<int> species_;
+  int channels_, vectors_;
+  std::vector<NetworkLayer<Real>> layers_;
+};
+
+}  // namespace mdbench

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <string_view>
+
+#include "edges.hpp"
+#include "gemm.hpp"
+
+namespace mdbench {
+
+/// Parts of an evaluation that are timed on their own.
+enum class Stage { edges, radial, product, linear, contraction, readout, reverse_product, count };
+inline constexpr std::array<std::string_view, static_cast<int>(Stage::count)> kStageNames = {
+    "edge geometry and tables", "radial rows",      "edge product",
+    "linear maps",              "contraction",      "readout",
+    "edge product, reverse"};
+
+/// Atoms of one element that go through a layer together.
+struct BatchRange {
+  int kind;
+  std::size_t begin;  ///< position in the evaluator's order of atoms
+  int atoms;
+};
+
+/// One thread's share of the work on a batch: kernels over its own buffers.
+template <class Real, class Sum>
+class Worker {
+ public:
+  Worker(const NativeModel& model, const Network<Real>& network)
+      : model_(model), network_(network), channels_(network.channels()) {}
+
+  BatchEdges<Real>& edges() { return edges_; }
+  Buffer<Real>& features() { return features_; }          ///< A: [component][atom][channels]
+  Buffer<Real>& features_bar() { return features_bar_; }  ///< dE/dA
+  Buffer<Real>& outputs_bar() { return outputs_bar_; }    ///< dE/dc
+  Buffer<std::int64_t>& sender_rows() { return sender_rows_; }
+  Buffer<std::int64_t>& gradient_rows() { return gradient_rows_; }
+  const std::array<double, static_cast<int>(Stage::count)>& seconds() const { return seconds_; }
+
+  void begin(const Graph& graph, const std::vector<int>& kind_of_species, const BatchRange& batch,
+             const std::int32_t* nodes);
+  /// A of layer t from the senders' features (unused in layer 0), divided by the densities.
+  void messages(int t, const Real* sender_features);
+  /// dE/d(edge) and dE/d(sender features) from dE/dA; dE/dA is overwritten.
+  void messages_reverse(int t, const Real* sender_features, Sum* sender_gradients);
+  void contract(int t, Real* c);
+  /// dE/dA from `outputs_bar` and A in `features`.
+  void contract_reverse(int t);
+  /// out[row][columns] (+)= in[row] W, or W^T when `transposed`.
+  void multiply(const Weights<Real>& w, bool transposed, int rows, const Real* in, Real* out,
+                bool accumulate);
+  double density(int atom) const { return density_[atom]; }
+  void set_density(int atom, double n) { density_[atom] = n; }
+
+  void start() { lap_ = Clock::now(); }
+  void lap(Stage stage) {
+    const auto now = Clock::now();
+    seconds_[static_cast<int>(stage)] += std::chrono::duration<double>(now - lap_).count();
+    lap_ = now;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr int W = kWidth<Real>;
+
+  AtomBatch<Real> shape() const { return {batch_.atoms, channels_}; }
+  std::size_t rows_size(int rows) const {
+    return static_cast<std::size_t>(rows) * batch_.atoms * channels_;
+  }
+  void first_messages();
+  void first_reverse();
+  void later_messages(int t, const Real* sender_features);
+  void later_reverse(int t, const Real* sender_features, Sum* sender_gradients);
+  template <int Vectors, bool WithSlope>
+  void radial_rows(const NetworkLayer<Real>& layer, const SlotGroup& group, int block);
+  template <int M, int Vectors>
+  void group_forward(const SlotGroup& group, int block, const Real* sender_features);
+  template <int M, int Vectors>
+  void group_reverse(const SlotGroup& group, int block, const Real* sender_features,
+                     Sum* sender_gradients);
+  template <class Function>
+  void for_shape(int l2, Function&& function);
+  void divide_by_density();
+  void reverse_density();
+  const SegmentRows<Real>& rows_of(const NetworkLayer<Real>& layer,
+                                   const typename BatchEdges<Real>::Run& run) const;
+
+  const NativeModel& model_;
+  const Network<Real>& network_;
+  int channels_;
+  BatchRange batch_{};
+  BatchEdges<Real> edges_;
+  Buffer<Real> features_, features_bar_, outputs_bar_, messages_, radial_, radial_slope_;
+  Buffer<Real> moments_, moment_rows_, slots_bar_;
+  Buffer<Sum> slots_;
+  Buffer<std::int64_t> sender_rows_, gradient_rows_;
+  std::vector<double> density_, density_bar_;
+  std::array<double, static_cast<int>(Stage::count)> seconds_{};
+  Clock::time_point lap_;
+};
+
+template <class Real, class Sum>
+void Worker<Real, Sum>::begin(const Graph& graph, const std::vector<int>& kind_of_species,
+                              const BatchRange& batch, const std::int32_t* nodes) {
+  batch_ = batch;
+  edges_.gather(graph, kind_of_species, model_.max_ell, nodes, batch.atoms);
+  reserve(features_, rows_size(components(model_.max_ell)));
+  // also holds the senders' features, which may reach a larger l
+  reserve(features_bar_, rows_size(std::max(components(model_.max_ell), detail::kMaxOutputs)));
+  reserve(outputs_bar_, rows_size(detail::kMaxOutputs));
+  density_.assign(batch.atoms, 1.0);
+}
+
+template <class Real, class Sum>
+void Worker<Real, Sum>::multiply(const Weights<Real>& w, bool transposed, int rows, const Real* in,
+                                 Real* out, bool accumulate) {
+  const int inner = transposed ? w.columns : w.rows, columns = transposed ? w.rows : w.columns;
+  const Real* data = transposed ? w.reverse.data() : w.forward.data();
+  gemm<Real>(rows, inner, columns, {in, inner}, {data, columns}, {out, columns}, accumulate);
+}
+
+template <class Real, class Sum>
+void Worker<Real, Sum>::messages(int t, const Real* sender_features) {
+  const auto& layer = network_.layers()[t];
+  edges_.evaluate_radial(layer, batch_.kind, network_.kinds());
+  lap(Stage::edges);
+  if (t == 0)
+    first_messages();
+  else
+    later_messages(t, sender_features);
+  if (!model_.layers[t].radial.density.empty()) divide_by_density();
+  lap(Stage::linear);
+}
+
+template <class Real, class Sum>
+void Worker<Real, Sum>::messages_reverse(int t, const Real* sender_features,
+                                         Sum* sender_gradients) {
+  if (!model_.layers[t].radial.density.empty()) reverse_density();
+  if (t == 0)
+    first_reverse();
+  else
+    later_reverse(t, sender_features, sender_gradients);
+}
+
+/// A = (messages W) / n, n = 1 + sum of the density function over the edges.
+template <class Real, class Sum>
+void Worker<Real, Sum>::divide_by_density() {
+  for (int a = 0; a < batch_.atoms; ++a) {
+    for (int e = edges_.first(a); e < edges_.first(a + 1); ++e) density_[a] += edges_.density(e);
+    const Real inverse = static_cast<Real>(1.0 / density_[a]);
+    for (int m = 0; m < components(model_.max_ell); ++m) {
+      Real* row = &features_[shape().at(m, a)];
+      for (int k = 0; k < channels_; k += W) store(row + k, load(row + k) * inverse);
+    }
+  }
+}
+
+/// From dE/dA to dE/d(n A), and dE/dn onto the edges; `features_` holds A.
+template <class Real, class Sum>
+void Worker<Real, Sum>::reverse_density() {
+  for (int a = 0; a < batch_.atoms; ++a) {
+    const Real inverse = static_cast<Real>(1.0 / density_[a]);
+    Vec<Real> sum(Real(0));
+    for (int m = 0; m < components(model_.max_ell); ++m) {
+      const Real* row = &features_[shape().at(m, a)];
+      Real* bar = &features_bar_[shape().at(m, a)];
+      for (int k = 0; k < channels_; k += W) {
+        const Vec<Real> g = load(bar + k) * inverse;
+        sum += g * load(row + k);
+        store(bar + k, g);
+      }
+    }
+    const double density_bar = -static_cast<double>(stdx::reduce(sum));
+    for (int e = edges_.first(a); e < edges_.first(a + 1); ++e)
+      edges_.distance_bar[e] += density_bar * edges_.density_slope(e);
+  }
+}
+
+template <class Real, class Sum>
+void Worker<Real, Sum>::contract(int t, Real* c) {
+  const auto& layer = network_.layers()[t];
+  mdbench::contract(model_.layers[t].contraction, layer.coefficients[batch_.kind].data(), shape(),
+                    features_.data(), c);
+  lap(Stage::contraction);
+}
+
+template <class Real, class Sum>
+void Worker<Real, Sum>::contract_reverse(int t) {
+  const auto& layer = network_.layers()[t];
+  mdbench::contract_reverse(model_.layers[t].contraction, layer.coefficients[batch_.kind].data(),
+                            shape(), features_.data(), outputs_bar_.data(), features_bar_.data());
+  lap(Stage::contraction);
+}
+
+}  // namespace mdbench
+
+#include "worker_first.hpp"
+#include "worker_later.hpp"

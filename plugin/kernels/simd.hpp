@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <experimental/simd>
+#include <new>
+#include <type_traits>
+#include <vector>
+
+/// SIMD by std::experimental::simd: it comes with the compiler, so nothing is added to the build,
+/// and its vectors are the compiler's own. Each instruction set is a build of its own of the same
+/// sources, in a library with hidden symbols; what is opened is decided when a model is loaded.
+namespace mdbench {
+
+namespace stdx = std::experimental;
+
+template <class Real>
+using Vec = stdx::native_simd<Real>;
+
+template <class Real>
+inline constexpr int kWidth = static_cast<int>(Vec<Real>::size());
+
+/// Rows are padded to whole cache lines, so that one layout serves every instruction set.
+inline constexpr std::size_t kLine = 64;
+
+template <class Real>
+constexpr int padded(int n) {
+  constexpr int line = kLine / sizeof(Real);
+  return (n + line - 1) / line * line;
+}
+
+template <class Real>
+inline Vec<Real> load(const Real* p) {
+  return Vec<Real>(p, stdx::element_aligned);
+}
+
+template <class Real>
+inline void store(Real* p, const Vec<Real>& v) {
+  v.copy_to(p, stdx::element_aligned);
+}
+
+/// Lane by lane in a wider type where the destination has one: sums over edges in "mixed".
+template <class Real>
+inline void add_to(Real* p, const Vec<Real>& v) {
+  store(p, load(p) + v);
+}
+inline void add_to(double* p, const Vec<float>& v) {
+  for (int i = 0; i < kWidth<float>; ++i) p[i] += v[i];
+}
+
+namespace detail {
+
+/// Groups of `Group` lanes of a, then of b, each added to half its length: log2(width) steps make
+/// of `width` vectors one that holds their sums, with a third of the work of adding up each.
+template <int Group, class Real>
+inline Vec<Real> halve_groups(const Vec<Real>& a, const Vec<Real>& b) {
+  typedef Real Raw __attribute__((vector_size(sizeof(Vec<Real>))));
+  typedef std::conditional_t<sizeof(Real) == 4, std::int32_t, std::int64_t> Int;
+  typedef Int Mask __attribute__((vector_size(sizeof(Vec<Real>))));
+  constexpr int W = kWidth<Real>, half = Group / 2, groups = W / Group;
+  constexpr auto pick = [](int offset) {
+    Mask mask{};
+    for (int i = 0; i < W; ++i) {
+      const int group = i / half;
+      mask[i] = (group % groups) * Group + i % half + offset + (group < groups ? 0 : W);
+    }
+    return mask;
+  };
+  const Raw x = std::bit_cast<Raw>(a), y = std::bit_cast<Raw>(b);
+  const Raw sum = __builtin_shuffle(x, y, pick(0)) + __builtin_shuffle(x, y, pick(half));
+  return std::bit_cast<Vec<Real>>(sum);
+}
+
+template <int N, int Group, class Real>
+inline void add_groups(const Vec<Real>* v, int wanted, double* out) {
+  if constexpr (N > 1 && Group > 1) {
+    Vec<Real> next[N / 2];
+    for (int i = 0; i < N / 2; ++i) next[i] = halve_groups<Group>(v[2 * i], v[2 * i + 1]);
+    add_groups<N / 2, Group / 2>(next, wanted, out);
+  } else {
+    alignas(kLine) Real lanes[N * kWidth<Real>];
+    for (int i = 0; i < N; ++i) store(lanes + i * kWidth<Real>, v[i]);
+    for (int i = 0; i < wanted; ++i)
+      for (int k = 0; k < Group; ++k) out[i] += lanes[i * Group + k];
+  }
+}
+
+}  // namespace detail
+
+/// out[i] += sum of the lanes of v[i], i < N.
+template <int N, class Real>
+inline void add_lane_sums(const Vec<Real> (&v)[N], double* out) {
+  constexpr int full = static_cast<int>(std::bit_ceil(static_cast<unsigned>(N)));
+  Vec<Real> all[full];
+  for (int i = 0; i < full; ++i) all[i] = i < N ? v[i] : Vec<Real>(Real(0));
+  detail::add_groups<full, kWidth<Real>>(all, N, out);
+}
+
+template <class T>
+struct LineAllocator {
+  using value_type = T;
+  LineAllocator() = default;
+  template <class U>
+  LineAllocator(const LineAllocator<U>&) {}
+  T* allocate(std::size_t n) {
+    return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{kLine}));
+  }
+  void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t{kLine}); }
+  template <class U>
+  bool operator==(const LineAllocator<U>&) const {
+    return true;
+  }
+};
+
+/// Memory that begins on a cache line.
+template <class T>
+using Buffer = std::vector<T, LineAllocator<T>>;
+
+/// Grows a workspace; never shrinks it, so that a steady run allocates nothing.
+template <class T>
+void reserve(Buffer<T>& buffer, std::size_t n) {
+  if (buffer.size() < n) buffer.resize(n + n / 8);
+}
+
+}  // namespace mdbench
