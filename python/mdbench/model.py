@@ -54,15 +54,31 @@ def inspect(path: Path) -> ModelFile:
     return ModelFile(path, description, sha256, is_torchscript)
 
 
-def load_evaluator(path: Path, *, dtype: str | None = None, head: str | None = None) -> Evaluator:
-    """Open a converted model on the CPU, in the precision of its weights unless told otherwise.
+def load_evaluator(
+    path: Path,
+    *,
+    dtype: str | None = None,
+    head: str | None = None,
+    device: str = "cpu",
+    threads: int = 0,
+) -> Evaluator:
+    """Open a converted model.
+
+    Args:
+        path: File that ``convert`` wrote.
+        dtype: ``float32`` or ``float64``; that of the weights if left out.
+        head: The one chosen by ``convert`` if left out.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``, a GPU if there is one.
+        threads: CPU threads; 0 leaves the choice to the library.
 
     Raises:
         ModelError: when it cannot be used.
     """
     precision = DTYPES[dtype] if dtype else "model"
     try:
-        return _core.load_evaluator(str(path), device="cpu", precision=precision, head=head or "")
+        return _core.load_evaluator(
+            str(path), device=device, precision=precision, head=head or "", threads=threads
+        )
     except _core.CoreError as problem:
         raise ModelError(str(problem)) from None
 

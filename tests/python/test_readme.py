@@ -2,12 +2,14 @@
 
 import importlib.util
 import json
+import math
 import os
 import re
 import shutil
 import subprocess
+import sys
 
-from support import BIN, BUNDLED, ROOT, STRUCTURES
+from support import BIN, BUNDLED, BUNDLED_LAMMPS, ROOT, STRUCTURES
 
 README = (ROOT / "README.md").read_text()
 
@@ -26,6 +28,16 @@ def test_your_own_model(tmp_path):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     assert done.returncode == 0, done.stdout
     assert "Total wall time" in done.stdout
+
+
+def test_from_ase(tmp_path):
+    shutil.copy(BUNDLED_LAMMPS, tmp_path / "my-lammps.pt")
+    STRUCTURES["bulk"]().write(tmp_path / "frame.xyz")
+    done = subprocess.run([sys.executable, "-c", block("python")], cwd=tmp_path, text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    assert math.isfinite(float(done.stdout.split()[0]))
 
 
 def test_links_exist():
