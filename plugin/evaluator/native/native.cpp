@@ -54,6 +54,7 @@ class NativeEvaluator final : public Evaluator {
   void arrange(const Graph& graph);
   void touch_senders(const Graph& graph, int thread);
   void reserve_state(const Graph& graph);
+  void clear_private_bar(int t, const BatchRange& batch, int thread);
   template <class Function>
   void for_batches(Function&& function);
   void begin(const Graph& graph, Work& work, const BatchRange& batch, int thread);
@@ -191,6 +192,15 @@ void NativeEvaluator<Real, Sum>::touch_senders(const Graph& graph, int thread) {
     }
 }
 
+/// Before a thread's first batch of layer t; layers differ in size.
+template <class Real, class Sum>
+void NativeEvaluator<Real, Sum>::clear_private_bar(int t, const BatchRange& batch, int thread) {
+  if (t == 0 || info_.threads == 1 || &batch != &batches_[share_[thread]]) return;
+  const std::size_t size = touched_[thread].size() * row(t);
+  reserve(private_bar_[thread], size);
+  std::fill_n(private_bar_[thread].begin(), size, Sum(0));
+}
+
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::reserve_state(const Graph& graph) {
   const std::size_t n = graph.num_local;
@@ -307,10 +317,7 @@ void NativeEvaluator<Real, Sum>::last_layer(const Graph& graph) {
   if (t > 0 && info_.threads == 1)
     std::fill_n(state.sender_bar.begin(), graph.num_nodes() * row(t), Sum(0));
   for_batches([&](Work& work, const BatchRange& batch, int thread) {
-    if (t > 0 && info_.threads > 1 && &batch == &batches_[share_[thread]]) {
-      reserve(private_bar_[thread], touched_[thread].size() * row(t));
-      std::fill_n(private_bar_[thread].begin(), touched_[thread].size() * row(t), Sum(0));
-    }
+    clear_private_bar(t, batch, thread);
     begin(graph, work, batch, thread);
     if (t > 0) {
       scale_rows(work.sender_rows(), work.edges().edges(), row(t));
@@ -334,8 +341,7 @@ void NativeEvaluator<Real, Sum>::reverse_layer(const Graph& graph, int t) {
   if (t > 0 && info_.threads == 1)
     std::fill_n(state.sender_bar.begin(), graph.num_nodes() * row(t), Sum(0));
   for_batches([&](Work& work, const BatchRange& batch, int thread) {
-    if (t > 0 && info_.threads > 1 && &batch == &batches_[share_[thread]])
-      std::fill_n(private_bar_[thread].begin(), touched_[thread].size() * row(t), Sum(0));
+    clear_private_bar(t, batch, thread);
     begin(graph, work, batch, thread);
     if (t > 0) {
       scale_rows(work.sender_rows(), work.edges().edges(), row(t));
