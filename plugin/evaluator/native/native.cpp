@@ -62,7 +62,7 @@ class NativeEvaluator final : public Evaluator {
   void last_layer(const Graph& graph);
   void reverse_layer(const Graph& graph, int t);
   void update_senders(Work& work, int t, const BatchRange& batch);
-  void readout(Work& work, int t, const BatchRange& batch);
+  void readout(Work& work, int t, const BatchRange& batch, int thread);
   void outputs_gradient(Work& work, int t, const BatchRange& batch);
   void gather_sender_gradients(const Graph& graph, int t, Halo& halo);
   void exchange(const Graph& graph, int t, Halo& halo);
@@ -169,8 +169,9 @@ void NativeEvaluator<Real, Sum>::for_batches(Function&& function) {
       function(work, batches_[b], thread);
   };
   if (info_.threads == 1) return run(0);
+  // OpenMP may give fewer threads than asked for (OMP_THREAD_LIMIT, OMP_DYNAMIC, nested regions)
 #pragma omp parallel num_threads(info_.threads)
-  run(omp_get_thread_num());
+  for (int i = omp_get_thread_num(); i < info_.threads; i += omp_get_num_threads()) run(i);
 }
 
 /// Rows of a thread's own gradient buffer for the senders of its edges.
@@ -232,8 +233,8 @@ const Evaluation& NativeEvaluator<Real, Sum>::evaluate(const Graph& graph, Halo&
     slot_.resize(info_.threads);
     touched_.resize(info_.threads);
     private_bar_.resize(info_.threads);
-#pragma omp parallel num_threads(info_.threads)
-    touch_senders(graph, omp_get_thread_num());
+#pragma omp parallel for num_threads(info_.threads) schedule(static, 1)
+    for (int i = 0; i < info_.threads; ++i) touch_senders(graph, i);
   }
   isolated_energies(graph);
   const double prepared = omp_get_wtime();
@@ -302,7 +303,7 @@ void NativeEvaluator<Real, Sum>::forward_layer(const Graph& graph, int t, Halo& 
     std::copy_n(work.features().begin(), size, state.features.begin() + batch.begin * inputs());
     for (int a = 0; a < batch.atoms; ++a) state.density[batch.begin + a] = work.density(a);
     work.contract(t, &state.outputs[batch.begin * outputs(t)]);
-    readout(work, t, batch);
+    readout(work, t, batch, thread);
     update_senders(work, t + 1, batch);
   });
   exchange(graph, t + 1, halo);
@@ -326,7 +327,7 @@ void NativeEvaluator<Real, Sum>::last_layer(const Graph& graph) {
     work.messages(t, state.sender.data());
     if (t == 0) repulsion(work, batch);
     work.contract(t, &state.outputs[thread * kBatch * outputs(t)]);
-    readout(work, t, batch);
+    readout(work, t, batch, thread);
     outputs_gradient(work, t, batch);
     work.contract_reverse(t);
     work.messages_reverse(t, state.sender.data(), t > 0 ? gradient_buffer(t, thread) : nullptr);
@@ -389,7 +390,7 @@ void NativeEvaluator<Real, Sum>::update_senders(Work& work, int t, const BatchRa
 
 /// Energies of a layer's readout, and its neurons' gradients.
 template <class Real, class Sum>
-void NativeEvaluator<Real, Sum>::readout(Work& work, int t, const BatchRange& batch) {
+void NativeEvaluator<Real, Sum>::readout(Work& work, int t, const BatchRange& batch, int thread) {
   const auto& layer = network_->layers()[t];
   if (layer.neurons == 0) return;
   using R = NativeLayer::Readout;
@@ -401,7 +402,7 @@ void NativeEvaluator<Real, Sum>::readout(Work& work, int t, const BatchRange& ba
   for (int s = 0; s <= t; ++s) {
     if (!layer.readout[s].present()) continue;
     const Real* c = s == t && last
-                        ? &states_[s].outputs[omp_get_thread_num() * kBatch * outputs(s)]
+                        ? &states_[s].outputs[thread * kBatch * outputs(s)]
                         : &states_[s].outputs[batch.begin * outputs(s)];
     work.multiply(layer.readout[s].of(batch.kind), false, batch.atoms, c, pre, true);
   }
