@@ -89,6 +89,7 @@ class NativeEvaluator final : public Evaluator {
   std::vector<std::unique_ptr<Work>> workers_;
   std::vector<int> kind_of_species_;  ///< -1: not in use
   std::vector<std::int32_t> order_;   ///< local nodes by element
+  std::vector<std::size_t> first_of_kind_;
   std::vector<BatchRange> batches_;
   std::vector<std::size_t> share_;  ///< [threads + 1] first batch of each thread
   std::vector<State> states_;
@@ -129,7 +130,8 @@ void NativeEvaluator<Real, Sum>::prepare(std::span<const std::int32_t> species) 
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::arrange(const Graph& graph) {
   const std::size_t n = graph.num_local, threads = info_.threads;
-  std::vector<std::size_t> first(network_->kinds() + 1, 0);
+  auto& first = first_of_kind_;
+  first.assign(network_->kinds() + 1, 0);
   for (std::size_t i = 0; i < n; ++i) ++first[kind_of_species_[graph.species[i]] + 1];
   std::partial_sum(first.begin(), first.end(), first.begin());
   order_.resize(n);
