@@ -104,14 +104,14 @@ class NativeEvaluator final : public Evaluator {
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::prepare(std::span<const std::int32_t> species) {
   const std::size_t known = model_.elements.size();
-  bool changed = kind_of_species_.empty();
+  bool changed = !network_;
   kind_of_species_.resize(known, -1);
-  for (const std::int32_t s : species) {
+  for (const std::int32_t s : species)
     if (s < 0 || static_cast<std::size_t>(s) >= known)
       throw Error("species " + std::to_string(s) + " is not one of the model's " +
                   std::to_string(known));
+  for (const std::int32_t s : species)
     if (kind_of_species_[s] < 0) kind_of_species_[s] = 0, changed = true;
-  }
   if (!changed) return;
   std::vector<int> used;
   for (std::size_t s = 0; s < known; ++s)
@@ -120,6 +120,7 @@ void NativeEvaluator<Real, Sum>::prepare(std::span<const std::int32_t> species) 
       used.push_back(static_cast<int>(s));
     }
   if (used.empty()) used.push_back(0);  // a rank without atoms still calls the halo
+  network_.reset();  // should the next line fail, the next call must try again
   network_ = std::make_unique<Network<Real>>(model_, used, head_);
   workers_.clear();
   for (int i = 0; i < info_.threads; ++i)
