@@ -181,7 +181,7 @@ RadialTable::RadialTable(const ExactRadial& exact, const OrthogonalRows& metric,
 
 RadialTable::Rows RadialTable::sample(int segment) const {
   const double span = (cutoff_ - kShortest) / segments();
-  const int count = std::max(2 * metric_.rank / segments(), static_cast<int>(span / 0.02));
+  const int count = std::max({2, 2 * metric_.rank / segments(), static_cast<int>(span / 0.02)});
   Rows rows;
   std::vector<double> value(exact_.num_features()), slope(value.size());
   for (int i = 0; i < count; ++i) {

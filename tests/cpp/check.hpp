@@ -34,6 +34,12 @@ inline void that(bool condition, const char* text, const char* file, int line) {
   std::printf("%s:%d: CHECK(%s) failed\n", file, line, text);
 }
 
+inline void below(double value, double bound, const char* text, const char* file, int line) {
+  if (value < bound) return;  // so that a NaN fails
+  ++failures();
+  std::printf("%s:%d: CHECK_BELOW(%s): %.3g is not below %.3g\n", file, line, text, value, bound);
+}
+
 /// Text of the exception that a call throws; empty when it throws none.
 template <class Error, class Body>
 std::string thrown(Body&& body) {
@@ -52,3 +58,4 @@ std::string thrown(Body&& body) {
   static const check::Registered registered_##name(#name, name); \
   static void name()
 #define CHECK(condition) check::that((condition), #condition, __FILE__, __LINE__)
+#define CHECK_BELOW(value, bound) check::below((value), (bound), #value, __FILE__, __LINE__)

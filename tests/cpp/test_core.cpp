@@ -206,13 +206,3 @@ TEST(damaged_files_are_refused_in_words) {
   }
   std::filesystem::remove(path);
 }
-
-int main() {
-  for (const auto& test : check::cases()) {
-    const int before = check::failures();
-    test.body();
-    std::printf("%s %s\n", check::failures() == before ? "ok    " : "FAILED", test.name.c_str());
-  }
-  std::printf("%zu tests, %d failed checks\n", check::cases().size(), check::failures());
-  return check::failures() == 0 ? 0 : 1;
-}

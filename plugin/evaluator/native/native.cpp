@@ -54,6 +54,7 @@ class NativeEvaluator final : public Evaluator {
   void arrange(const Graph& graph);
   void touch_senders(const Graph& graph, int thread);
   void reserve_state(const Graph& graph);
+  void clear_private_bar(int t, const BatchRange& batch, int thread);
   template <class Function>
   void for_batches(Function&& function);
   void begin(const Graph& graph, Work& work, const BatchRange& batch, int thread);
@@ -61,7 +62,7 @@ class NativeEvaluator final : public Evaluator {
   void last_layer(const Graph& graph);
   void reverse_layer(const Graph& graph, int t);
   void update_senders(Work& work, int t, const BatchRange& batch);
-  void readout(Work& work, int t, const BatchRange& batch);
+  void readout(Work& work, int t, const BatchRange& batch, int thread);
   void outputs_gradient(Work& work, int t, const BatchRange& batch);
   void gather_sender_gradients(const Graph& graph, int t, Halo& halo);
   void exchange(const Graph& graph, int t, Halo& halo);
@@ -88,6 +89,7 @@ class NativeEvaluator final : public Evaluator {
   std::vector<std::unique_ptr<Work>> workers_;
   std::vector<int> kind_of_species_;  ///< -1: not in use
   std::vector<std::int32_t> order_;   ///< local nodes by element
+  std::vector<std::size_t> first_of_kind_;
   std::vector<BatchRange> batches_;
   std::vector<std::size_t> share_;  ///< [threads + 1] first batch of each thread
   std::vector<State> states_;
@@ -102,14 +104,14 @@ class NativeEvaluator final : public Evaluator {
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::prepare(std::span<const std::int32_t> species) {
   const std::size_t known = model_.elements.size();
-  bool changed = kind_of_species_.empty();
+  bool changed = !network_;
   kind_of_species_.resize(known, -1);
-  for (const std::int32_t s : species) {
+  for (const std::int32_t s : species)
     if (s < 0 || static_cast<std::size_t>(s) >= known)
       throw Error("species " + std::to_string(s) + " is not one of the model's " +
                   std::to_string(known));
+  for (const std::int32_t s : species)
     if (kind_of_species_[s] < 0) kind_of_species_[s] = 0, changed = true;
-  }
   if (!changed) return;
   std::vector<int> used;
   for (std::size_t s = 0; s < known; ++s)
@@ -118,6 +120,7 @@ void NativeEvaluator<Real, Sum>::prepare(std::span<const std::int32_t> species) 
       used.push_back(static_cast<int>(s));
     }
   if (used.empty()) used.push_back(0);  // a rank without atoms still calls the halo
+  network_.reset();  // should the next line fail, the next call must try again
   network_ = std::make_unique<Network<Real>>(model_, used, head_);
   workers_.clear();
   for (int i = 0; i < info_.threads; ++i)
@@ -128,7 +131,8 @@ void NativeEvaluator<Real, Sum>::prepare(std::span<const std::int32_t> species) 
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::arrange(const Graph& graph) {
   const std::size_t n = graph.num_local, threads = info_.threads;
-  std::vector<std::size_t> first(network_->kinds() + 1, 0);
+  auto& first = first_of_kind_;
+  first.assign(network_->kinds() + 1, 0);
   for (std::size_t i = 0; i < n; ++i) ++first[kind_of_species_[graph.species[i]] + 1];
   std::partial_sum(first.begin(), first.end(), first.begin());
   order_.resize(n);
@@ -168,8 +172,9 @@ void NativeEvaluator<Real, Sum>::for_batches(Function&& function) {
       function(work, batches_[b], thread);
   };
   if (info_.threads == 1) return run(0);
+  // OpenMP may give fewer threads than asked for (OMP_THREAD_LIMIT, OMP_DYNAMIC, nested regions)
 #pragma omp parallel num_threads(info_.threads)
-  run(omp_get_thread_num());
+  for (int i = omp_get_thread_num(); i < info_.threads; i += omp_get_num_threads()) run(i);
 }
 
 /// Rows of a thread's own gradient buffer for the senders of its edges.
@@ -189,6 +194,15 @@ void NativeEvaluator<Real, Sum>::touch_senders(const Graph& graph, int thread) {
         touched.push_back(sender);
       }
     }
+}
+
+/// Before a thread's first batch of layer t; layers differ in size.
+template <class Real, class Sum>
+void NativeEvaluator<Real, Sum>::clear_private_bar(int t, const BatchRange& batch, int thread) {
+  if (t == 0 || info_.threads == 1 || &batch != &batches_[share_[thread]]) return;
+  const std::size_t size = touched_[thread].size() * row(t);
+  reserve(private_bar_[thread], size);
+  std::fill_n(private_bar_[thread].begin(), size, Sum(0));
 }
 
 template <class Real, class Sum>
@@ -222,8 +236,8 @@ const Evaluation& NativeEvaluator<Real, Sum>::evaluate(const Graph& graph, Halo&
     slot_.resize(info_.threads);
     touched_.resize(info_.threads);
     private_bar_.resize(info_.threads);
-#pragma omp parallel num_threads(info_.threads)
-    touch_senders(graph, omp_get_thread_num());
+#pragma omp parallel for num_threads(info_.threads) schedule(static, 1)
+    for (int i = 0; i < info_.threads; ++i) touch_senders(graph, i);
   }
   isolated_energies(graph);
   const double prepared = omp_get_wtime();
@@ -292,7 +306,7 @@ void NativeEvaluator<Real, Sum>::forward_layer(const Graph& graph, int t, Halo& 
     std::copy_n(work.features().begin(), size, state.features.begin() + batch.begin * inputs());
     for (int a = 0; a < batch.atoms; ++a) state.density[batch.begin + a] = work.density(a);
     work.contract(t, &state.outputs[batch.begin * outputs(t)]);
-    readout(work, t, batch);
+    readout(work, t, batch, thread);
     update_senders(work, t + 1, batch);
   });
   exchange(graph, t + 1, halo);
@@ -307,10 +321,7 @@ void NativeEvaluator<Real, Sum>::last_layer(const Graph& graph) {
   if (t > 0 && info_.threads == 1)
     std::fill_n(state.sender_bar.begin(), graph.num_nodes() * row(t), Sum(0));
   for_batches([&](Work& work, const BatchRange& batch, int thread) {
-    if (t > 0 && info_.threads > 1 && &batch == &batches_[share_[thread]]) {
-      reserve(private_bar_[thread], touched_[thread].size() * row(t));
-      std::fill_n(private_bar_[thread].begin(), touched_[thread].size() * row(t), Sum(0));
-    }
+    clear_private_bar(t, batch, thread);
     begin(graph, work, batch, thread);
     if (t > 0) {
       scale_rows(work.sender_rows(), work.edges().edges(), row(t));
@@ -319,7 +330,7 @@ void NativeEvaluator<Real, Sum>::last_layer(const Graph& graph) {
     work.messages(t, state.sender.data());
     if (t == 0) repulsion(work, batch);
     work.contract(t, &state.outputs[thread * kBatch * outputs(t)]);
-    readout(work, t, batch);
+    readout(work, t, batch, thread);
     outputs_gradient(work, t, batch);
     work.contract_reverse(t);
     work.messages_reverse(t, state.sender.data(), t > 0 ? gradient_buffer(t, thread) : nullptr);
@@ -334,8 +345,7 @@ void NativeEvaluator<Real, Sum>::reverse_layer(const Graph& graph, int t) {
   if (t > 0 && info_.threads == 1)
     std::fill_n(state.sender_bar.begin(), graph.num_nodes() * row(t), Sum(0));
   for_batches([&](Work& work, const BatchRange& batch, int thread) {
-    if (t > 0 && info_.threads > 1 && &batch == &batches_[share_[thread]])
-      std::fill_n(private_bar_[thread].begin(), touched_[thread].size() * row(t), Sum(0));
+    clear_private_bar(t, batch, thread);
     begin(graph, work, batch, thread);
     if (t > 0) {
       scale_rows(work.sender_rows(), work.edges().edges(), row(t));
@@ -383,7 +393,7 @@ void NativeEvaluator<Real, Sum>::update_senders(Work& work, int t, const BatchRa
 
 /// Energies of a layer's readout, and its neurons' gradients.
 template <class Real, class Sum>
-void NativeEvaluator<Real, Sum>::readout(Work& work, int t, const BatchRange& batch) {
+void NativeEvaluator<Real, Sum>::readout(Work& work, int t, const BatchRange& batch, int thread) {
   const auto& layer = network_->layers()[t];
   if (layer.neurons == 0) return;
   using R = NativeLayer::Readout;
@@ -395,7 +405,7 @@ void NativeEvaluator<Real, Sum>::readout(Work& work, int t, const BatchRange& ba
   for (int s = 0; s <= t; ++s) {
     if (!layer.readout[s].present()) continue;
     const Real* c = s == t && last
-                        ? &states_[s].outputs[omp_get_thread_num() * kBatch * outputs(s)]
+                        ? &states_[s].outputs[thread * kBatch * outputs(s)]
                         : &states_[s].outputs[batch.begin * outputs(s)];
     work.multiply(layer.readout[s].of(batch.kind), false, batch.atoms, c, pre, true);
   }
