@@ -38,7 +38,7 @@ class ModelFile:
     path: Path
     description: str
     sha256: str
-    is_torchscript: bool
+    is_converted: bool  # TorchScript or native: what pair_coeff takes
 
 
 def inspect(path: Path) -> ModelFile:
@@ -48,10 +48,10 @@ def inspect(path: Path) -> ModelFile:
         ModelError: when it is missing, empty or damaged.
     """
     try:
-        description, sha256, is_torchscript = _core.inspect_model_file(str(path))
+        description, sha256, is_converted = _core.inspect_model_file(str(path))
     except _core.CoreError as problem:
         raise ModelError(str(problem)) from None
-    return ModelFile(path, description, sha256, is_torchscript)
+    return ModelFile(path, description, sha256, is_converted)
 
 
 def load_evaluator(
@@ -167,7 +167,7 @@ def convert(  # noqa: PLR0913 - one parameter an option
         ModelError: when the file is no MACE model, or the conversion disagrees with it.
     """
     source = inspect(model)
-    if source.is_torchscript:
+    if source.is_converted:
         raise ModelError(
             f"'{model}' is already {source.description}: give it to pair_coeff as it is"
         )
