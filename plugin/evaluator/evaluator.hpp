@@ -63,6 +63,7 @@ struct EvaluationTimes {
   double input = 0.0;  ///< handing the graph over
   double forward = 0.0;
   double backward = 0.0;
+  double halo = 0.0;    ///< exchanging features between ranks
   double output = 0.0;  ///< taking energies and gradients back
 };
 
@@ -81,6 +82,10 @@ class Evaluator {
   virtual const ModelInfo& info() const = 0;
   /// Hops from a local atom over which the graph must reach: 1 where features go through the Halo.
   virtual int halo_layers() const = 0;
+  /// Largest width that it asks of the Halo; 0: it never calls it.
+  virtual int halo_width() const { return 0; }
+  /// Does what takes time once, for the species (indices of atomic_numbers) that will come up.
+  virtual void prepare(std::span<const std::int32_t> species) = 0;
   /// Peak bytes taken on the accelerator so far; 0 on a CPU.
   virtual std::size_t peak_device_bytes() const { return 0; }
   /// Seconds spent so far in each stage, summed over threads; empty where they are not taken.

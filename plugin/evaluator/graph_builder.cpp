@@ -43,11 +43,12 @@ void GraphBuilder::append_active(std::int32_t node, int depth) {
   active_index_[node] = static_cast<std::int32_t>(active_.size());
   active_.push_back(node);
   active_depth_.push_back(depth);
+  active_atom_.push_back(node_atom_[node]);
   species_.push_back(node_species_[node]);
 }
 
 const Graph& GraphBuilder::update(std::span<const double> positions) {
-  active_.clear(), active_depth_.clear(), species_.clear();
+  active_.clear(), active_depth_.clear(), active_atom_.clear(), species_.clear();
   sender_.clear(), receiver_atom_.clear(), sender_atom_.clear(), edge_vector_.clear();
   first_edge_.assign(1, 0);
   active_index_.assign(node_atom_.size(), -1);

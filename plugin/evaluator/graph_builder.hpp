@@ -43,8 +43,8 @@ class GraphBuilder {
   /// Atom index of each edge's receiver and sender (the image that the edge goes to).
   std::span<const std::int32_t> receiver_atom() const { return receiver_atom_; }
   std::span<const std::int32_t> sender_atom() const { return sender_atom_; }
-  /// Atom index of each local node, [graph.num_local].
-  std::span<const std::int32_t> node_atom() const { return node_atom_; }
+  /// Atom index (the image that stands for it) of each node, [graph.num_nodes()].
+  std::span<const std::int32_t> node_atom() const { return active_atom_; }
 
  private:
   struct Candidate {
@@ -61,7 +61,7 @@ class GraphBuilder {
   std::vector<std::size_t> first_candidate_;
   std::vector<Candidate> candidates_;
   // The graph of this step.
-  std::vector<std::int32_t> active_, active_depth_, active_index_;
+  std::vector<std::int32_t> active_, active_depth_, active_index_, active_atom_;
   std::vector<std::int32_t> species_, sender_, receiver_atom_, sender_atom_;
   std::vector<std::int64_t> first_edge_;
   std::vector<double> edge_vector_;

@@ -126,6 +126,7 @@ class TorchScriptEvaluator final : public Evaluator {
 
   const ModelInfo& info() const override { return info_; }
   int halo_layers() const override { return info_.num_layers; }
+  void prepare(std::span<const std::int32_t>) override { warm_up(*this); }
 
   std::size_t peak_device_bytes() const override {
     if (device_.is_cpu()) return 0;

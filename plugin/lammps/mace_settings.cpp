@@ -14,8 +14,8 @@ namespace mdbench {
 namespace {
 
 constexpr const char* kSyntax =
-    "pair_style mace [no_domain_decomposition | domain_decomposition] [evaluator torchscript] "
-    "[device cpu|cuda|cuda:N] [precision single|double] [head NAME] [sha256 HASH]";
+    "pair_style mace [no_domain_decomposition | domain_decomposition] [evaluator native|torchscript] "
+    "[device cpu|cuda|cuda:N] [precision single|double|mixed] [head NAME] [sha256 HASH]";
 
 /// Levenshtein distance.
 std::size_t edit_distance(const std::string& a, const std::string& b) {

@@ -17,7 +17,7 @@
 using namespace LAMMPS_NS;
 using mdbench::RunTimings;
 
-PairMACE::PairMACE(LAMMPS* lmp) : Pair(lmp) {
+PairMACE::PairMACE(LAMMPS* lmp) : Pair(lmp), halo_(this, lmp->comm) {
   single_enable = 0;
   restartinfo = 1;
   one_coeff = 1;
@@ -48,8 +48,8 @@ void PairMACE::compute(int eflag, int vflag) {
   pvector[1] = static_cast<double>(graph.num_nodes());
   site_energy_.assign(atom->nmax, 0.0);
   num_neighbors_.assign(atom->nmax, 0.0);
-  // A rank without atoms has nothing to evaluate; TorchScript needs no collective call here.
-  if (graph.num_local == 0) return;
+  // A rank without atoms has nothing to evaluate, but may have features to pass on.
+  if (graph.num_local == 0 && evaluator_->halo_width() == 0) return;
 
   const mdbench::Evaluation& result = *evaluate(graph);
   timings_.add(result.seconds);
@@ -85,9 +85,11 @@ void PairMACE::refresh_atoms() {
 }
 
 const mdbench::Evaluation* PairMACE::evaluate(const mdbench::Graph& graph) {
-  mdbench::NoHalo halo;
+  mdbench::NoHalo none;
+  halo_.set_nodes(builder_->node_atom(), graph.num_local, owner_.size());
   try {
-    return &evaluator_->evaluate(graph, halo);
+    if (comm->nprocs == 1) return &evaluator_->evaluate(graph, none);
+    return &evaluator_->evaluate(graph, halo_);
   } catch (const std::exception& problem) {
     error->one(FLERR, std::string("pair_style mace: ") + problem.what());
   }
@@ -185,5 +187,5 @@ void* PairMACE::extract_peratom(const char* name, int& columns) {
 double PairMACE::memory_usage() {
   const double own = double(species_.capacity() + owner_.capacity()) * sizeof(std::int32_t) +
                      double(site_energy_.capacity() + num_neighbors_.capacity()) * sizeof(double);
-  return Pair::memory_usage() + own;
+  return Pair::memory_usage() + own + halo_.memory_usage();
 }

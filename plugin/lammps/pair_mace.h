@@ -6,6 +6,7 @@
 
 #include "evaluator.hpp"
 #include "graph_builder.hpp"
+#include "halo.h"
 #include "mace_settings.h"
 #include "pair.h"
 #include "run_timings.h"
@@ -29,6 +30,19 @@ class PairMACE : public Pair {
   double init_one(int i, int j) override;
   void compute(int eflag, int vflag) override;
   void finish() override;
+
+  int pack_forward_comm(int n, int* list, double* buffer, int, int*) override {
+    return halo_.pack_forward(n, list, buffer);
+  }
+  void unpack_forward_comm(int n, int first, double* buffer) override {
+    halo_.unpack_forward(n, first, buffer);
+  }
+  int pack_reverse_comm(int n, int first, double* buffer) override {
+    return halo_.pack_reverse(n, first, buffer);
+  }
+  void unpack_reverse_comm(int n, int* list, double* buffer) override {
+    halo_.unpack_reverse(n, list, buffer);
+  }
 
   void write_restart(FILE* fp) override;
   void read_restart(FILE* fp) override;
@@ -65,6 +79,7 @@ class PairMACE : public Pair {
   mdbench::MaceSettings settings_;
   std::unique_ptr<mdbench::Evaluator> evaluator_;
   std::unique_ptr<mdbench::GraphBuilder> builder_;
+  PairHalo halo_;
   mdbench::RunTimings timings_;
   double energy_unit_ = 1.0;  ///< LAMMPS energy units in an eV
   bool warm_ = false, rebuild_needed_ = true;

@@ -149,11 +149,17 @@ void PairMACE::init_style() {
     energy_unit_ = utils::get_conversion_factor(utils::ENERGY, utils::METAL2REAL);
   if (comm->nprocs > 1)
     comm->cutghostuser = std::max(comm->cutghostuser, builder_->reach(neighbor->skin));
+  comm_forward = comm_reverse = comm->nprocs > 1 ? evaluator_->halo_width() : 0;
   rebuild_needed_ = true;
   timings_.reset();
   if (warm_) return;
   print_summary();
-  stop_if_any(problem_of([&] { mdbench::warm_up(*evaluator_); }));
+  stop_if_any(problem_of([&] {
+    std::vector<std::int32_t> species;
+    for (const int s : species_of_type_)
+      if (s >= 0) species.push_back(s);
+    evaluator_->prepare(species);
+  }));
   warm_ = true;
 }
 

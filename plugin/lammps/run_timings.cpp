@@ -10,7 +10,7 @@ namespace mdbench {
 namespace {
 
 constexpr const char* kNames[RunTimings::num_stages] = {
-    "neighbour list", "graph", "model input", "forward", "backward", "model output", "forces"};
+    "neighbour list", "graph", "model input", "forward", "backward", "halo exchange", "model output", "forces"};
 
 std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
 std::string format(const char* pattern, ...) {
@@ -47,6 +47,7 @@ void RunTimings::add(const EvaluationTimes& seconds) {
   seconds_[input] += seconds.input;
   seconds_[forward] += seconds.forward;
   seconds_[backward] += seconds.backward;
+  seconds_[halo] += seconds.halo;
   seconds_[output] += seconds.output;
   last_ = Clock::now();
 }

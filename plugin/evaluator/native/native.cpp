@@ -32,6 +32,8 @@ class NativeEvaluator final : public Evaluator {
 
   const ModelInfo& info() const override { return info_; }
   int halo_layers() const override { return 1; }
+  int halo_width() const override;
+  void prepare(std::span<const std::int32_t> species) override;
   std::vector<std::pair<std::string, double>> stage_seconds() const override;
   const Evaluation& evaluate(const Graph& graph, Halo& halo) override;
 
@@ -49,7 +51,6 @@ class NativeEvaluator final : public Evaluator {
   };
 
   int num_layers() const { return static_cast<int>(states_.size()); }
-  void prepare(const Graph& graph);
   void arrange(const Graph& graph);
   void touch_senders(const Graph& graph, int thread);
   void reserve_state(const Graph& graph);
@@ -99,25 +100,25 @@ class NativeEvaluator final : public Evaluator {
 
 /// Makes the network anew when an element comes up for the first time.
 template <class Real, class Sum>
-void NativeEvaluator<Real, Sum>::prepare(const Graph& graph) {
+void NativeEvaluator<Real, Sum>::prepare(std::span<const std::int32_t> species) {
   const std::size_t known = model_.elements.size();
   bool changed = kind_of_species_.empty();
   kind_of_species_.resize(known, -1);
-  for (const std::int32_t s : graph.species) {
+  for (const std::int32_t s : species) {
     if (s < 0 || static_cast<std::size_t>(s) >= known)
       throw Error("species " + std::to_string(s) + " is not one of the model's " +
                   std::to_string(known));
     if (kind_of_species_[s] < 0) kind_of_species_[s] = 0, changed = true;
   }
   if (!changed) return;
-  std::vector<int> species;
+  std::vector<int> used;
   for (std::size_t s = 0; s < known; ++s)
     if (kind_of_species_[s] >= 0) {
-      kind_of_species_[s] = static_cast<int>(species.size());
-      species.push_back(static_cast<int>(s));
+      kind_of_species_[s] = static_cast<int>(used.size());
+      used.push_back(static_cast<int>(s));
     }
-  if (species.empty()) species.push_back(0);  // a rank without atoms still calls the halo
-  network_ = std::make_unique<Network<Real>>(model_, species, head_);
+  if (used.empty()) used.push_back(0);  // a rank without atoms still calls the halo
+  network_ = std::make_unique<Network<Real>>(model_, used, head_);
   workers_.clear();
   for (int i = 0; i < info_.threads; ++i)
     workers_.push_back(std::make_unique<Work>(model_, *network_));
@@ -213,7 +214,8 @@ void NativeEvaluator<Real, Sum>::reserve_state(const Graph& graph) {
 template <class Real, class Sum>
 const Evaluation& NativeEvaluator<Real, Sum>::evaluate(const Graph& graph, Halo& halo) {
   const double start = omp_get_wtime();
-  prepare(graph);
+  result_.seconds = {};
+  prepare(graph.species);
   arrange(graph);
   reserve_state(graph);
   if (info_.threads > 1 && num_layers() > 1) {
@@ -226,7 +228,7 @@ const Evaluation& NativeEvaluator<Real, Sum>::evaluate(const Graph& graph, Halo&
   isolated_energies(graph);
   const double prepared = omp_get_wtime();
   for (int t = 0; t + 1 < num_layers(); ++t) forward_layer(graph, t, halo);
-  const double forward = omp_get_wtime();
+  const double forward = omp_get_wtime(), halo_forward = result_.seconds.halo;
   last_layer(graph);
   for (int t = num_layers() - 1; t > 0; --t) {
     gather_sender_gradients(graph, t, halo);
@@ -235,8 +237,19 @@ const Evaluation& NativeEvaluator<Real, Sum>::evaluate(const Graph& graph, Halo&
   const double end = omp_get_wtime();
   result_.site_energy = {site_energy_.data(), graph.num_local};
   result_.edge_gradient = {edge_gradient_.data(), 3 * graph.num_edges()};
-  result_.seconds = {prepared - start, forward - prepared, end - forward, 0.0};
+  result_.seconds.input = prepared - start;
+  result_.seconds.forward = forward - prepared - halo_forward;
+  result_.seconds.backward = end - forward - (result_.seconds.halo - halo_forward);
   return result_;
+}
+
+template <class Real, class Sum>
+int NativeEvaluator<Real, Sum>::halo_width() const {
+  int widest = 0;
+  for (std::size_t t = 1; t < model_.layers.size(); ++t)
+    widest = std::max(widest,
+                      components(model_.layers[t].sender_l) * padded<Real>(model_.channels));
+  return widest;
 }
 
 template <class Real, class Sum>
@@ -456,19 +469,23 @@ void NativeEvaluator<Real, Sum>::gather_sender_gradients(const Graph& graph, int
     }
   }
   if (!halo.active()) return;
+  const double start = omp_get_wtime();
   exchange_.assign(bar.begin(), bar.begin() + graph.num_nodes() * size);
   halo.reverse(exchange_, static_cast<int>(size));
   std::copy(exchange_.begin(), exchange_.end(), bar.begin());
+  result_.seconds.halo += omp_get_wtime() - start;
 }
 
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::exchange(const Graph& graph, int t, Halo& halo) {
   if (!halo.active()) return;
+  const double start = omp_get_wtime();
   auto& h = states_[t].sender;
   const std::size_t size = graph.num_nodes() * row(t);
   exchange_.assign(h.begin(), h.begin() + size);
   halo.forward(exchange_, static_cast<int>(row(t)));
   std::copy(exchange_.begin(), exchange_.end(), h.begin());
+  result_.seconds.halo += omp_get_wtime() - start;
 }
 
 template <class Real, class Sum>
