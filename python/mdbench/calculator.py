@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
-PRECISIONS = {"model": None, **{precision: dtype for dtype, precision in DTYPES.items()}}
+PRECISIONS = ("model", "single", "double", "mixed")
 
 
 class StressUndefinedError(
@@ -86,8 +86,8 @@ class MACECalculator(Calculator):  # type: ignore[misc] # ase has no types
 
         Args:
             model: File that ``mdbench convert`` wrote.
-            precision: ``single`` or ``float32``, ``double`` or ``float64``, or ``model``, that of
-                the weights.
+            precision: ``single`` or ``float32``, ``double`` or ``float64``, for native files
+                ``mixed``, or ``model``, that of the weights.
             threads: CPU threads; 0 leaves the choice to the library. TorchScript has one setting a
                 process: the calculator made last decides.
             skin: Angstrom. The neighbour list reaches this much farther than the model and is kept
@@ -115,7 +115,7 @@ class MACECalculator(Calculator):  # type: ignore[misc] # ase has no types
         self._load = partial(
             load_evaluator,
             self.path,
-            dtype=PRECISIONS[precision],
+            precision=precision,
             head=head,
             device=device,
             threads=threads,

@@ -57,7 +57,7 @@ def inspect(path: Path) -> ModelFile:
 def load_evaluator(
     path: Path,
     *,
-    dtype: str | None = None,
+    precision: str = "model",
     head: str | None = None,
     device: str = "cpu",
     threads: int = 0,
@@ -66,7 +66,8 @@ def load_evaluator(
 
     Args:
         path: File that ``convert`` wrote.
-        dtype: ``float32`` or ``float64``; that of the weights if left out.
+        precision: ``single``, ``double``, for native files ``mixed``, or ``model``, that of the
+            weights.
         head: The one chosen by ``convert`` if left out.
         device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``, a GPU if there is one.
         threads: CPU threads; 0 leaves the choice to the library.
@@ -74,7 +75,6 @@ def load_evaluator(
     Raises:
         ModelError: when it cannot be used.
     """
-    precision = DTYPES[dtype] if dtype else "model"
     try:
         return _core.load_evaluator(
             str(path), device=device, precision=precision, head=head or "", threads=threads
@@ -199,7 +199,7 @@ def _compare_with_python(file: Path, answer: dict[str, Any]) -> None:
     dtype = answer["metadata"].get("dtype", "float64")
     errors = []
     for head, probes in answer["probes"].items():
-        evaluator = load_evaluator(file, dtype=dtype, head=head)
+        evaluator = load_evaluator(file, precision=DTYPES[dtype], head=head)
         for probe in probes:
             energy, gradient = evaluate_arrays(evaluator, GraphArrays.from_lists(probe))
             expected = np.array(probe["edge_gradient"])

@@ -171,7 +171,7 @@ def verify(
         atoms = read(str(probe))
         style = f"precision {DTYPES[dtype]}" + (f" head {head}" if head else "")
         in_lammps = single_point(atoms, converted, style)
-        evaluator = load_evaluator(converted, dtype=dtype, head=head)
+        evaluator = load_evaluator(converted, precision=DTYPES[dtype], head=head)
         in_core = evaluate_atoms(evaluator, atoms)
         checks = _compare("LAMMPS against the core", in_lammps, in_core, limits, with_virial=True)
         if not is_converted:

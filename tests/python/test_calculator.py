@@ -22,10 +22,18 @@ from support import BUNDLED_LAMMPS, STRUCTURES, carbon_crystal, rattled, triclin
 
 from mdbench import MACECalculator
 from mdbench.errors import EvaluationError, ModelError, SettingError, StructureError
-from mdbench.model import call_worker
+from mdbench.model import call_worker, convert
 from mdbench.structure import GRAPHENE_LATTICE_ANG, graphene
 
-CASES = [("bundled", None), ("two_heads", "r2scan")]
+CASES = [("bundled", None, "pt"), ("two_heads", "r2scan", "pt"), ("two_heads", "r2scan", "mace")]
+
+
+@pytest.fixture(scope="module")
+def native(models, tmp_path_factory):
+    """A native file with two heads."""
+    file = tmp_path_factory.mktemp("native") / "two_heads.mace"
+    convert(models["two_heads"], file, head="pbe")
+    return file
 
 
 @pytest.fixture
@@ -47,24 +55,26 @@ def reference(models, tmp_path_factory):
     known = {}
 
     def look_up(model, head):
-        if model not in known:
+        if (model, head) not in known:
             file = tmp_path_factory.mktemp("reference") / "frames.traj"
             write(file, [make() for make in STRUCTURES.values()])
             request = {"model": str(models[model]), "structure": str(file), "dtype": "float64",
                        "head": head, "per_atom": True}
             frames = call_worker("reference", request)["frames"]
-            known[model] = dict(zip(STRUCTURES, frames, strict=True))
-        return known[model]
+            known[model, head] = dict(zip(STRUCTURES, frames, strict=True))
+        return known[model, head]
 
     return look_up
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
-@pytest.mark.parametrize(("model", "head"), CASES)
-def test_properties_are_those_of_mace_torch(models, reference, model, head, structure):
+@pytest.mark.parametrize(("model", "head", "suffix"), CASES)
+def test_properties_are_those_of_mace_torch(request, models, reference, model, head, suffix,
+                                            structure):
     expected = reference(model, head)[structure]
     atoms = STRUCTURES[structure]()
-    atoms.calc = MACECalculator(models[f"{model}.pt"], precision="double", head=head)
+    file = models[f"{model}.pt"] if suffix == "pt" else request.getfixturevalue("native")
+    atoms.calc = MACECalculator(file, precision="double", head=head)
     near = {"atol": 1e-8, "rtol": 0}
     assert atoms.get_potential_energy() == pytest.approx(expected["energy"], abs=1e-9 * len(atoms))
     assert atoms.get_potential_energy(force_consistent=True) == atoms.get_potential_energy()
@@ -257,6 +267,7 @@ if child == 0:
     os._exit(0)
 os.waitpid(child, 0)
 print(sorted({"torch", "mace", "e3nn"} & set(sys.modules)))
+print("libtorch" in open("/proc/self/maps").read())
 """
 
 BLOCKER = """
@@ -269,13 +280,16 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
+@pytest.mark.parametrize("suffix", ["pt", "mace"])
 @pytest.mark.parametrize(("threads", "text"), [(1, "energy "), (2, "made before a fork")])
-def test_after_a_fork_in_a_process_without_torch(models, threads, text):
-    command = [sys.executable, "-c", BLOCKER + FORK, str(models["analytic.pt"]), str(threads)]
+def test_after_a_fork_in_a_process_without_torch(models, native, suffix, threads, text):
+    """Python's torch is blocked; the library is there for TorchScript files alone."""
+    file = models["analytic.pt"] if suffix == "pt" else native
+    command = [sys.executable, "-c", BLOCKER + FORK, str(file), str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     lines = done.stdout.splitlines()
     assert text in lines[0]
-    assert lines[1] == "[]"
+    assert lines[1:] == ["[]", str(suffix == "pt")]
 
 
 def test_stress_without_a_volume(analytic):
@@ -328,7 +342,8 @@ def test_a_model_that_fails(models):
         (ModelError, "no-such", {"model": "no-such.pt"}),
         (ModelError, "no head 'x': it has pbe, r2scan", {"head": "x"}),
         (ModelError, "device 'tpu'", {"device": "tpu"}),
-        (SettingError, "precision 'half' is none of model, single, double", {"precision": "half"}),
+        (ModelError, "mixed needs the native evaluator", {"precision": "mixed"}),
+        (SettingError, "precision 'half' is none of model, single, double, mixed", {"precision": "half"}),
         (SettingError, "skin = -1", {"skin": -1}),
         (SettingError, "skin = nan", {"skin": np.nan}),
         (SettingError, "threads = -2", {"threads": -2}),
