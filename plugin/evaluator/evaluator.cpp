@@ -33,8 +33,7 @@ BackendFactory open_backend(const std::string& name, const std::string& library,
   // NODELETE: torch and OpenMP keep threads and static objects that must outlive the plugin.
   const int mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_DEEPBIND;
   void* handle = dlopen(path.c_str(), mode);
-  if (!handle)
-    throw Error("cannot load the " + name + " evaluator: " + dlerror() + ": " + remedy);
+  if (!handle) throw Error("cannot load the " + name + " evaluator: " + dlerror() + ": " + remedy);
   const auto factory = reinterpret_cast<BackendFactory>(dlsym(handle, kBackendSymbol));
   if (!factory)
     throw Error(path.string() + " belongs to another version of mdbench: install mdbench again");
@@ -81,8 +80,9 @@ std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options, const
         open_backend("native", native_library(), "install mdbench again")(options, file));
   require_torchscript(file, options.path);
   if (options.precision == "mixed")
-    throw Error("precision mixed needs the native evaluator and a *.mace file: run 'mdbench "
-                "convert' on the model, or say 'precision single' or 'double'");
+    throw Error(
+        "precision mixed needs the native evaluator and a *.mace file: run 'mdbench "
+        "convert' on the model, or say 'precision single' or 'double'");
   return std::unique_ptr<Evaluator>(open_backend(
       "TorchScript", "mdbench_torchscript.so",
       "install torch, then build mdbench again with MDBENCH_TORCH=ON; or convert the model to "

@@ -133,9 +133,8 @@ NB_MODULE(_core, m) {
   nb::class_<mdbench::Evaluator>(m, "Evaluator")
       .def_prop_ro("info", [](const mdbench::Evaluator& e) { return info_dict(e.info()); })
       .def(
-          "prepare",
-          [](mdbench::Evaluator& e, Int32s species) { e.prepare(view(species)); }, "species"_a,
-          "Does what takes time once, for these species.")
+          "prepare", [](mdbench::Evaluator& e, Int32s species) { e.prepare(view(species)); },
+          "species"_a, "Does what takes time once, for these species.")
       .def("stage_seconds", &mdbench::Evaluator::stage_seconds,
            "[(stage, seconds so far, summed over threads)]")
       .def("evaluate", &evaluate, "species"_a, "first_edge"_a, "sender"_a, "edge_vector"_a,

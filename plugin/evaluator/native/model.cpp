@@ -143,8 +143,8 @@ class LayerReader {
         if (!weight.present()) throw Error("array '" + name(stem + ".weight") + "' is missing");
         for (int i = 0; i < index.shape[0]; ++i) {
           const std::int32_t* row = &index.ints[static_cast<std::size_t>(i) * (order + 2)];
-          ContractionPlan::Term term{{-1, -1, -1}, l * l + row[order], order, row[order + 1],
-                                     value.values[i]};
+          ContractionPlan::Term term{
+              {-1, -1, -1}, l * l + row[order], order, row[order + 1], value.values[i]};
           for (int f = 0; f < order; ++f) {
             if (row[f] < (f ? row[f - 1] : 0) || row[f] >= inputs)
               throw Error("a product's factors are out of range");
@@ -163,10 +163,9 @@ class LayerReader {
 
   void read_readout() {
     using R = NativeLayer::Readout;
-    out_.readout = choose<R>(json_["readout"], {{"none", R::none},
-                                                {"linear", R::linear},
-                                                {"silu", R::silu},
-                                                {"tanh", R::tanh}});
+    out_.readout =
+        choose<R>(json_["readout"],
+                  {{"none", R::none}, {"linear", R::linear}, {"silu", R::silu}, {"tanh", R::tanh}});
     if (out_.readout == R::none) return;
     const int heads = static_cast<int>(model_.heads.size());
     for (int s = 0; s <= index_; ++s) {
@@ -193,9 +192,9 @@ class LayerReader {
 void read_radial(const SafeTensors& file, const Json& json, int elements, RadialSpec& spec) {
   using B = RadialSpec::Basis;
   using T = RadialSpec::Transform;
-  spec.basis = choose<B>(json["basis"], {{"bessel", B::bessel},
-                                         {"gaussian", B::gaussian},
-                                         {"chebyshev", B::chebyshev}});
+  spec.basis =
+      choose<B>(json["basis"],
+                {{"bessel", B::bessel}, {"gaussian", B::gaussian}, {"chebyshev", B::chebyshev}});
   spec.transform =
       choose<T>(json["transform"], {{"none", T::none}, {"agnesi", T::agnesi}, {"soft", T::soft}});
   spec.cutoff_on_weights = choose<bool>(json["cutoff_on"], {{"basis", false}, {"weights", true}});
