@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 from peers import prepare_symmetrix, symmetrix_evaluation
-from plugin_vs_calculator import DATA, MODEL, ROOT, machine, replace_block
+from plugin_vs_calculator import DATA, MODEL, ROOT, machine, median_ratio, replace_block
 
 RESULT = ROOT / "benchmarks/results/native_vs_peers.json"
 WORK = ROOT / "build/benchmarks"
@@ -135,9 +135,14 @@ def work(options: argparse.Namespace) -> None:
 
 def run(variant: str, path: Path, precision: str, threads: int) -> dict[str, Any]:
     """A variant's answer."""
-    environment = {**os.environ, **MALLOC, "OMP_NUM_THREADS": str(threads),
-                   "KOKKOS_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1",
-                   "OMP_PROC_BIND": "false"}
+    environment = {
+        **os.environ,
+        **MALLOC,
+        "OMP_NUM_THREADS": str(threads),
+        "KOKKOS_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_PROC_BIND": "false",
+    }
     command = [sys.executable, "-W", "ignore", __file__, "--worker", variant, "--file", str(path)]
     command += ["--precision", precision, "--threads", str(threads)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -158,22 +163,33 @@ def measure(models: list[str], threads: list[int], rounds: int) -> list[dict[str
         else:
             prepare_symmetrix(paths["symmetrix-xl"], list(DTYPES.values()), WORK)
         exact = np.array(run("mace-torch", paths["mace-torch"], "double", 1)["forces"])
-        cases += [(model, p, t, v, paths[v], exact) for p in DTYPES for t in threads
-                  for v in variants]
+        cases += [
+            (model, p, t, v, paths[v], exact) for p in DTYPES for t in threads for v in variants
+        ]
     found: dict[int, list[dict[str, Any]]] = {}
     for round_ in range(rounds):
         for i, (_, precision, count, variant, path, _) in enumerate(cases):
             found.setdefault(i, []).append(run(variant, path, precision, count))
-            print(f"round {round_}", *cases[i][:4], f"{min(found[i][-1]['us']):.1f} us/atom",
-                  file=sys.stderr)
+            print(
+                f"round {round_}",
+                *cases[i][:4],
+                f"{min(found[i][-1]['us']):.1f} us/atom",
+                file=sys.stderr,
+            )
     for i, (model, precision, count, variant, _, exact) in enumerate(cases):
         error = np.array(found[i][0]["forces"]) - exact
-        rows.append({
-            "model": model, "precision": precision, "threads": count, "variant": variant,
-            "kernel": found[i][0]["kernel"], "us_per_atom": [min(f["us"]) for f in found[i]],
-            "force_error": float(np.linalg.norm(error) / np.linalg.norm(exact)),
-            "largest_force_error": float(np.abs(error).max()),
-        })
+        rows.append(
+            {
+                "model": model,
+                "precision": precision,
+                "threads": count,
+                "variant": variant,
+                "kernel": found[i][0]["kernel"],
+                "us_per_atom": [min(f["us"]) for f in found[i]],
+                "force_error": float(np.linalg.norm(error) / np.linalg.norm(exact)),
+                "largest_force_error": float(np.abs(error).max()),
+            }
+        )
     return rows
 
 
@@ -186,23 +202,33 @@ def spread(values: list[float]) -> str:
 
 def table(result: dict[str, Any]) -> str:
     """The README's table."""
-    lines = ["| model, precision, threads | evaluator | us/atom | native is faster by | force error |",
-             "|---|---|---|---|---|"]
-    best = {(r["model"], r["precision"], r["threads"]): r["us_per_atom"]
-            for r in result["rows"] if r["variant"] == "native"}
+    lines = [
+        "| model, precision, threads | evaluator | us/atom | native is faster by | force error |",
+        "|---|---|---|---|---|",
+    ]
+    best = {
+        (r["model"], r["precision"], r["threads"]): r["us_per_atom"]
+        for r in result["rows"]
+        if r["variant"] == "native"
+    }
     for r in result["rows"]:
         mine = best[r["model"], r["precision"], r["threads"]]
-        ratios = [a / b for a, b in zip(r["us_per_atom"], mine, strict=True)]
-        faster = "" if r["variant"] == "native" else f"{statistics.median(ratios):.1f}x"
-        lines.append(f"| {r['model']}, {r['precision']}, {r['threads']} | {r['kernel']} "
-                     f"| {spread(r['us_per_atom'])} | {faster} | {r['force_error']:.0e} |")
+        ratio = median_ratio(r["us_per_atom"], mine)
+        faster = "" if r["variant"] == "native" else f"{ratio:.1f}x"
+        lines.append(
+            f"| {r['model']}, {r['precision']}, {r['threads']} | {r['kernel']} "
+            f"| {spread(r['us_per_atom'])} | {faster} | {r['force_error']:.0e} |"
+        )
     where = result["machine"]
-    lines += ["", (
-        "372 atoms of graphene-water, energy and forces; medium: 128x0e+128x1o, r_max 6 A, random "
-        "weights, 89 edges an atom; bundled: 16x0e, r_max 4.5 A, 38 edges an atom. Median (range) "
-        f"of {len(result['rows'][0]['us_per_atom'])} interleaved fresh processes on "
-        f"{where['cores']} cores of {where['cpu']}. Force error: relative to mace-torch in double."
-    )]
+    lines += [
+        "",
+        (
+            "372 atoms of graphene-water, energy and forces; medium: 128x0e+128x1o, r_max 6 A, random "
+            "weights, 89 edges an atom; bundled: 16x0e, r_max 4.5 A, 38 edges an atom. Median (range) "
+            f"of {len(result['rows'][0]['us_per_atom'])} interleaved fresh processes on "
+            f"{where['cores']} cores of {where['cpu']}. Force error: relative to mace-torch in double."
+        ),
+    ]
     return "\n".join(lines)
 
 

@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SETTINGS = {"streamed_edges": "direct", "execution_profile": "capacity", "neighbor_skin": 0.5}
 
@@ -35,21 +35,28 @@ def _environment(folder: Path) -> dict[str, str]:
     """What must stand in the environment before symmetrix is imported."""
     cache = folder / "symmetrix-jit"
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return {"SYMMETRIX_BACKEND": "cpu", "SYMMETRIX_JIT_CACHE": str(cache),
-            "KOKKOS_DISABLE_WARNINGS": "1"}
+    return {
+        "SYMMETRIX_BACKEND": "cpu",
+        "SYMMETRIX_JIT_CACHE": str(cache),
+        "KOKKOS_DISABLE_WARNINGS": "1",
+    }
 
 
 def prepare_symmetrix(model: Path, dtypes: list[str], folder: Path) -> None:
     """Compile its kernels (minutes) where they are not in the cache yet."""
     path = _extracted(model, folder)
     for dtype in dtypes:
-        code = f"import symmetrix; symmetrix.Symmetrix({str(path)!r}, dtype={dtype!r}, **{SETTINGS})"
+        arguments = {"dtype": dtype, **SETTINGS}
+        code = f"import symmetrix; symmetrix.Symmetrix({str(path)!r}, **{arguments})"
         environment = {**os.environ, **_environment(folder)}
         subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 def symmetrix_evaluation(
-    model: Path, dtype: str, folder: Path, atoms: Any,  # noqa: ANN401
+    model: Path,
+    dtype: str,
+    folder: Path,
+    atoms: Any,  # noqa: ANN401
     jittered: Callable[[np.ndarray, int], np.ndarray],
 ) -> Any:  # noqa: ANN401
     """A function of the step that returns (seconds of the kernels alone, forces), and a name."""

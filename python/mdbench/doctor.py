@@ -79,7 +79,9 @@ def _torch() -> Finding:
     remedy = "pip install torch==2.13.0, then install mdbench again"
     if not (Path(plugin_folder()) / "mdbench_torchscript.so").exists():
         detail = f"{found}, installed after mdbench: TorchScript files do not run"
-        return Finding("torch", False, detail, "install mdbench again", required=False)
+        return Finding(
+            "torch", ok=False, detail=detail, remedy="install mdbench again", required=False
+        )
     major, minor = (int(part) for part in found.split(".")[:2])
     supported = (2, 10) <= (major, minor) < (2, 14)
     note = found if supported else f"{found}; supported: 2.10 to 2.13"
