@@ -157,7 +157,7 @@ def table(result: dict[str, Any]) -> str:
     """The README's table."""
     where, rows = result["machine"], result["rows"]
     lines = [
-        "| precision, threads | native, ms/step | TorchScript | mace-torch, ASE | native faster by |",
+        "| precision, threads | native, ms/step | TorchScript | mace-torch, ASE | native faster |",
         "|---|---|---|---|---|",
     ]
     lines += [
