@@ -17,7 +17,9 @@ constexpr long long kLargest = 1LL << 40;
 std::string read_whole(const std::string& path) {
   std::ifstream in(path, std::ios::binary | std::ios::ate);
   if (!in) throw Error("cannot open model file '" + path + "'");
-  std::string bytes(static_cast<std::size_t>(in.tellg()), '\0');
+  const long long size = in.tellg();  // of a folder: the largest number there is
+  if (size < 0 || size > kLargest) throw Error("cannot read model file '" + path + "'");
+  std::string bytes(static_cast<std::size_t>(size), '\0');
   in.seekg(0);
   if (!in.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
     throw Error("cannot read model file '" + path + "'");
