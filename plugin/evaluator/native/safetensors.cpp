@@ -26,13 +26,14 @@ std::string read_whole(const std::string& path) {
   return bytes;
 }
 
-/// Number and size of the elements of a shape; -1 where it is not one.
+/// Number of the elements of a shape, which goes to `out`.
 std::size_t count_elements(const Json& shape, std::vector<int>& out) {
   std::size_t count = 1;
   for (const Json& n : shape.items()) {
     out.push_back(static_cast<int>(n.integer(0, 1 << 30)));
-    count *= static_cast<std::size_t>(out.back());
-    if (count > static_cast<std::size_t>(kLargest)) throw Error("an array is too large");
+    const auto next = static_cast<std::size_t>(out.back());
+    if (next > 0 && count > kLargest / next) throw Error("an array is too large");
+    count *= next;
   }
   return count;
 }
