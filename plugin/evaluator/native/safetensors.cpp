@@ -2,6 +2,7 @@
 #include "safetensors.hpp"
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 
@@ -64,15 +65,18 @@ SafeTensors::SafeTensors(const std::string& path) {
     metadata_ = Json::parse(root["__metadata__"]["mdbench"].text());
     require_checksum(bytes, kPrefix + header, metadata_["checksum"].text());
     const char* data = bytes.data() + kPrefix + header;
+    const std::size_t size = bytes.size() - kPrefix - header;
+    std::size_t total = 0;
     for (const auto& [name, entry] : root.members())
-      if (name != "__metadata__") read_tensor(name, entry, data, bytes.size() - kPrefix - header);
+      if (name != "__metadata__") total += read_tensor(name, entry, data, size);
+    if (total != size) throw Error("its arrays overlap or leave gaps");
   } catch (const Error& problem) {
     throw Error("model file '" + path + "': " + problem.what());
   }
 }
 
-void SafeTensors::read_tensor(const std::string& name, const Json& entry, const char* data,
-                              std::size_t size) {
+std::size_t SafeTensors::read_tensor(const std::string& name, const Json& entry, const char* data,
+                                     std::size_t size) {
   Tensor tensor;
   const std::size_t count = count_elements(entry["shape"], tensor.shape);
   const auto& offsets = entry["data_offsets"].items();
@@ -96,7 +100,10 @@ void SafeTensors::read_tensor(const std::string& name, const Json& entry, const 
     copy(0.0f, tensor.values);
   else
     copy(std::int32_t{0}, tensor.ints);
+  for (const double x : tensor.values)
+    if (!std::isfinite(x)) throw Error("array '" + name + "' holds a number that is not finite");
   tensors_.emplace(name, std::move(tensor));
+  return end - begin;
 }
 
 const Tensor& SafeTensors::get(const std::string& name, const std::vector<int>& shape,

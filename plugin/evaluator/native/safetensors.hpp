@@ -17,7 +17,7 @@ struct Tensor {
   std::vector<std::int32_t> ints;  ///< I32
 };
 
-/// A safetensors file, read whole and checked: offsets, sizes, overlaps, and the checksum that
+/// A safetensors file, read whole and checked: offsets, sizes, finite numbers, and the checksum that
 /// `mdbench convert` leaves in the metadata.
 class SafeTensors {
  public:
@@ -33,8 +33,9 @@ class SafeTensors {
                     bool integers = false) const;
 
  private:
-  void read_tensor(const std::string& name, const Json& entry, const char* data,
-                   std::size_t size);
+  /// Returns the bytes that it takes up.
+  std::size_t read_tensor(const std::string& name, const Json& entry, const char* data,
+                          std::size_t size);
 
   Json metadata_;
   std::map<std::string, Tensor> tensors_;
