@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "elements.hpp"
@@ -243,6 +244,8 @@ NativeModel::NativeModel(const std::string& path) {
     source_dtype = json["source_dtype"].text();
     channels = static_cast<int>(json["channels"].integer(1, kMaxSize));
     max_ell = static_cast<int>(json["max_ell"].integer(0, kMaxEll));
+    if (std::set<int>(elements.begin(), elements.end()).size() != elements.size())
+      throw Error("it names an element twice");
     if (elements.empty() || heads.empty()) throw Error("it names no elements or no heads");
     const int n = static_cast<int>(elements.size()), h = static_cast<int>(heads.size());
     radial.cutoff = json["cutoff_ang"].number();
