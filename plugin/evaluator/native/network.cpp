@@ -127,7 +127,11 @@ void Network<Real>::make_tables(int t) {
       for (int q = 0; q < made.width(); ++q)
         table.coefficients[line * table.stride + q] =
             static_cast<Real>(made.coefficients()[line * made.width() + q]);
-    for (int s = 0; s < made.segments(); ++s) rows[i].push_back(made.rows(s));
+    for (int s = 0; s < made.segments(); ++s) {
+      rows[i].push_back(made.rows(s));
+      if (rows[i].back().empty())  // all functions vanish in this segment
+        rows[i].back().emplace_back(source.radial.last.outputs, 0.0);
+    }
   }
   // below the shortest tabulated distance the features themselves take the place of U
   std::vector<std::vector<double>> last;
