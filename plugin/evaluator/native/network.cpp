@@ -26,7 +26,7 @@ double identity_coupling(const NativeLayer& layer, int path) {
   for (const auto& c : layer.coupling) {
     if (c.path != path) continue;
     good = good && c.m2 == c.m3 && (seen.empty() || std::abs(c.value - coupling) <= 1e-5);
-    good = good && seen.insert(c.m2).second;
+    good = seen.insert(c.m2).second && good;
     coupling = c.value;
   }
   if (seen.empty()) return 0.0;
