@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
 #include "error.hpp"
 #include "sha256.hpp"
@@ -66,17 +67,21 @@ SafeTensors::SafeTensors(const std::string& path) {
     require_checksum(bytes, kPrefix + header, metadata_["checksum"].text());
     const char* data = bytes.data() + kPrefix + header;
     const std::size_t size = bytes.size() - kPrefix - header;
-    std::size_t total = 0;
+    std::multimap<std::size_t, std::size_t> places;  // begin and end
     for (const auto& [name, entry] : root.members())
-      if (name != "__metadata__") total += read_tensor(name, entry, data, size);
-    if (total != size) throw Error("its arrays overlap or leave gaps");
+      if (name != "__metadata__") places.insert(read_tensor(name, entry, data, size));
+    std::size_t end = 0;
+    for (const auto& [first, last] : places)
+      if (std::exchange(end, last) != first) throw Error("its arrays overlap or leave gaps");
+    if (end != size) throw Error("its arrays overlap or leave gaps");
   } catch (const Error& problem) {
     throw Error("model file '" + path + "': " + problem.what());
   }
 }
 
-std::size_t SafeTensors::read_tensor(const std::string& name, const Json& entry, const char* data,
-                                     std::size_t size) {
+std::pair<std::size_t, std::size_t> SafeTensors::read_tensor(const std::string& name,
+                                                             const Json& entry, const char* data,
+                                                             std::size_t size) {
   Tensor tensor;
   const std::size_t count = count_elements(entry["shape"], tensor.shape);
   const auto& offsets = entry["data_offsets"].items();
@@ -103,7 +108,7 @@ std::size_t SafeTensors::read_tensor(const std::string& name, const Json& entry,
   for (const double x : tensor.values)
     if (!std::isfinite(x)) throw Error("array '" + name + "' holds a number that is not finite");
   tensors_.emplace(name, std::move(tensor));
-  return end - begin;
+  return {begin, end};
 }
 
 const Tensor& SafeTensors::get(const std::string& name, const std::vector<int>& shape,
