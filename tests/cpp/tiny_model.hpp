@@ -56,7 +56,7 @@ inline std::string replaced(std::string text, const std::string& from, const std
   return at == text.npos ? "replaced() found nothing" : text.replace(at, from.size(), to);
 }
 
-struct ModelFile {
+struct MaceFile {
   std::map<std::string, Array> arrays;
   std::string metadata;  ///< JSON; its checksum is 64 zeros
 
@@ -109,7 +109,7 @@ class Maker {
  public:
   Maker(const Shape& shape, unsigned seed) : shape_(shape), random_(seed) {}
 
-  ModelFile make() {
+  MaceFile make() {
     const std::string transform = shape_.transform;
     file_.put<double>("atomic_energies", {2, 2}, {-1.0, -2.0, -1.5, -2.5});
     file_.put<double>("scale", {2}, {0.8, 1.2});
@@ -255,9 +255,9 @@ class Maker {
 
   Shape shape_;
   check::Random random_;
-  ModelFile file_;
+  MaceFile file_;
 };
 
-inline ModelFile make(const Shape& shape, unsigned seed = 1) { return Maker(shape, seed).make(); }
+inline MaceFile make(const Shape& shape, unsigned seed = 1) { return Maker(shape, seed).make(); }
 
 }  // namespace tiny
