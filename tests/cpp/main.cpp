@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <chrono>
+
 #include "check.hpp"
 
 namespace {
@@ -19,8 +21,11 @@ int main() {
   if (!processor_runs_this()) return 77;
   for (const auto& test : check::cases()) {
     const int before = check::failures();
+    const auto start = std::chrono::steady_clock::now();
     test.body();
-    std::printf("%s %s\n", check::failures() == before ? "ok    " : "FAILED", test.name.c_str());
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    std::printf("%s %-50s %6.2f s\n", check::failures() == before ? "ok    " : "FAILED",
+                test.name.c_str(), seconds.count());
   }
   std::printf("%zu tests, %d failed checks\n", check::cases().size(), check::failures());
   return check::failures() == 0 ? 0 : 1;

@@ -2,6 +2,8 @@
 #include "model.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <set>
 #include <utility>
 
 #include "elements.hpp"
@@ -11,7 +13,7 @@
 namespace mdbench {
 namespace {
 
-constexpr int kMaxLayers = 8, kMaxSize = 1 << 16;
+constexpr int kMaxLayers = 8, kMaxSize = 1 << 16, kMaxPaths = 1024, kMaxDegree = 256;
 
 template <class Enum>
 Enum choose(const Json& name, std::initializer_list<std::pair<const char*, Enum>> known) {
@@ -68,6 +70,7 @@ class LayerReader {
       out_.paths.push_back({l(0, out_.sender_l), l(1, model_.max_ell), l(2, model_.max_ell)});
     }
     if (out_.paths.empty()) throw Error("a layer has no paths");
+    if (out_.paths.size() > kMaxPaths) throw Error("a layer has too many paths");
     const Tensor& index = get("cg.index", {-1, 4}, true);
     const Tensor& value = get("cg.value", {index.shape[0]});
     for (int i = 0; i < index.shape[0]; ++i) {
@@ -87,6 +90,7 @@ class LayerReader {
     for (int i = 0; file_.has(name("radial." + std::to_string(i))); ++i) {
       const Tensor& w = get("radial." + std::to_string(i), {inputs, -1});
       inputs = w.shape[1];
+      if (w.values.empty()) throw Error("a radial network has no neurons");
       out_.radial.hidden.push_back({w.shape[0], w.shape[1], w.values});
     }
     auto& hidden = out_.radial.hidden;
@@ -143,6 +147,12 @@ class LayerReader {
         if (!weight.present()) throw Error("array '" + name(stem + ".weight") + "' is missing");
         for (int i = 0; i < index.shape[0]; ++i) {
           const std::int32_t* row = &index.ints[static_cast<std::size_t>(i) * (order + 2)];
+<<<<<<< HEAD
+=======
+          if (row[order] < 0 || row[order] > 2 * l || row[order + 1] < 0 ||
+              row[order + 1] >= weight.tensor.shape[1])
+            throw Error("a product's output is out of range");
+>>>>>>> cpptests
           ContractionPlan::Term term{
               {-1, -1, -1}, l * l + row[order], order, row[order + 1], value.values[i]};
           for (int f = 0; f < order; ++f) {
@@ -150,9 +160,6 @@ class LayerReader {
               throw Error("a product's factors are out of range");
             term.factors[f] = static_cast<std::int16_t>(row[f]);
           }
-          if (row[order] < 0 || row[order] > 2 * l || row[order + 1] < 0 ||
-              row[order + 1] >= weight.tensor.shape[1])
-            throw Error("a product's output is out of range");
           terms.push_back(term);
         }
         out_.product_weight.back()[order] = weight;
@@ -200,6 +207,9 @@ void read_radial(const SafeTensors& file, const Json& json, int elements, Radial
   spec.cutoff_on_weights = choose<bool>(json["cutoff_on"], {{"basis", false}, {"weights", true}});
   spec.cutoff_power = static_cast<int>(json["cutoff_p"].integer(1, 64));
   spec.frequencies = file.get("radial.basis", {-1}).values;
+  for (const double d : spec.frequencies)
+    if (spec.basis == B::chebyshev && !(d >= 0.0 && d <= kMaxDegree && d == std::floor(d)))
+      throw Error("a degree of the radial basis is not a small whole number");
   if (spec.basis != B::chebyshev) spec.prefactor = file.get("radial.prefactor", {1}).values[0];
   if (spec.transform == T::none) return;
   spec.transform_values =
@@ -236,6 +246,8 @@ NativeModel::NativeModel(const std::string& path) {
     source_dtype = json["source_dtype"].text();
     channels = static_cast<int>(json["channels"].integer(1, kMaxSize));
     max_ell = static_cast<int>(json["max_ell"].integer(0, kMaxEll));
+    if (std::set<int>(elements.begin(), elements.end()).size() != elements.size())
+      throw Error("it names an element twice");
     if (elements.empty() || heads.empty()) throw Error("it names no elements or no heads");
     const int n = static_cast<int>(elements.size()), h = static_cast<int>(heads.size());
     radial.cutoff = json["cutoff_ang"].number();

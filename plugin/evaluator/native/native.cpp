@@ -280,8 +280,8 @@ void NativeEvaluator<Real, Sum>::begin(const Graph& graph, Work& work, const Bat
   work.begin(graph, kind_of_species_, batch, &order_[batch.begin]);
   if (num_layers() == 1) return;
   const int count = work.edges().edges();
-  reserve(work.sender_rows(), count);
-  reserve(work.gradient_rows(), count);
+  reserve(work.sender_rows(), count + 1);  // never empty: atoms without edges point into them
+  reserve(work.gradient_rows(), count + 1);
   for (int e = 0; e < count; ++e) {
     const std::int64_t sender = work.edges().sender(e);
     work.sender_rows()[e] = sender;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "error.hpp"
 
@@ -16,6 +17,23 @@ constexpr double kTolerance = sizeof(Real) == 8 ? 1e-11 : 1e-7;
 /// Segments of later layers: more make their rank, and with it the work an edge, smaller, but the
 /// rows no longer fit the cache. Layer 0 contracts its rows once an atom: one segment.
 constexpr int kSegments = 8;
+
+/// The factor of the identity that a path of the first layer is.
+double identity_coupling(const NativeLayer& layer, int path) {
+  std::set<int> seen;
+  double coupling = 0.0;
+  bool good = layer.paths[path].l2 == layer.paths[path].l3;
+  for (const auto& c : layer.coupling) {
+    if (c.path != path) continue;
+    good = good && c.m2 == c.m3 && (seen.empty() || std::abs(c.value - coupling) <= 1e-5);
+    good = seen.insert(c.m2).second && good;
+    coupling = c.value;
+  }
+  if (seen.empty()) return 0.0;
+  if (!good || static_cast<int>(seen.size()) != 2 * layer.paths[path].l3 + 1)
+    throw Error("a coupling of the first layer is not a multiple of the identity");
+  return coupling;
+}
 
 }  // namespace
 
@@ -108,7 +126,11 @@ void Network<Real>::make_tables(int t) {
       for (int q = 0; q < made.width(); ++q)
         table.coefficients[line * table.stride + q] =
             static_cast<Real>(made.coefficients()[line * made.width() + q]);
-    for (int s = 0; s < made.segments(); ++s) rows[i].push_back(made.rows(s));
+    for (int s = 0; s < made.segments(); ++s) {
+      rows[i].push_back(made.rows(s));
+      if (rows[i].back().empty())  // all functions vanish in this segment
+        rows[i].back().emplace_back(source.radial.last.outputs, 0.0);
+    }
   }
   // below the shortest tabulated distance the features themselves take the place of U
   std::vector<std::vector<double>> last;
@@ -146,13 +168,7 @@ FoldedRows<Real> Network<Real>::fold(const std::vector<std::vector<double>>& row
     int block = 0;
     for (std::size_t p = 0; p < source.paths.size(); ++p) {
       if (source.paths[p].l3 != l) continue;
-      double coupling = 0.0;
-      for (const auto& c : source.coupling) {
-        if (c.path != static_cast<int>(p)) continue;
-        if (c.m2 != c.m3 || (coupling != 0.0 && std::abs(c.value - coupling) > 1e-5))
-          throw Error("a coupling of the first layer is not a multiple of the identity");
-        coupling = c.value;
-      }
+      const double coupling = identity_coupling(source, static_cast<int>(p));
       const double* wp = w + static_cast<std::size_t>(block++) * k * k;
       for (int q = 0; q < rank; ++q)
         for (int i = 0; i < k; ++i) {

@@ -2,8 +2,10 @@
 #include "safetensors.hpp"
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
 #include "error.hpp"
 #include "sha256.hpp"
@@ -17,20 +19,23 @@ constexpr long long kLargest = 1LL << 40;
 std::string read_whole(const std::string& path) {
   std::ifstream in(path, std::ios::binary | std::ios::ate);
   if (!in) throw Error("cannot open model file '" + path + "'");
-  std::string bytes(static_cast<std::size_t>(in.tellg()), '\0');
+  const long long size = in.tellg();  // of a folder: the largest number there is
+  if (size < 0 || size > kLargest) throw Error("cannot read model file '" + path + "'");
+  std::string bytes(static_cast<std::size_t>(size), '\0');
   in.seekg(0);
   if (!in.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
     throw Error("cannot read model file '" + path + "'");
   return bytes;
 }
 
-/// Number and size of the elements of a shape; -1 where it is not one.
+/// Number of the elements of a shape, which goes to `out`.
 std::size_t count_elements(const Json& shape, std::vector<int>& out) {
   std::size_t count = 1;
   for (const Json& n : shape.items()) {
     out.push_back(static_cast<int>(n.integer(0, 1 << 30)));
-    count *= static_cast<std::size_t>(out.back());
-    if (count > static_cast<std::size_t>(kLargest)) throw Error("an array is too large");
+    const auto next = static_cast<std::size_t>(out.back());
+    if (next > 0 && count > kLargest / next) throw Error("an array is too large");
+    count *= next;
   }
   return count;
 }
@@ -61,15 +66,22 @@ SafeTensors::SafeTensors(const std::string& path) {
     metadata_ = Json::parse(root["__metadata__"]["mdbench"].text());
     require_checksum(bytes, kPrefix + header, metadata_["checksum"].text());
     const char* data = bytes.data() + kPrefix + header;
+    const std::size_t size = bytes.size() - kPrefix - header;
+    std::multimap<std::size_t, std::size_t> places;  // begin and end
     for (const auto& [name, entry] : root.members())
-      if (name != "__metadata__") read_tensor(name, entry, data, bytes.size() - kPrefix - header);
+      if (name != "__metadata__") places.insert(read_tensor(name, entry, data, size));
+    std::size_t end = 0;
+    for (const auto& [first, last] : places)
+      if (std::exchange(end, last) != first) throw Error("its arrays overlap or leave gaps");
+    if (end != size) throw Error("its arrays overlap or leave gaps");
   } catch (const Error& problem) {
     throw Error("model file '" + path + "': " + problem.what());
   }
 }
 
-void SafeTensors::read_tensor(const std::string& name, const Json& entry, const char* data,
-                              std::size_t size) {
+std::pair<std::size_t, std::size_t> SafeTensors::read_tensor(const std::string& name,
+                                                             const Json& entry, const char* data,
+                                                             std::size_t size) {
   Tensor tensor;
   const std::size_t count = count_elements(entry["shape"], tensor.shape);
   const auto& offsets = entry["data_offsets"].items();
@@ -93,7 +105,10 @@ void SafeTensors::read_tensor(const std::string& name, const Json& entry, const 
     copy(0.0f, tensor.values);
   else
     copy(std::int32_t{0}, tensor.ints);
+  for (const double x : tensor.values)
+    if (!std::isfinite(x)) throw Error("array '" + name + "' holds a number that is not finite");
   tensors_.emplace(name, std::move(tensor));
+  return {begin, end};
 }
 
 const Tensor& SafeTensors::get(const std::string& name, const std::vector<int>& shape,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "json.hpp"
@@ -17,8 +18,8 @@ struct Tensor {
   std::vector<std::int32_t> ints;  ///< I32
 };
 
-/// A safetensors file, read whole and checked: offsets, sizes, overlaps, and the checksum that
-/// `mdbench convert` leaves in the metadata.
+/// A safetensors file, read whole and checked: offsets, sizes, overlaps, finite numbers, and the
+/// checksum that `mdbench convert` leaves in the metadata.
 class SafeTensors {
  public:
   /// @throws Error naming the file and the fault.
@@ -33,7 +34,9 @@ class SafeTensors {
                     bool integers = false) const;
 
  private:
-  void read_tensor(const std::string& name, const Json& entry, const char* data, std::size_t size);
+  /// Returns where it begins and ends.
+  std::pair<std::size_t, std::size_t> read_tensor(const std::string& name, const Json& entry,
+                                                  const char* data, std::size_t size);
 
   Json metadata_;
   std::map<std::string, Tensor> tensors_;
