@@ -147,12 +147,9 @@ class LayerReader {
         if (!weight.present()) throw Error("array '" + name(stem + ".weight") + "' is missing");
         for (int i = 0; i < index.shape[0]; ++i) {
           const std::int32_t* row = &index.ints[static_cast<std::size_t>(i) * (order + 2)];
-<<<<<<< HEAD
-=======
           if (row[order] < 0 || row[order] > 2 * l || row[order + 1] < 0 ||
               row[order + 1] >= weight.tensor.shape[1])
             throw Error("a product's output is out of range");
->>>>>>> cpptests
           ContractionPlan::Term term{
               {-1, -1, -1}, l * l + row[order], order, row[order + 1], value.values[i]};
           for (int f = 0; f < order; ++f) {
