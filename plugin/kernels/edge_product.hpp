@@ -13,6 +13,8 @@ namespace mdbench {
 /// The product R(r) h Y over the edges of an atom, in uncontracted slots (row, m2): a row is a
 /// path with one component of the sender's features. Clebsch-Gordan coefficients are applied to
 /// the sums, once an atom instead of once an edge.
+inline constexpr int kMaxSenderEll = 2;
+
 struct SlotRow {
   int path;       ///< among the paths of this l2
   int component;  ///< of the sender's features
@@ -96,62 +98,117 @@ void accumulate_slots(const EdgeSpan<Real>& e, const std::vector<SlotRow>& rows,
       e, rows.data(), static_cast<int>(rows.size()), radial, path_stride, edge_stride, slots);
 }
 
-/// Where the reverse pass of `accumulate_slots` adds its results.
-template <class Sum>
-struct EdgeGradients {
-  const std::int64_t* sender_row;  ///< offset of the sender's feature gradient
-  Sum* features;                   ///< at this vector of channels
-  double* harmonics;               ///< dE/dY of this l2; next edge at kMaxComponents
-  double* distance;                ///< [edge] dE/dr
+/// Paths with the same l1 and l2, which follow each other in every array.
+struct PathBlock {
+  int l1, l2;
+  int first_path, paths;
+  int first_slot;  ///< slots are [path][m1][m2]
 };
 
-/// Gradients of the slots' sums for `Vectors` vectors of channels at once: slots_bar is
-/// [vector][row][m2][lanes], radial and its slope [path][edge][vector][lanes].
-template <int M, int Vectors, class Real, class Sum>
-void reverse_slots(const EdgeSpan<Real>& e, const std::vector<SlotRow>& rows, const Real* radial,
-                   const Real* slope, std::ptrdiff_t path_stride, const Real* slots_bar,
-                   const EdgeGradients<Sum>& out) {
-  constexpr int W = kWidth<Real>;
-  const std::ptrdiff_t edge_stride = Vectors * W;
-  const int count = static_cast<int>(rows.size());
-  const std::ptrdiff_t vector_stride = static_cast<std::ptrdiff_t>(count) * M * W;
-  for (int i = 0; i < e.count; ++i) {
-    const Real* y = e.harmonics + i * e.harmonics_stride;
-    Vec<Real> ym[M], bar[M + 1];  // dE/dY, dE/dr
-    for (int m = 0; m < M; ++m) ym[m] = Vec<Real>(y[m]);
-    for (int m = 0; m <= M; ++m) bar[m] = Real(0);
-    const Real* sender = e.features + e.sender_row[i];
-    Sum* sender_bar = out.features + out.sender_row[i];
-    for (int row = 0; row < count;) {
-      const int component = rows[row].component;
-      const std::ptrdiff_t at = component * e.component_stride;
-      Vec<Real> h[Vectors], h_bar[Vectors];
-      for (int v = 0; v < Vectors; ++v) {
-        h[v] = load(sender + at + v * W);
-        h_bar[v] = Real(0);
-      }
-      for (; row < count && rows[row].component == component; ++row) {
-        const std::ptrdiff_t here = rows[row].path * path_stride + i * edge_stride;
-        for (int v = 0; v < Vectors; ++v) {
-          const Real* s = slots_bar + v * vector_stride + row * M * W;
-          const Vec<Real> r = load(radial + here + v * W), x = r * h[v];
-          Vec<Real> t(Real(0));
-          for (int m = 0; m < M; ++m) {
-            const Vec<Real> sm = load(s + m * W);
-            t += sm * ym[m];
-            bar[m] += sm * x;
-          }
-          h_bar[v] += r * t;
-          bar[M] += load(slope + here + v * W) * (t * h[v]);
-        }
-      }
-      for (int v = 0; v < Vectors; ++v) add_to(sender_bar + at + v * W, h_bar[v]);
-    }
-    double sums[M + 1] = {};
-    add_lane_sums(bar, sums);
-    for (int m = 0; m < M; ++m) out.harmonics[i * kMaxComponents + m] += sums[m];
-    out.distance[i] += sums[M];
+/// One edge in the reverse pass of `accumulate_slots`, for some vectors of channels.
+template <class Real>
+struct ReverseEdge {
+  const Real* harmonics;
+  const Real* features;  ///< sender's features; next component at component_stride
+  std::ptrdiff_t component_stride;
+  const Real* radial;  ///< [vector][lanes]; next path at path_stride
+  const Real* slope;
+  std::ptrdiff_t path_stride;
+  const Real* slots_bar;  ///< [vector][slot][lanes], of the receiver
+  std::ptrdiff_t vector_stride;
+};
+
+namespace detail {
+
+/// What an edge collects: dE/dh of the sender, and dE/dY with dE/dr in the place of Y_00's, which
+/// is a constant.
+template <int Vectors, class Real>
+struct EdgeSums {
+  Vec<Real> features[(kMaxSenderEll + 1) * (kMaxSenderEll + 1)][Vectors];
+  Vec<Real> harmonics[kMaxComponents];
+};
+
+template <int L1, int L2, int Vectors, class Real>
+inline void reverse_paths(const PathBlock& block, const ReverseEdge<Real>& e,
+                          EdgeSums<Vectors, Real>& out) {
+  constexpr int W = kWidth<Real>, N = 2 * L1 + 1, M = 2 * L2 + 1;
+  Vec<Real> y[M], y_bar[M], r_bar = out.harmonics[0];
+  for (int m = 0; m < M; ++m) {
+    y[m] = Vec<Real>(e.harmonics[L2 * L2 + m]);
+    y_bar[m] = out.harmonics[L2 * L2 + m];
   }
+  for (int v = 0; v < Vectors; ++v) {
+    Vec<Real> h[N], h_bar[N];
+    for (int n = 0; n < N; ++n) {
+      h[n] = load(e.features + (L1 * L1 + n) * e.component_stride + v * W);
+      h_bar[n] = out.features[L1 * L1 + n][v];
+    }
+    const Real* s = e.slots_bar + v * e.vector_stride + block.first_slot * W;
+    std::ptrdiff_t at = block.first_path * e.path_stride + v * W;
+    for (int p = 0; p < block.paths; ++p, s += N * M * W, at += e.path_stride) {
+      const Vec<Real> r = load(e.radial + at);
+      Vec<Real> along(Real(0));
+      for (int n = 0; n < N; ++n) {
+        Vec<Real> t(Real(0));
+        if constexpr (M == 1) {
+          t = in_register(load(s + n * W));
+        } else {
+          const Vec<Real> x = r * h[n];
+          for (int m = 0; m < M; ++m) {
+            const Vec<Real> sm = in_register(load(s + (n * M + m) * W));
+            t += sm * y[m];
+            y_bar[m] += sm * x;
+          }
+        }
+        h_bar[n] += r * t;
+        along += t * h[n];
+      }
+      r_bar += load(e.slope + at) * along;
+    }
+    for (int n = 0; n < N; ++n) out.features[L1 * L1 + n][v] = h_bar[n];
+  }
+  out.harmonics[0] = r_bar;
+  if constexpr (M > 1)
+    for (int m = 0; m < M; ++m) out.harmonics[L2 * L2 + m] = y_bar[m];
+}
+
+template <int L1, int Vectors, class Real>
+inline void reverse_block(const PathBlock& block, const ReverseEdge<Real>& e,
+                          EdgeSums<Vectors, Real>& out) {
+  static_assert(kMaxEll == 3);
+  switch (block.l2) {
+    case 0:
+      return reverse_paths<L1, 0>(block, e, out);
+    case 1:
+      return reverse_paths<L1, 1>(block, e, out);
+    case 2:
+      return reverse_paths<L1, 2>(block, e, out);
+    default:
+      return reverse_paths<L1, 3>(block, e, out);
+  }
+}
+
+}  // namespace detail
+
+/// Adds an edge's gradients of the slots' sums: to features_bar (dE/dh of the sender, next
+/// component at component_stride), and to harmonics_bar: dE/dr, then dE/dY_m for m > 0.
+template <int Vectors, class Real, class Sum>
+inline void reverse_slots(const std::vector<PathBlock>& blocks, int sender_components,
+                          const ReverseEdge<Real>& e, Sum* features_bar, double* harmonics_bar) {
+  static_assert(kMaxSenderEll == 2);
+  detail::EdgeSums<Vectors, Real> sums;
+  for (int n = 0; n < sender_components; ++n)
+    for (int v = 0; v < Vectors; ++v) sums.features[n][v] = Real(0);
+  for (auto& sum : sums.harmonics) sum = Real(0);
+  for (const auto& block : blocks) {
+    if (block.l1 == 0) detail::reverse_block<0>(block, e, sums);
+    if (block.l1 == 1) detail::reverse_block<1>(block, e, sums);
+    if (block.l1 == 2) detail::reverse_block<2>(block, e, sums);
+  }
+  for (int n = 0; n < sender_components; ++n)
+    for (int v = 0; v < Vectors; ++v)
+      add_to(features_bar + n * e.component_stride + v * kWidth<Real>, sums.features[n][v]);
+  add_lane_sums(sums.harmonics, harmonics_bar);
 }
 
 }  // namespace mdbench

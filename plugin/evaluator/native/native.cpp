@@ -40,11 +40,11 @@ class NativeEvaluator final : public Evaluator {
 
   /// What a layer leaves for later layers and for the reverse pass.
   struct State {
-    Buffer<Real> features;      ///< A by batch: [component][atom][K]
-    Buffer<Real> outputs;       ///< c by batch
-    Buffer<Real> sender;        ///< h: [node][component][K]
-    Buffer<Sum> sender_bar;     ///< dE/dh
-    Buffer<Real> neurons_bar;   ///< [position][padded neurons]
+    Buffer<Real> features;        ///< A by batch: [component][atom][K]
+    Buffer<Real> outputs;         ///< c by batch
+    Buffer<Real> sender;          ///< h: [node][component][K]
+    Buffer<Sum> sender_bar;       ///< dE/dh
+    Buffer<Real> neurons_bar;     ///< [position][padded neurons]
     std::vector<double> density;  ///< [position]
   };
 
@@ -70,8 +70,7 @@ class NativeEvaluator final : public Evaluator {
     return info_.threads == 1 ? states_[t].sender_bar.data() : private_bar_[thread].data();
   }
   std::size_t row(int t) const {
-    return static_cast<std::size_t>(network_->layers()[t].sender_components) *
-           network_->channels();
+    return static_cast<std::size_t>(network_->layers()[t].sender_components) * network_->channels();
   }
   std::size_t outputs(int t) const {
     return static_cast<std::size_t>(network_->layers()[t].outputs) * network_->channels();
@@ -243,8 +242,8 @@ template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::isolated_energies(const Graph& graph) {
   const std::size_t n = model_.elements.size();
   for (std::size_t i = 0; i < graph.num_local; ++i)
-    site_energy_[i] = model_.atomic_energies.values[head_ * n + graph.species[i]] +
-                      model_.shift.values[head_];
+    site_energy_[i] =
+        model_.atomic_energies.values[head_ * n + graph.species[i]] + model_.shift.values[head_];
 }
 
 template <class Real, class Sum>
@@ -381,9 +380,8 @@ void NativeEvaluator<Real, Sum>::readout(Work& work, int t, const BatchRange& ba
   std::fill_n(pre, batch.atoms * n, Real(0));
   for (int s = 0; s <= t; ++s) {
     if (!layer.readout[s].present()) continue;
-    const Real* c = s == t && last
-                        ? &states_[s].outputs[omp_get_thread_num() * kBatch * outputs(s)]
-                        : &states_[s].outputs[batch.begin * outputs(s)];
+    const Real* c = s == t && last ? &states_[s].outputs[omp_get_thread_num() * kBatch * outputs(s)]
+                                   : &states_[s].outputs[batch.begin * outputs(s)];
     work.multiply(layer.readout[s].of(batch.kind), false, batch.atoms, c, pre, true);
   }
   for (int a = 0; a < batch.atoms; ++a)
@@ -483,7 +481,7 @@ void NativeEvaluator<Real, Sum>::repulsion(Work& work, const BatchRange& batch) 
       const Jet energy = model_.zbl.energy(sender, receiver, model_.elements[sender],
                                            model_.elements[receiver], edges.distance(e));
       site_energy_[order_[batch.begin + a]] += scale * energy.value;
-      edges.distance_bar[e] += scale * energy.slope;
+      edges.gradients(e)[0] += scale * energy.slope;
     }
 }
 
@@ -505,8 +503,7 @@ int choose_head(const NativeModel& model, const EvaluatorOptions& options) {
     if (model.heads[i] == name) return static_cast<int>(i);
     known += (i ? ", " : "") + model.heads[i];
   }
-  if (name.empty())
-    throw Error("'" + options.path + "' has several heads: choose one of " + known);
+  if (name.empty()) throw Error("'" + options.path + "' has several heads: choose one of " + known);
   throw Error("'" + options.path + "' has no head '" + name + "': it has " + known);
 }
 

@@ -13,7 +13,7 @@ namespace mdbench {
 /// An array of a safetensors file.
 struct Tensor {
   std::vector<int> shape;
-  std::vector<double> values;     ///< F64 (or F32, widened)
+  std::vector<double> values;      ///< F64 (or F32, widened)
   std::vector<std::int32_t> ints;  ///< I32
 };
 
@@ -33,8 +33,7 @@ class SafeTensors {
                     bool integers = false) const;
 
  private:
-  void read_tensor(const std::string& name, const Json& entry, const char* data,
-                   std::size_t size);
+  void read_tensor(const std::string& name, const Json& entry, const char* data, std::size_t size);
 
   Json metadata_;
   std::map<std::string, Tensor> tensors_;
