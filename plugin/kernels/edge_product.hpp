@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -98,16 +99,18 @@ void accumulate_slots(const EdgeSpan<Real>& e, const std::vector<SlotRow>& rows,
       e, rows.data(), static_cast<int>(rows.size()), radial, path_stride, edge_stride, slots);
 }
 
-/// Paths with the same l1 and l2, which follow each other in every array.
+/// Paths with the same l1 and l2, which follow each other in every array; there may be none.
 struct PathBlock {
-  int l1, l2;
-  int first_path, paths;
-  int first_slot;  ///< slots are [path][m1][m2]
+  int first_path = 0, paths = 0;
+  int first_slot = 0;  ///< slots are [path][m1][m2]
 };
+/// [l2][l1]
+using PathBlocks = std::array<std::array<PathBlock, kMaxSenderEll + 1>, kMaxEll + 1>;
 
 /// One edge in the reverse pass of `accumulate_slots`, for some vectors of channels.
 template <class Real>
 struct ReverseEdge {
+  int max_ell;
   const Real* harmonics;
   const Real* features;  ///< sender's features; next component at component_stride
   std::ptrdiff_t component_stride;
@@ -120,28 +123,23 @@ struct ReverseEdge {
 
 namespace detail {
 
-/// What an edge collects: dE/dh of the sender, and dE/dY with dE/dr in the place of Y_00's, which
-/// is a constant.
-template <int Vectors, class Real>
-struct EdgeSums {
-  Vec<Real> features[(kMaxSenderEll + 1) * (kMaxSenderEll + 1)][Vectors];
-  Vec<Real> harmonics[kMaxComponents];
+/// What an edge collects over one l2; all of it lies in registers.
+template <int M, class Real>
+struct HarmonicSums {
+  Vec<Real> y[M], y_bar[M], r_bar;
 };
 
-template <int L1, int L2, int Vectors, class Real>
-inline void reverse_paths(const PathBlock& block, const ReverseEdge<Real>& e,
-                          EdgeSums<Vectors, Real>& out) {
-  constexpr int W = kWidth<Real>, N = 2 * L1 + 1, M = 2 * L2 + 1;
-  Vec<Real> y[M], y_bar[M], r_bar = out.harmonics[0];
-  for (int m = 0; m < M; ++m) {
-    y[m] = Vec<Real>(e.harmonics[L2 * L2 + m]);
-    y_bar[m] = out.harmonics[L2 * L2 + m];
-  }
+template <int L1, int M, int Vectors, class Real>
+[[gnu::always_inline]] inline void reverse_paths(const PathBlock& block, const ReverseEdge<Real>& e,
+                                                 HarmonicSums<M, Real>& sums,
+                                                 Vec<Real> (*features_bar)[Vectors]) {
+  constexpr int W = kWidth<Real>, N = 2 * L1 + 1;
+#pragma GCC unroll 2
   for (int v = 0; v < Vectors; ++v) {
     Vec<Real> h[N], h_bar[N];
     for (int n = 0; n < N; ++n) {
       h[n] = load(e.features + (L1 * L1 + n) * e.component_stride + v * W);
-      h_bar[n] = out.features[L1 * L1 + n][v];
+      h_bar[n] = M == 1 ? Vec<Real>(Real(0)) : features_bar[L1 * L1 + n][v];  // l2 = 0 is first
     }
     const Real* s = e.slots_bar + v * e.vector_stride + block.first_slot * W;
     std::ptrdiff_t at = block.first_path * e.path_stride + v * W;
@@ -156,36 +154,58 @@ inline void reverse_paths(const PathBlock& block, const ReverseEdge<Real>& e,
           const Vec<Real> x = r * h[n];
           for (int m = 0; m < M; ++m) {
             const Vec<Real> sm = in_register(load(s + (n * M + m) * W));
-            t += sm * y[m];
-            y_bar[m] += sm * x;
+            t += sm * sums.y[m];
+            sums.y_bar[m] += sm * x;
           }
         }
         h_bar[n] += r * t;
         along += t * h[n];
       }
-      r_bar += load(e.slope + at) * along;
+      sums.r_bar += load(e.slope + at) * along;
     }
-    for (int n = 0; n < N; ++n) out.features[L1 * L1 + n][v] = h_bar[n];
+    for (int n = 0; n < N; ++n) features_bar[L1 * L1 + n][v] = h_bar[n];
   }
-  out.harmonics[0] = r_bar;
-  if constexpr (M > 1)
-    for (int m = 0; m < M; ++m) out.harmonics[L2 * L2 + m] = y_bar[m];
 }
 
-template <int L1, int Vectors, class Real>
-inline void reverse_block(const PathBlock& block, const ReverseEdge<Real>& e,
-                          EdgeSums<Vectors, Real>& out) {
-  static_assert(kMaxEll == 3);
-  switch (block.l2) {
-    case 0:
-      return reverse_paths<L1, 0>(block, e, out);
-    case 1:
-      return reverse_paths<L1, 1>(block, e, out);
-    case 2:
-      return reverse_paths<L1, 2>(block, e, out);
-    default:
-      return reverse_paths<L1, 3>(block, e, out);
+/// The paths of one l2; y_bar gets dE/dY, r_bar adds up over the groups.
+template <int L2, int MaxL1, int Vectors, class Real>
+[[gnu::always_inline]] inline void reverse_group(const PathBlock* blocks,
+                                                 const ReverseEdge<Real>& e,
+                                                 Vec<Real> (*features_bar)[Vectors],
+                                                 Vec<Real>* y_bar, Vec<Real>& r_bar) {
+  constexpr int M = 2 * L2 + 1;
+  if (L2 > 0 && L2 > e.max_ell) {
+    for (int m = 0; m < M; ++m) y_bar[m] = Real(0);
+    return;
   }
+  HarmonicSums<M, Real> sums;
+  for (int m = 0; m < M; ++m) {
+    sums.y[m] = in_register(Vec<Real>(e.harmonics[L2 * L2 + m]));
+    sums.y_bar[m] = Real(0);
+  }
+  sums.r_bar = r_bar;
+  reverse_paths<0, M, Vectors>(blocks[0], e, sums, features_bar);
+  if constexpr (MaxL1 > 0) reverse_paths<1, M, Vectors>(blocks[1], e, sums, features_bar);
+  if constexpr (MaxL1 > 1) reverse_paths<2, M, Vectors>(blocks[2], e, sums, features_bar);
+  for (int m = 0; m < M; ++m) y_bar[m] = sums.y_bar[m];
+  r_bar = sums.r_bar;
+}
+
+template <int MaxL1, int Vectors, class Real, class Sum>
+inline void reverse_edge(const PathBlocks& blocks, const ReverseEdge<Real>& e, Sum* features_bar,
+                         double* harmonics_bar) {
+  constexpr int comps = components(MaxL1);
+  static_assert(kMaxEll == 3);
+  Vec<Real> h_bar[comps][Vectors], y_bar[kMaxComponents], r_bar(Real(0));
+  reverse_group<0, MaxL1, Vectors>(blocks[0].data(), e, h_bar, y_bar, r_bar);
+  reverse_group<1, MaxL1, Vectors>(blocks[1].data(), e, h_bar, y_bar + 1, r_bar);
+  reverse_group<2, MaxL1, Vectors>(blocks[2].data(), e, h_bar, y_bar + 4, r_bar);
+  reverse_group<3, MaxL1, Vectors>(blocks[3].data(), e, h_bar, y_bar + 9, r_bar);
+  for (int n = 0; n < comps; ++n)
+    for (int v = 0; v < Vectors; ++v)
+      add_to(features_bar + n * e.component_stride + v * kWidth<Real>, h_bar[n][v]);
+  y_bar[0] = r_bar;  // Y_00 is a constant
+  add_lane_sums(y_bar, harmonics_bar);
 }
 
 }  // namespace detail
@@ -193,22 +213,15 @@ inline void reverse_block(const PathBlock& block, const ReverseEdge<Real>& e,
 /// Adds an edge's gradients of the slots' sums: to features_bar (dE/dh of the sender, next
 /// component at component_stride), and to harmonics_bar: dE/dr, then dE/dY_m for m > 0.
 template <int Vectors, class Real, class Sum>
-inline void reverse_slots(const std::vector<PathBlock>& blocks, int sender_components,
+inline void reverse_slots(const PathBlocks& blocks, int sender_components,
                           const ReverseEdge<Real>& e, Sum* features_bar, double* harmonics_bar) {
   static_assert(kMaxSenderEll == 2);
-  detail::EdgeSums<Vectors, Real> sums;
-  for (int n = 0; n < sender_components; ++n)
-    for (int v = 0; v < Vectors; ++v) sums.features[n][v] = Real(0);
-  for (auto& sum : sums.harmonics) sum = Real(0);
-  for (const auto& block : blocks) {
-    if (block.l1 == 0) detail::reverse_block<0>(block, e, sums);
-    if (block.l1 == 1) detail::reverse_block<1>(block, e, sums);
-    if (block.l1 == 2) detail::reverse_block<2>(block, e, sums);
-  }
-  for (int n = 0; n < sender_components; ++n)
-    for (int v = 0; v < Vectors; ++v)
-      add_to(features_bar + n * e.component_stride + v * kWidth<Real>, sums.features[n][v]);
-  add_lane_sums(sums.harmonics, harmonics_bar);
+  if (sender_components == components(0))
+    detail::reverse_edge<0, Vectors>(blocks, e, features_bar, harmonics_bar);
+  else if (sender_components == components(1))
+    detail::reverse_edge<1, Vectors>(blocks, e, features_bar, harmonics_bar);
+  else
+    detail::reverse_edge<2, Vectors>(blocks, e, features_bar, harmonics_bar);
 }
 
 }  // namespace mdbench

@@ -193,7 +193,8 @@ void Network<Real>::make_groups(int t) {
   for (int l2 = 0; l2 <= model_.max_ell; ++l2) {
     SlotGroup group{l2, static_cast<int>(layer.path_order.size()), 0, layer.slots, {}, {}};
     for (int l1 = 0; l1 <= source.sender_l; ++l1) {
-      PathBlock block{l1, l2, static_cast<int>(layer.path_order.size()), 0, layer.slots};
+      PathBlock& block = layer.blocks[l2][l1];
+      block = {static_cast<int>(layer.path_order.size()), 0, layer.slots};
       for (std::size_t p = 0; p < source.paths.size(); ++p) {
         if (source.paths[p].l1 != l1 || source.paths[p].l2 != l2) continue;
         layer.path_order.push_back(static_cast<int>(p));
@@ -208,7 +209,6 @@ void Network<Real>::make_groups(int t) {
         ++group.paths;
         layer.slots += (2 * l1 + 1) * (2 * l2 + 1);
       }
-      if (block.paths > 0) layer.blocks.push_back(block);
     }
     if (group.paths > 0) layer.groups.push_back(std::move(group));
   }

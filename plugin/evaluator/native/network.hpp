@@ -79,7 +79,7 @@ struct NetworkLayer {
   SegmentRows<Real> exact_rows;
   std::vector<int> path_order;  ///< the model's paths, by l2, then l1
   std::vector<SlotGroup> groups;
-  std::vector<PathBlock> blocks;  ///< the same paths for the reverse pass
+  PathBlocks blocks{};  ///< the same paths for the reverse pass
   int slots = 0;
   int message_rows = 0;                      ///< sum over paths of 2 l3 + 1
   std::vector<std::vector<int>> first_row;   ///< [l]: message rows of its paths, in order

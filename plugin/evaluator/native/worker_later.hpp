@@ -122,7 +122,8 @@ void Worker<Real, Sum>::edges_reverse(const NetworkLayer<Real>& layer, int block
         const int e = edges_.target(row + i);
         while (e >= edges_.first(atom + 1)) ++atom;
         const std::ptrdiff_t vector_stride = static_cast<std::ptrdiff_t>(layer.slots) * W;
-        const ReverseEdge<Real> edge{edges_.harmonics(e),
+        const ReverseEdge<Real> edge{model_.max_ell,
+                                     edges_.harmonics(e),
                                      sender_features + sender_rows_[e] + block * lanes,
                                      channels_,
                                      value + i * lanes,
