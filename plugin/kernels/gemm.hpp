@@ -5,11 +5,12 @@
 
 namespace mdbench {
 
-/// A row-major matrix: rows at a stride.
+/// A matrix: rows at a stride, their elements at a step (other than 1 only for A).
 template <class Real>
 struct Matrix {
   Real* data;
   std::ptrdiff_t stride;
+  std::ptrdiff_t step = 1;
 };
 
 namespace detail {
@@ -26,7 +27,7 @@ inline void gemm_tile(int inner, Matrix<const Real> a, Matrix<const Real> b, Mat
     Vec<Real> row[Vectors];
     for (int v = 0; v < Vectors; ++v) row[v] = load<Real>(b.data + k * b.stride + v * W);
     for (int r = 0; r < Rows; ++r) {
-      const Vec<Real> x(a.data[r * a.stride + k]);
+      const Vec<Real> x(a.data[r * a.stride + k * a.step]);
       for (int v = 0; v < Vectors; ++v) sum[r][v] += x * row[v];
     }
   }
@@ -40,7 +41,7 @@ inline void gemm_panel(int rows, int inner, Matrix<const Real> a, Matrix<const R
   constexpr int kRows = 6;
   int r = 0;
   const auto tile = [&]<int Rows>() {
-    gemm_tile<Rows, Vectors, Real>(inner, {a.data + r * a.stride, a.stride}, b,
+    gemm_tile<Rows, Vectors, Real>(inner, {a.data + r * a.stride, a.stride, a.step}, b,
                                    {c.data + r * c.stride, c.stride}, accumulate);
     r += Rows;
   };
@@ -65,6 +66,9 @@ void gemm(int rows, int inner, int columns, Matrix<const Real> a, Matrix<const R
   for (; j + kVectors * W <= columns; j += kVectors * W)
     detail::gemm_panel<kVectors, Real>(rows, inner, a, {b.data + j, b.stride},
                                        {c.data + j, c.stride}, accumulate);
+  for (; j + 2 * W <= columns; j += 2 * W)
+    detail::gemm_panel<2, Real>(rows, inner, a, {b.data + j, b.stride}, {c.data + j, c.stride},
+                                accumulate);
   for (; j < columns; j += W)
     detail::gemm_panel<1, Real>(rows, inner, a, {b.data + j, b.stride}, {c.data + j, c.stride},
                                 accumulate);

@@ -75,8 +75,17 @@ class Worker {
   std::size_t rows_size(int rows) const {
     return static_cast<std::size_t>(rows) * batch_.atoms * channels_;
   }
+  struct FirstRun {
+    const FoldedRows<Real>& folded;
+    int rank, padded_rank;
+  };
+  FirstRun first_run(const typename BatchEdges<Real>::Run& run);
+  template <class Function>
+  void for_atoms(const typename BatchEdges<Real>::Run& run, Function&& function);
   void first_messages();
   void first_reverse();
+  void first_edges_reverse(const FirstRun& first, int atom, int row, int count,
+                           const Real* harmonics);
   void later_messages(int t, const Real* sender_features);
   void later_reverse(int t, const Real* sender_features, Sum* sender_gradients);
   Tile radial_tile(const NetworkLayer<Real>& layer, const typename BatchEdges<Real>::Run& run,
@@ -103,7 +112,7 @@ class Worker {
   BatchRange batch_{};
   BatchEdges<Real> edges_;
   Buffer<Real> features_, features_bar_, outputs_bar_, messages_, radial_;
-  Buffer<Real> moments_, moment_rows_, slots_bar_;
+  Buffer<Real> run_harmonics_, edge_bar_, moments_, moment_rows_, slots_bar_;
   Buffer<Sum> slots_;
   Buffer<std::int64_t> sender_rows_, gradient_rows_;
   std::vector<double> density_, density_bar_;

@@ -6,34 +6,57 @@
 
 namespace mdbench {
 
-/// moments[sender kind][lm][atom][q] = sum over edges of U_q Y_lm, then A_lm = sum moments V'.
+/// A run of layer 0: the folded rows to multiply with, and its real and padded rank.
+template <class Real, class Sum>
+typename Worker<Real, Sum>::FirstRun Worker<Real, Sum>::first_run(
+    const typename BatchEdges<Real>::Run& run) {
+  const auto& layer = network_.layers()[0];
+  const int pair = batch_.kind * network_.kinds() + run.sender_kind;
+  const bool exact = run.segment < 0;
+  const auto& table = layer.tables[layer.table_of_pair[pair]];
+  FirstRun first{(exact ? layer.folded_exact : layer.folded)[pair],
+                 exact ? table.exact->num_features() : table.rank, 0};
+  first.padded_rank = first.folded.of_l[0].rows;
+  const std::size_t rows = static_cast<std::size_t>(batch_.atoms) * first.padded_rank;
+  reserve(moments_, rows * edges_.harmonics_stride());
+  reserve(moment_rows_, rows * components(model_.max_ell));
+  reserve(run_harmonics_, static_cast<std::size_t>(run.end - run.begin) * edges_.harmonics_stride());
+  for (int row = run.begin; row < run.end && edges_.target(row) < edges_.edges(); ++row)
+    std::copy_n(edges_.harmonics(edges_.target(row)), edges_.harmonics_stride(),
+                &run_harmonics_[static_cast<std::size_t>(row - run.begin) *
+                                edges_.harmonics_stride()]);
+  return first;
+}
+
+/// Calls function(atom, first row, rows) for the rows of a run that belong to each atom: they keep
+/// the order of edges, so each atom's are contiguous.
+template <class Real, class Sum>
+template <class Function>
+void Worker<Real, Sum>::for_atoms(const typename BatchEdges<Real>::Run& run, Function&& function) {
+  int row = run.begin;
+  for (int atom = 0; atom < batch_.atoms; ++atom) {
+    const int begin = row;
+    while (row < run.end && edges_.target(row) < edges_.first(atom + 1)) ++row;
+    function(atom, begin, row - begin);
+  }
+}
+
+/// moments[atom][q][lm] = sum over edges of U_q Y_lm, then A_lm = sum over q of moments V'.
 template <class Real, class Sum>
 void Worker<Real, Sum>::first_messages() {
-  const auto& layer = network_.layers()[0];
   const int comps = components(model_.max_ell), stride = edges_.harmonics_stride();
+  const int atoms = batch_.atoms;
   std::fill_n(features_.begin(), rows_size(comps), Real(0));
   for (const auto& run : edges_.runs()) {
-    const int pair = batch_.kind * network_.kinds() + run.sender_kind;
-    const auto& folded = (run.segment < 0 ? layer.folded_exact : layer.folded)[pair];
-    const int rank = folded.of_l[0].rows, atoms = batch_.atoms;
-    // rows of a run keep the order of edges, so each atom's are contiguous
-    reserve(moments_, static_cast<std::size_t>(atoms) * rank * stride);
-    reserve(moment_rows_, static_cast<std::size_t>(comps) * atoms * rank);
-    std::fill_n(moments_.begin(), static_cast<std::size_t>(atoms) * rank * stride, Real(0));
-    int atom = 0;
-    for (int row = run.begin; row < run.end; ++row) {
-      const int e = edges_.target(row);
-      if (e == edges_.edges()) break;
-      while (e >= edges_.first(atom + 1)) ++atom;
-      const Real* u = edges_.column(row);
-      const Real* y = edges_.harmonics(e);
+    const FirstRun first = first_run(run);
+    const int rank = first.padded_rank;
+    for_atoms(run, [&](int atom, int row, int count) {
       Real* out = &moments_[static_cast<std::size_t>(atom) * rank * stride];
-      for (int v = 0; v < stride; v += W) {
-        const Vec<Real> ym = load(y + v);
-        for (int q = 0; q < rank; ++q)
-          store(out + q * stride + v, load(out + q * stride + v) + ym * u[q]);
-      }
-    }
+      std::fill_n(out + first.rank * stride, (rank - first.rank) * stride, Real(0));
+      gemm<Real>(first.rank, count, stride, {edges_.column(row), 1, edges_.columns()},
+                 {&run_harmonics_[static_cast<std::size_t>(row - run.begin) * stride], stride},
+                 {out, stride}, false);
+    });
     for (int m = 0; m < comps; ++m)
       for (int a = 0; a < atoms; ++a)
         for (int q = 0; q < rank; ++q)
@@ -41,7 +64,7 @@ void Worker<Real, Sum>::first_messages() {
               moments_[(static_cast<std::size_t>(a) * rank + q) * stride + m];
     lap(Stage::product);
     for (int l = 0; l <= model_.max_ell; ++l)
-      multiply(folded.of_l[l], false, (2 * l + 1) * atoms,
+      multiply(first.folded.of_l[l], false, (2 * l + 1) * atoms,
                &moment_rows_[static_cast<std::size_t>(l) * l * atoms * rank],
                &features_[shape().at(l * l, 0)], true);
     lap(Stage::linear);
@@ -50,16 +73,14 @@ void Worker<Real, Sum>::first_messages() {
 
 template <class Real, class Sum>
 void Worker<Real, Sum>::first_reverse() {
-  const auto& layer = network_.layers()[0];
   const int comps = components(model_.max_ell), stride = edges_.harmonics_stride();
+  const int atoms = batch_.atoms;
   for (const auto& run : edges_.runs()) {
-    const int pair = batch_.kind * network_.kinds() + run.sender_kind;
-    const auto& folded = (run.segment < 0 ? layer.folded_exact : layer.folded)[pair];
-    const int rank = folded.of_l[0].rows, atoms = batch_.atoms;
-    reserve(moments_, static_cast<std::size_t>(atoms) * rank * stride);
-    reserve(moment_rows_, static_cast<std::size_t>(comps) * atoms * rank);
+    const FirstRun first = first_run(run);
+    const int rank = first.padded_rank;
     for (int l = 0; l <= model_.max_ell; ++l)
-      multiply(folded.of_l[l], true, (2 * l + 1) * atoms, &features_bar_[shape().at(l * l, 0)],
+      multiply(first.folded.of_l[l], true, (2 * l + 1) * atoms,
+               &features_bar_[shape().at(l * l, 0)],
                &moment_rows_[static_cast<std::size_t>(l) * l * atoms * rank], false);
     lap(Stage::linear);
     std::fill_n(moments_.begin(), static_cast<std::size_t>(atoms) * rank * stride, Real(0));
@@ -68,29 +89,36 @@ void Worker<Real, Sum>::first_reverse() {
         for (int q = 0; q < rank; ++q)
           moments_[(static_cast<std::size_t>(a) * rank + q) * stride + m] =
               moment_rows_[(static_cast<std::size_t>(m) * atoms + a) * rank + q];
-    int atom = 0;
-    for (int row = run.begin; row < run.end; ++row) {
-      const int e = edges_.target(row);
-      if (e == edges_.edges()) break;
-      while (e >= edges_.first(atom + 1)) ++atom;
-      const Real* u = edges_.column(row);
-      const Real* du = edges_.slope(row);
-      const Real* y = edges_.harmonics(e);
-      const Real* bar = &moments_[static_cast<std::size_t>(atom) * rank * stride];
-      Vec<Real> r_bar(Real(0));
-      for (int v = 0; v < stride; v += W) {
-        Vec<Real> y_bar(Real(0)), by_slope(Real(0));
-        for (int q = 0; q < rank; ++q) {
-          const Vec<Real> b = load(bar + q * stride + v);
-          y_bar += b * u[q];
-          by_slope += b * du[q];
-        }
-        r_bar += by_slope * load(y + v);
-        for (int i = v == 0; i < W && v + i < comps; ++i) edges_.gradients(e)[v + i] += y_bar[i];
-      }
-      edges_.gradients(e)[0] += stdx::reduce(r_bar);
-    }
+    for_atoms(run, [&](int atom, int row, int count) {
+      first_edges_reverse(first, atom, row, count,
+                          &run_harmonics_[static_cast<std::size_t>(row - run.begin) * stride]);
+    });
     lap(Stage::reverse_product);
+  }
+}
+
+/// dE/dY and dE/dr of an atom's edges in a run, from dE/d(moments).
+template <class Real, class Sum>
+void Worker<Real, Sum>::first_edges_reverse(const FirstRun& first, int atom, int row, int count,
+                                            const Real* harmonics) {
+  const int comps = components(model_.max_ell), stride = edges_.harmonics_stride();
+  const std::size_t size = static_cast<std::size_t>(count) * stride;
+  reserve(edge_bar_, 2 * size);
+  const Matrix<const Real> bar{
+      &moments_[static_cast<std::size_t>(atom) * first.padded_rank * stride], stride};
+  gemm<Real>(count, first.rank, stride, {edges_.column(row), edges_.columns()}, bar,
+             {edge_bar_.data(), stride}, false);
+  gemm<Real>(count, first.rank, stride, {edges_.slope(row), edges_.columns()}, bar,
+             {edge_bar_.data() + size, stride}, false);
+  for (int i = 0; i < count; ++i) {
+    const int e = edges_.target(row + i);
+    Vec<Real> r_bar(Real(0));
+    for (int v = 0; v < stride; v += W)
+      r_bar += load(&edge_bar_[size + i * stride + v]) * load(harmonics + i * stride + v);
+    // Y_00 is a constant: its place holds dE/dr
+    double* out = edges_.gradients(e);
+    out[0] += stdx::reduce(r_bar);
+    for (int m = 1; m < comps; ++m) out[m] += edge_bar_[i * stride + m];
   }
 }
 
