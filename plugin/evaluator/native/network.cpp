@@ -12,7 +12,7 @@ namespace {
 
 /// Error of the tables relative to the largest radial functions, in each working precision.
 template <class Real>
-constexpr double kTolerance = sizeof(Real) == 8 ? 1e-11 : 1e-7;
+constexpr double kTolerance = sizeof(Real) == 8 ? 1e-11 : 2e-7;
 
 /// Segments of later layers: more make their rank, and with it the work an edge, smaller, but the
 /// rows no longer fit the cache. Layer 0 contracts its rows once an atom: one segment.
