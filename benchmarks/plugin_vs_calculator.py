@@ -1,4 +1,4 @@
-"""Time a step of `pair_style mace` against mace-torch's own ASE calculator, side by side.
+"""Time a step of `pair_style mace`, native and TorchScript, against mace-torch's ASE calculator.
 
 Usage: python benchmarks/plugin_vs_calculator.py [--rounds 5] [--steps 30]
 
@@ -29,7 +29,7 @@ DATA = ROOT / "inputs/graphene_water.data"
 MODEL = ROOT / "models/graphene-water/graphene-water.model"
 BIN = Path(sys.executable).parent
 PRECISIONS = {"single": "float32", "double": "float64"}
-BEGIN, END = "<!-- plugin_vs_calculator: made by benchmarks/ -->", "<!-- end -->"
+MARK = "plugin_vs_calculator"
 
 INPUT = """units metal
 atom_modify map yes
@@ -71,9 +71,8 @@ def run(command: list[str], threads: int) -> str:
     ).stdout
 
 
-def time_plugin(precision: str, threads: int, steps: int) -> dict[str, float]:
+def time_plugin(model: Path, precision: str, threads: int, steps: int) -> dict[str, float]:
     """Ms a step of LAMMPS's loop, and the plugin's overhead in percent."""
-    model = MODEL.with_name("graphene-water-lammps.pt")
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "in.time"
         script.write_text(INPUT.format(data=DATA, precision=precision, model=model, steps=steps))
@@ -93,27 +92,38 @@ def time_calculator(precision: str, threads: int, steps: int) -> dict[str, float
 def measure(rounds: int, steps: int, threads: list[int]) -> list[dict[str, Any]]:
     """All rows, variants interleaved."""
     cases = [(p, t) for p in PRECISIONS for t in threads]
-    raw: dict[tuple[str, int], list[tuple[dict[str, float], dict[str, float]]]] = {}
+    native = MODEL.with_suffix(".mace")
+    script = MODEL.with_name("graphene-water-lammps.pt")
+    raw: dict[tuple[str, int], list[tuple[dict[str, float], ...]]] = {}
     for _ in range(rounds):
         for case in cases:
-            pair = (time_plugin(*case, steps), time_calculator(*case, steps))
-            raw.setdefault(case, []).append(pair)
+            found = (
+                time_plugin(native, *case, steps),
+                time_plugin(script, *case, steps),
+                time_calculator(*case, steps),
+            )
+            raw.setdefault(case, []).append(found)
     rows = []
-    for (precision, count), pairs in raw.items():
-        plugin = [p["ms"] for p, _ in pairs]
-        calculator = [c["ms"] for _, c in pairs]
-        ratios = [p / c for p, c in zip(plugin, calculator, strict=True)]
+    for (precision, count), found in raw.items():
+        fast, plugin, calculator = ([r[i]["ms"] for r in found] for i in range(3))
         rows.append(
             {
                 "precision": precision,
                 "threads": count,
-                "plugin_ms": plugin,
+                "native_ms": fast,
+                "torchscript_ms": plugin,
                 "calculator_ms": calculator,
-                "ratio": statistics.median(ratios),
-                "overhead_percent": [p["overhead_percent"] for p, _ in pairs],
+                "native_speedup": median_ratio(calculator, fast),
+                "torchscript_speedup": median_ratio(calculator, plugin),
+                "overhead_percent": [r[1]["overhead_percent"] for r in found],
             }
         )
     return rows
+
+
+def median_ratio(a: list[float], b: list[float]) -> float:
+    """Median over rounds of a / b."""
+    return statistics.median(x / y for x, y in zip(a, b, strict=True))
 
 
 def machine() -> dict[str, Any]:
@@ -138,40 +148,41 @@ def machine() -> dict[str, Any]:
 
 def spread(values: list[float]) -> str:
     """Median and range."""
-    return f"{statistics.median(values):.0f} ({min(values):.0f}-{max(values):.0f})"
+    digits = 1 if min(values) < 20 else 0
+    low, middle, high = (f"{f(values):.{digits}f}" for f in (min, statistics.median, max))
+    return f"{middle} ({low}-{high})"
 
 
 def table(result: dict[str, Any]) -> str:
     """The README's table."""
     where, rows = result["machine"], result["rows"]
     lines = [
-        BEGIN,
-        "| precision, threads | pair_style mace, ms/step | mace-torch in ASE | ratio | overhead |",
+        "| precision, threads | native, ms/step | TorchScript | mace-torch, ASE | native faster |",
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {r['precision']}, {r['threads']} | {spread(r['plugin_ms'])} "
-        f"| {spread(r['calculator_ms'])} | {r['ratio']:.2f} "
-        f"| {statistics.median(r['overhead_percent']):.1f} % |"
+        f"| {r['precision']}, {r['threads']} | {spread(r['native_ms'])} "
+        f"| {spread(r['torchscript_ms'])} | {spread(r['calculator_ms'])} "
+        f"| {r['native_speedup']:.1f}x |"
         for r in rows
     ]
     versions = where["versions"]
     note = (
-        f"372 atoms, bundled model; median (range) of {len(rows[0]['plugin_ms'])} interleaved runs "
+        f"372 atoms, bundled model; median (range) of {len(rows[0]['native_ms'])} interleaved runs "
         f"of {result['steps']} steps on {where['cores']} cores of {where['cpu']}, "
-        f"torch {versions['torch']}, mace-torch {versions['mace-torch']}. "
-        "Overhead: all but the model's forward and backward pass."
+        f"torch {versions['torch']}, mace-torch {versions['mace-torch']}."
     )
-    lines += ["", note, END]
+    lines += ["", note]
     return "\n".join(lines)
 
 
-def update_readme(result: dict[str, Any]) -> None:
-    """Put the table where the markers are."""
+def replace_block(mark: str, text: str) -> None:
+    """Put a text between the README's markers of that name."""
     readme = ROOT / "README.md"
-    text = readme.read_text()
-    pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
-    readme.write_text(re.sub(pattern, lambda _: table(result), text, flags=re.DOTALL))
+    begin, end = f"<!-- {mark}: made by benchmarks/ -->", "<!-- end -->"
+    pattern = re.escape(begin) + ".*?" + re.escape(end)
+    whole = f"{begin}\n{text}\n{end}"
+    readme.write_text(re.sub(pattern, lambda _: whole, readme.read_text(), flags=re.DOTALL))
 
 
 def main() -> None:
@@ -190,7 +201,7 @@ def main() -> None:
     result = {"steps": options.steps, "machine": machine(), "rows": rows}
     options.output.write_text(json.dumps(result, indent=1) + "\n")
     if options.output == RESULT:
-        update_readme(result)
+        replace_block(MARK, table(result))
     print(table(result))
 
 

@@ -51,7 +51,16 @@ def models() -> dict[str, Path]:
     sources = [MAKERS / "make_models.py", MAKERS / "analytic.py", PACKAGE / "mace_worker.py",
                BUNDLED]
     folder = cached("models", sources, make)
+
+    def make_native(native):
+        convert(BUNDLED, native / "bundled.mace")
+        convert(folder / "medium.model", native / "medium.mace", elements=["H", "C", "O"])
+        convert(folder / "two_heads.model", native / "two_heads.mace", head="pbe")
+
+    sources += [PACKAGE / "model.py", *sorted(PACKAGE.glob("native_*.py"))]
+    native = cached("converted", sources, make_native)
     return {
+        **{f"{n}.mace": native / f"{n}.mace" for n in ("bundled", "medium", "two_heads")},
         "bundled": BUNDLED,
         "bundled.pt": folder / "bundled-double.pt",
         "bundled-single.pt": BUNDLED_LAMMPS,

@@ -22,16 +22,18 @@ std::filesystem::path own_folder() {
 
 /// Back ends are separate libraries so that LAMMPS starts without loading torch,
 /// and so that the plugin works where torch is absent.
-BackendFactory open_backend(const std::string& library, const std::string& remedy) {
+BackendFactory open_backend(const std::string& name, const std::string& library,
+                            const std::string& remedy) {
   const auto path = own_folder() / library;
   if (!std::filesystem::exists(path))
-    throw Error("an evaluator is not installed (" + path.string() + " is missing): " + remedy);
+    throw Error("the " + name + " evaluator is not installed (" + path.string() +
+                " is missing): " + remedy);
   // DEEPBIND: LAMMPS exports a reference dgemm_ and an OpenMP runtime of its own, which would take
   // the place of torch's (matrix products in double were 2-5 times slower).
   // NODELETE: torch and OpenMP keep threads and static objects that must outlive the plugin.
   const int mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_DEEPBIND;
   void* handle = dlopen(path.c_str(), mode);
-  if (!handle) throw Error("cannot load an evaluator: " + std::string(dlerror()) + ": " + remedy);
+  if (!handle) throw Error("cannot load the " + name + " evaluator: " + dlerror() + ": " + remedy);
   const auto factory = reinterpret_cast<BackendFactory>(dlsym(handle, kBackendSymbol));
   if (!factory)
     throw Error(path.string() + " belongs to another version of mdbench: install mdbench again");
@@ -75,13 +77,14 @@ std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options, const
                 describe(file.kind) + ": run 'mdbench convert' on the model");
   if (native)
     return std::unique_ptr<Evaluator>(
-        open_backend(native_library(), "install mdbench again")(options, file));
+        open_backend("native", native_library(), "install mdbench again")(options, file));
   require_torchscript(file, options.path);
   if (options.precision == "mixed")
-    throw Error("precision mixed needs the native evaluator and a *.mace file: run 'mdbench "
-                "convert' on the model, or say 'precision single' or 'double'");
+    throw Error(
+        "precision mixed needs the native evaluator and a *.mace file: run 'mdbench "
+        "convert' on the model, or say 'precision single' or 'double'");
   return std::unique_ptr<Evaluator>(open_backend(
-      "mdbench_torchscript.so",
+      "TorchScript", "mdbench_torchscript.so",
       "install torch, then build mdbench again with MDBENCH_TORCH=ON; or convert the model to "
       "a *.mace file, which needs no torch (run 'mdbench doctor')")(options, file));
 }

@@ -179,24 +179,20 @@ void contract(const ContractionPlan& plan, const Real* coefficients, const AtomB
     int i = 0;
     for (; i + detail::kAtomsAtOnce <= batch.atoms; i += detail::kAtomsAtOnce)
       detail::contract<detail::kAtomsAtOnce>(plan, w, batch, i, k, a, c);
-    for (; i < batch.atoms; ++i)
-      detail::contract<1>(plan, w, batch, i, k, a, c);
+    for (; i < batch.atoms; ++i) detail::contract<1>(plan, w, batch, i, k, a, c);
   }
 }
 
 /// a_bar = dE/dA from c_bar = dE/dc.
 template <class Real>
 void contract_reverse(const ContractionPlan& plan, const Real* coefficients,
-                      const AtomBatch<Real>& batch, const Real* a, const Real* c_bar,
-                      Real* a_bar) {
+                      const AtomBatch<Real>& batch, const Real* a, const Real* c_bar, Real* a_bar) {
   for (int k = 0; k < batch.channels; k += kWidth<Real>) {
     const Real* w = coefficients + static_cast<std::size_t>(k) * plan.num_coefficients();
     int i = 0;
     for (; i + detail::kAtomsAtOnce <= batch.atoms; i += detail::kAtomsAtOnce)
-      detail::contract_reverse<detail::kAtomsAtOnce>(plan, w, batch, i, k, a, c_bar,
-                                                     a_bar);
-    for (; i < batch.atoms; ++i)
-      detail::contract_reverse<1>(plan, w, batch, i, k, a, c_bar, a_bar);
+      detail::contract_reverse<detail::kAtomsAtOnce>(plan, w, batch, i, k, a, c_bar, a_bar);
+    for (; i < batch.atoms; ++i) detail::contract_reverse<1>(plan, w, batch, i, k, a, c_bar, a_bar);
   }
 }
 

@@ -31,7 +31,8 @@ inline void spherical_harmonics(int max_ell, V x, V y_axis, V z, V* y) {
   y[8] = s15 * dzx;
   if (max_ell < 3) return;
   // sqrt(7) times sqrt(5/2), sqrt(15), sqrt(3/8), 1/2
-  const V c3(4.183300132670378), c2(10.246950765959598), c1(1.620185174601965), c0(1.3228756555322954);
+  const V c3(4.183300132670378), c2(10.246950765959598), c1(1.620185174601965),
+      c0(1.3228756555322954);
   const V four(4.0), two(2.0), three(3.0);
   y[9] = c3 * x * (V(1.5) * z2 - half * x2);
   y[10] = c2 * (xz * y_axis);
@@ -63,7 +64,8 @@ inline void harmonics_gradient(int max_ell, V x, V y_axis, V z, const V* w, V* g
   for (int k = 0; k < 3; ++k) g[k] += d[k];
   *radial += d[0] * x + d[1] * y_axis + d[2] * z;
   if (max_ell < 3) return;
-  const V c3(4.183300132670378), c2(10.246950765959598), c1(1.620185174601965), c0(1.3228756555322954);
+  const V c3(4.183300132670378), c2(10.246950765959598), c1(1.620185174601965),
+      c0(1.3228756555322954);
   const V xz = x * z, xy = x * y_axis, yz = y_axis * z, dzx = V(0.5) * (z2 - x2);
   const V four(4.0), three(3.0), two(2.0), eight(8.0);
   d[0] = c3 * three * (w[9] * dzx - w[15] * xz) + c2 * (w[10] * yz - w[14] * xy) +

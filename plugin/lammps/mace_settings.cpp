@@ -14,7 +14,8 @@ namespace mdbench {
 namespace {
 
 constexpr const char* kSyntax =
-    "pair_style mace [no_domain_decomposition | domain_decomposition] [evaluator native|torchscript] "
+    "pair_style mace [no_domain_decomposition | domain_decomposition] [evaluator "
+    "native|torchscript] "
     "[device cpu|cuda|cuda:N] [precision single|double|mixed] [head NAME] [sha256 HASH]";
 
 /// Levenshtein distance.

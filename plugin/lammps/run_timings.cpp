@@ -10,7 +10,8 @@ namespace mdbench {
 namespace {
 
 constexpr const char* kNames[RunTimings::num_stages] = {
-    "neighbour list", "graph", "model input", "forward", "backward", "halo exchange", "model output", "forces"};
+    "neighbour list", "graph",         "model input",  "forward",
+    "backward",       "halo exchange", "model output", "forces"};
 
 std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
 std::string format(const char* pattern, ...) {

@@ -125,16 +125,16 @@ NB_MODULE(_core, m) {
       [](const std::string& path) {
         const auto file = mdbench::inspect_model_file(path);
         return nb::make_tuple(mdbench::describe(file.kind), file.sha256,
-                              file.kind == mdbench::ModelKind::torchscript);
+                              file.kind == mdbench::ModelKind::torchscript ||
+                                  file.kind == mdbench::ModelKind::safetensors);
       },
-      "path"_a, "(description, sha256, is_torchscript) of a model file; checks its checksums.");
+      "path"_a, "(description, sha256, is_converted) of a model file; checks its checksums.");
 
   nb::class_<mdbench::Evaluator>(m, "Evaluator")
       .def_prop_ro("info", [](const mdbench::Evaluator& e) { return info_dict(e.info()); })
       .def(
-          "prepare",
-          [](mdbench::Evaluator& e, Int32s species) { e.prepare(view(species)); }, "species"_a,
-          "Does what takes time once, for these species.")
+          "prepare", [](mdbench::Evaluator& e, Int32s species) { e.prepare(view(species)); },
+          "species"_a, "Does what takes time once, for these species.")
       .def("stage_seconds", &mdbench::Evaluator::stage_seconds,
            "[(stage, seconds so far, summed over threads)]")
       .def("evaluate", &evaluate, "species"_a, "first_edge"_a, "sender"_a, "edge_vector"_a,

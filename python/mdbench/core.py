@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.neighborlist import neighbor_list
+from ase.data import chemical_symbols
+
+from mdbench.errors import StructureError
+from mdbench.neighbours import Edges, NeighbourList
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -37,24 +40,54 @@ class GraphArrays:
         )
 
     @classmethod
+    def from_edges(cls, species: NDArray[np.int32], edges: Edges) -> GraphArrays:
+        """A graph whose nodes are all local."""
+        return cls(species, edges.first_edge, edges.sender, edges.vector, len(species))
+
+    @classmethod
     def from_atoms(cls, atoms: Atoms, atomic_numbers: list[int], cutoff_ang: float) -> GraphArrays:
-        """The graph of an ASE structure, periodic as the structure is."""
-        receiver, sender, vector = neighbor_list("ijD", atoms, cutoff_ang)
-        order = np.argsort(receiver, kind="stable")
-        counts = np.bincount(receiver, minlength=len(atoms))
-        index = {z: k for k, z in enumerate(atomic_numbers)}
-        return cls(
-            np.array([index[z] for z in atoms.numbers], dtype=np.int32),
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            sender[order].astype(np.int32),
-            np.ascontiguousarray(vector[order]),
-            len(atoms),
-        )
+        """The graph of an ASE structure, periodic as the structure is.
+
+        Raises:
+            StructureError: for elements that the model lacks, and what has no neighbour list.
+        """
+        species = species_of(atoms.numbers, atomic_numbers)
+        edges = NeighbourList(cutoff_ang).update(atoms.positions, atoms.cell.array, atoms.pbc)
+        return cls.from_edges(species, edges)
 
     @property
     def receiver(self) -> NDArray[np.int64]:
         """[edges] node that receives."""
         return np.repeat(np.arange(len(self.species)), np.diff(self.first_edge))
+
+    def sum_over_received(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums [..., nodes] of values [..., edges] over the edges that each node receives."""
+        sums = np.zeros((*values.shape[:-1], len(self.species)))
+        rows = np.flatnonzero(np.diff(self.first_edge))  # reduceat has no empty sums
+        if len(rows):
+            sums[..., rows] = np.add.reduceat(values, self.first_edge[rows], axis=-1)
+        return sums
+
+    def sum_over_sent(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums [rows, nodes] of values [rows, edges] over the edges that each node sends."""
+        nodes = len(self.species)
+        return np.array([np.bincount(self.sender, row, minlength=nodes) for row in values])
+
+
+def species_of(numbers: NDArray[np.int64], atomic_numbers: list[int]) -> NDArray[np.int32]:
+    """The model's index of each atom's element.
+
+    Raises:
+        StructureError: naming the elements that the model lacks.
+    """
+    known = np.full(len(chemical_symbols), -1, dtype=np.int32)
+    known[atomic_numbers] = np.arange(len(atomic_numbers))
+    species: NDArray[np.int32] = known[numbers]
+    if species.min(initial=0) < 0:
+        missing = ", ".join(chemical_symbols[z] for z in np.unique(numbers[species < 0]))
+        has = ", ".join(chemical_symbols[z] for z in sorted(atomic_numbers))
+        raise StructureError(f"the structure holds {missing}; the model knows only {has}")
+    return species
 
 
 @dataclass(frozen=True)
@@ -76,12 +109,38 @@ def evaluate_arrays(
     return energy, gradient
 
 
+def forces_of(graph: GraphArrays, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Forces [nodes, 3] (eV/A) from edge gradients [edges, 3]."""
+    rows = np.ascontiguousarray(gradient.T)
+    return np.ascontiguousarray((graph.sum_over_received(rows) - graph.sum_over_sent(rows)).T)
+
+
+def virial_of(graph: GraphArrays, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Virial -dE/dstrain [3, 3] (eV) from edge gradients [edges, 3]."""
+    return -graph.edge_vector.T @ gradient
+
+
+def atomic_virials_of(graph: GraphArrays, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Symmetric virials [nodes, 3, 3] (eV) from edge gradients [edges, 3].
+
+    Half of an edge's virial goes to each of its ends, as in mace-torch.
+    """
+    first, second = [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]
+    r, g = np.ascontiguousarray(graph.edge_vector.T), np.ascontiguousarray(gradient.T)
+    halves = -0.25 * (r[first] * g[second] + r[second] * g[first])
+    virials = np.empty((len(graph.species), 3, 3))
+    virials[:, first, second] = (graph.sum_over_received(halves) + graph.sum_over_sent(halves)).T
+    virials[:, second, first] = virials[:, first, second]
+    return virials
+
+
 def evaluate_atoms(evaluator: Evaluator, atoms: Atoms) -> PointResult:
-    """Energy, forces and virial of an ASE structure."""
+    """Energy, forces and virial of an ASE structure.
+
+    Raises:
+        StructureError: for elements that the model lacks, and what has no neighbour list.
+    """
     info = evaluator.info
-    arrays = GraphArrays.from_atoms(atoms, info["atomic_numbers"], info["cutoff_ang"])
-    energy, gradient = evaluate_arrays(evaluator, arrays)
-    forces = np.zeros((len(atoms), 3))
-    np.add.at(forces, arrays.receiver, gradient)
-    np.add.at(forces, arrays.sender, -gradient)
-    return PointResult(float(energy.sum()), forces, -arrays.edge_vector.T @ gradient)
+    graph = GraphArrays.from_atoms(atoms, info["atomic_numbers"], info["cutoff_ang"])
+    energy, gradient = evaluate_arrays(evaluator, graph)
+    return PointResult(float(energy.sum()), forces_of(graph, gradient), virial_of(graph, gradient))

@@ -20,7 +20,7 @@ from mdbench.model import load_evaluator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BUNDLED_MODEL = Path(plugin_folder()) / "models" / "graphene-water-lammps.pt"
+BUNDLED_MODEL = Path(plugin_folder()) / "models" / "graphene-water.mace"
 _TIMEOUT_S = 120
 
 
@@ -73,9 +73,15 @@ def _program(name: str) -> str | None:
 
 def _torch() -> Finding:
     found = _version("torch")
-    remedy = "pip install torch==2.13.0, then install mdbench again"
     if found is None:
-        return Finding("torch", ok=False, detail="not installed", remedy=remedy)
+        detail = "not installed: *.mace files run, TorchScript files do not"
+        return Finding("torch", ok=True, detail=detail, required=False)
+    remedy = "pip install torch==2.13.0, then install mdbench again"
+    if not (Path(plugin_folder()) / "mdbench_torchscript.so").exists():
+        detail = f"{found}, installed after mdbench: TorchScript files do not run"
+        return Finding(
+            "torch", ok=False, detail=detail, remedy="install mdbench again", required=False
+        )
     major, minor = (int(part) for part in found.split(".")[:2])
     supported = (2, 10) <= (major, minor) < (2, 14)
     note = found if supported else f"{found}; supported: 2.10 to 2.13"
@@ -98,7 +104,11 @@ def _model_opens() -> Finding:
         info = load_evaluator(BUNDLED_MODEL).info
     except ModelError as problem:
         return Finding("bundled model opens", ok=False, detail=str(problem), remedy=remedy)
-    detail = f"{info['kernel']}, {info['num_layers']} layers, r_max {info['cutoff_ang']} A"
+    built = sorted(p.stem.split("_")[-1] for p in BUNDLED_MODEL.parents[1].glob("mdbench_native_*"))
+    detail = (
+        f"{info['kernel']} kernels (built: {', '.join(built)}), {info['num_layers']} layers, "
+        f"r_max {info['cutoff_ang']} A"
+    )
     return Finding("bundled model opens", ok=True, detail=detail)
 
 

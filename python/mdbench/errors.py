@@ -13,5 +13,17 @@ class EngineError(MdbenchError):
     """LAMMPS could not be started or did not finish."""
 
 
+class StructureError(MdbenchError):
+    """A structure cannot be evaluated."""
+
+
+class SettingError(MdbenchError):
+    """An argument has a value that it cannot have."""
+
+
+class EvaluationError(MdbenchError):
+    """A model failed on a structure, or gave no usable number."""
+
+
 class Refused(Exception):  # noqa: N818 - a reason to hand back, not a failure of the worker
     """The worker cannot meet a request; the text is for the user."""

@@ -213,7 +213,10 @@ def native(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def reference(request: dict[str, Any]) -> dict[str, Any]:
-    """Energy, forces and virial of each frame of a file, by mace-torch's own ASE calculator."""
+    """Energy, forces and virial of each frame of a file, by mace-torch's own ASE calculator.
+
+    ``per_atom`` adds site energies and atomic virials.
+    """
     model = load_model(request["model"], "a model file")
     from ase.io import read
     from mace.calculators import MACECalculator
@@ -223,8 +226,13 @@ def reference(request: dict[str, Any]) -> dict[str, Any]:
     missing = {int(z) for f in frames for z in f.numbers} - {int(z) for z in model.atomic_numbers}
     if missing:
         raise Refused(f"'{request['model']}' does not know atomic numbers {sorted(missing)}")
+    per_atom = request.get("per_atom", False)
     calculator = MACECalculator(
-        model_paths=request["model"], device="cpu", default_dtype=request["dtype"], head=head
+        model_paths=request["model"],
+        device="cpu",
+        default_dtype=request["dtype"],
+        head=head,
+        compute_atomic_stresses=per_atom,
     )
     results = []
     for atoms in frames:
@@ -232,13 +240,15 @@ def reference(request: dict[str, Any]) -> dict[str, Any]:
         virial = np.zeros((3, 3))
         if atoms.pbc.all():
             virial = -atoms.get_stress(voigt=False) * atoms.get_volume()
-        results.append(
-            {
-                "energy": float(atoms.get_potential_energy()),
-                "forces": atoms.get_forces().tolist(),
-                "virial": virial.tolist(),
-            }
-        )
+        result = {
+            "energy": float(atoms.get_potential_energy()),
+            "forces": atoms.get_forces().tolist(),
+            "virial": virial.tolist(),
+        }
+        if per_atom:
+            names = ("energies", "stresses", "virials")
+            result |= {name: calculator.results[name].tolist() for name in names}
+        results.append(result)
     return {"frames": results}
 
 

@@ -38,7 +38,7 @@ class ModelFile:
     path: Path
     description: str
     sha256: str
-    is_torchscript: bool
+    is_converted: bool  # TorchScript or native: what pair_coeff takes
 
 
 def inspect(path: Path) -> ModelFile:
@@ -48,21 +48,37 @@ def inspect(path: Path) -> ModelFile:
         ModelError: when it is missing, empty or damaged.
     """
     try:
-        description, sha256, is_torchscript = _core.inspect_model_file(str(path))
+        description, sha256, is_converted = _core.inspect_model_file(str(path))
     except _core.CoreError as problem:
         raise ModelError(str(problem)) from None
-    return ModelFile(path, description, sha256, is_torchscript)
+    return ModelFile(path, description, sha256, is_converted)
 
 
-def load_evaluator(path: Path, *, dtype: str | None = None, head: str | None = None) -> Evaluator:
-    """Open a converted model on the CPU, in the precision of its weights unless told otherwise.
+def load_evaluator(
+    path: Path,
+    *,
+    precision: str = "model",
+    head: str | None = None,
+    device: str = "cpu",
+    threads: int = 0,
+) -> Evaluator:
+    """Open a converted model.
+
+    Args:
+        path: File that ``convert`` wrote.
+        precision: ``single``, ``double``, for native files ``mixed``, or ``model``, that of the
+            weights.
+        head: The one chosen by ``convert`` if left out.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``, a GPU if there is one.
+        threads: CPU threads; 0 leaves the choice to the library.
 
     Raises:
         ModelError: when it cannot be used.
     """
-    precision = DTYPES[dtype] if dtype else "model"
     try:
-        return _core.load_evaluator(str(path), device="cpu", precision=precision, head=head or "")
+        return _core.load_evaluator(
+            str(path), device=device, precision=precision, head=head or "", threads=threads
+        )
     except _core.CoreError as problem:
         raise ModelError(str(problem)) from None
 
@@ -151,7 +167,7 @@ def convert(  # noqa: PLR0913 - one parameter an option
         ModelError: when the file is no MACE model, or the conversion disagrees with it.
     """
     source = inspect(model)
-    if source.is_torchscript:
+    if source.is_converted:
         raise ModelError(
             f"'{model}' is already {source.description}: give it to pair_coeff as it is"
         )
@@ -183,7 +199,7 @@ def _compare_with_python(file: Path, answer: dict[str, Any]) -> None:
     dtype = answer["metadata"].get("dtype", "float64")
     errors = []
     for head, probes in answer["probes"].items():
-        evaluator = load_evaluator(file, dtype=dtype, head=head)
+        evaluator = load_evaluator(file, precision=DTYPES[dtype], head=head)
         for probe in probes:
             energy, gradient = evaluate_arrays(evaluator, GraphArrays.from_lists(probe))
             expected = np.array(probe["edge_gradient"])

@@ -146,7 +146,7 @@ def verify(
     """Compare LAMMPS, the core and the Python model on one structure.
 
     Args:
-        model: A ``*.model`` file, or a converted ``*-lammps.pt`` (then without the Python model).
+        model: A ``*.model`` file, or a converted one (then without the Python model).
         structure: Any file that ASE reads; a small crystal of the model's elements if left out.
         lammps_file: Conversion to test; made anew from ``model`` if left out.
         head: Head of a model that has several.
@@ -156,25 +156,25 @@ def verify(
         MdbenchError: when something cannot be read or run.
     """
     limits = LIMITS[dtype]
-    is_torchscript = inspect(model).is_torchscript
+    is_converted = inspect(model).is_converted
     with tempfile.TemporaryDirectory(prefix="mdbench-") as folder:
         probe = Path(folder) / "structure.xyz"
         if structure:
             write(str(probe), _read_structure(structure), format="extxyz")
-        elif is_torchscript:
+        elif is_converted:
             raise ModelError(f"'{model}' is already converted: name a --structure to test it on")
         else:
             call_worker("probe", {"model": str(model), "structure": str(probe)})
-        converted = model if is_torchscript else lammps_file or Path(folder) / "model-lammps.pt"
+        converted = model if is_converted else lammps_file or Path(folder) / "model.mace"
         if not converted.exists():
-            convert(model, converted, head=head, dtype=dtype)
+            convert(model, converted, head=head)
         atoms = read(str(probe))
         style = f"precision {DTYPES[dtype]}" + (f" head {head}" if head else "")
         in_lammps = single_point(atoms, converted, style)
-        evaluator = load_evaluator(converted, dtype=dtype, head=head)
+        evaluator = load_evaluator(converted, precision=DTYPES[dtype], head=head)
         in_core = evaluate_atoms(evaluator, atoms)
         checks = _compare("LAMMPS against the core", in_lammps, in_core, limits, with_virial=True)
-        if not is_torchscript:
+        if not is_converted:
             python = python_points(model, [atoms], dtype=dtype, head=head)[0]
             checks += _compare(
                 "LAMMPS against Python", in_lammps, python, limits, with_virial=all(atoms.pbc)

@@ -42,7 +42,7 @@ PAIR_ARGUMENTS = {
     "missing value": (usual("precision"), "'precision' needs a value"),
     "wrong value": (usual("precision dubble"), "did you mean 'double'"),
     "mixed precision": (usual("precision mixed"), "say 'precision single' or 'double'"),
-    "native evaluator": (usual("evaluator native"), "evaluator native is not part of"),
+    "native evaluator": (usual("evaluator native"), "evaluator native reads *.mace files"),
     "both decompositions": (usual("domain_decomposition no_domain_decomposition"), "either"),
     "unknown head": (usual("head pbe0"), "has no head 'pbe0': it has Default"),
     "short hash": (usual("sha256 abc"), "sha256sum"),

@@ -27,6 +27,7 @@ import mdbench
 from mdbench._core import load_evaluator
 from mdbench.core import evaluate_atoms
 from mdbench.engine import single_point
+from mdbench.model import call_worker
 from mdbench.structure import graphene
 
 
@@ -172,10 +173,9 @@ def test_atomic_virials_are_those_of_mace_torch(models, tmp_path):
     """Per-atom virial (symmetric) of the bundled model, against mace-torch's own."""
     atoms = STRUCTURES["bulk"]()
     atoms.write(tmp_path / "frame.traj")
-    script = ROOT / "tests/models/atomic_virials.py"
-    subprocess.run([sys.executable, "-W", "ignore", str(script), str(models["bundled"]),
-                    str(tmp_path / "frame.traj"), str(tmp_path / "virials.npy")], check=True)
-    expected = np.load(tmp_path / "virials.npy")
+    request = {"model": str(models["bundled"]), "structure": str(tmp_path / "frame.traj"),
+               "dtype": "float64", "head": None, "per_atom": True}
+    expected = np.array(call_worker("reference", request)["frames"][0]["virials"])
     lmp = opened(atoms, f"pair_style mace\npair_coeff * * {models['bundled.pt']} C O H\n{ATOMIC}"
                         "thermo_style custom step pe press\n"
                         "compute r all reduce sum c_s[1] c_c[1]\nthermo_style custom step c_r[*]\nrun 0")

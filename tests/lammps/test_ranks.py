@@ -61,31 +61,45 @@ def compare(one, many, count):
     np.testing.assert_allclose(many[1][1:], one[1][1:], rtol=1e-9, atol=1e-4)  # bar
 
 
+@pytest.fixture(params=["two layers of halo", "exchange in two layers", "exchange in three"])
+def distributed(request, models, native_models):
+    """A model and its style: TorchScript with a deep halo, native ones that exchange features."""
+    return {
+        "two layers of halo": (models["analytic.pt"], ""),
+        "exchange in two layers": (models["two_heads.mace"], "head r2scan"),
+        "exchange in three": (native_models / "density_residual.mace", "head a"),
+    }[request.param]
+
+
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_one_step(models, tmp_path, ranks):
+def test_one_step(distributed, tmp_path, ranks):
+    model, style = distributed
     atoms = carbon_crystal(3)
     write_data(atoms, tmp_path / "start.data")
-    one = run(tmp_path, models["analytic.pt"], ranks=1)
-    many = run(tmp_path, models["analytic.pt"], ranks=ranks)
+    one = run(tmp_path, model, ranks=1, style=style)
+    many = run(tmp_path, model, ranks=ranks, style=style)
     compare(one, many, len(atoms))
     assert "no halo on one rank" in one[2]
-    assert "halo 10.8" in many[2]  # 2 layers x (4.4 + 1.0)
+    # 2 layers x (4.4 + 1.0), or r_max + skin = 4.0 + 1.0 whatever the number of layers
+    assert f"halo {'5.0' if model.suffix == '.mace' else '10.8'}" in many[2]
 
 
 @pytest.mark.parametrize("grid", ["1 1 2", "2 2 1", "4 1 1"])
-def test_small_cells_with_many_images(models, tmp_path, grid):
+def test_small_cells_with_many_images(distributed, tmp_path, grid):
     """Domains much narrower than the halo: an atom has images on its own rank and on others."""
+    model, style = distributed
     atoms = carbon_crystal(1)
     write_data(atoms, tmp_path / "start.data")
     ranks = int(np.prod([int(n) for n in grid.split()]))
-    one = run(tmp_path, models["analytic.pt"], ranks=1)
-    many = run(tmp_path, models["analytic.pt"], ranks=ranks, grid=grid)
+    one = run(tmp_path, model, ranks=1, style=style)
+    many = run(tmp_path, model, ranks=ranks, grid=grid, style=style)
     compare(one, many, len(atoms))
     halo = int(re.search(r"(\d+) halo atoms", many[2])[1])
     assert halo <= (ranks - 1) * len(atoms)  # images of an atom are one node
 
 
-def test_triclinic_and_open_boundaries(models, tmp_path):
+def test_triclinic_and_open_boundaries(distributed, tmp_path):
+    model, style = distributed
     atoms = carbon_crystal(2)
     cell = atoms.cell.array.copy()
     cell[1, 0] += 1.1
@@ -93,18 +107,19 @@ def test_triclinic_and_open_boundaries(models, tmp_path):
     atoms.set_cell(cell, scale_atoms=True)
     atoms.pbc = [True, True, False]
     boundary = write_data(atoms, tmp_path / "start.data")
-    one = run(tmp_path, models["analytic.pt"], ranks=1, boundary=boundary)
-    many = run(tmp_path, models["analytic.pt"], ranks=4, boundary=boundary)
+    one = run(tmp_path, model, ranks=1, style=style, boundary=boundary)
+    many = run(tmp_path, model, ranks=4, style=style, boundary=boundary)
     compare(one, many, len(atoms))
 
 
-def test_empty_domain(models, tmp_path):
+def test_empty_domain(distributed, tmp_path):
     """All atoms in one end of a long box: ranks without atoms take part in every collective."""
+    model, style = distributed
     atoms = carbon_crystal(2)
     atoms.cell[2, 2] = 60.0
     write_data(atoms, tmp_path / "start.data")
-    one = run(tmp_path, models["analytic.pt"], ranks=1)
-    many = run(tmp_path, models["analytic.pt"], ranks=4, grid="1 1 4")
+    one = run(tmp_path, model, ranks=1, style=style)
+    many = run(tmp_path, model, ranks=4, style=style, grid="1 1 4")
     compare(one, many, len(atoms))
     assert re.search(r"Nlocal: .* 0 min", many[2])
 
@@ -113,14 +128,15 @@ HOT = "velocity all create 3000 8 mom yes dist gaussian\ntimestep 0.001\nfix 1 a
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_trajectory_with_atoms_crossing(models, tmp_path, ranks):
+def test_trajectory_with_atoms_crossing(distributed, tmp_path, ranks):
     """100 steps, hot enough that atoms change their rank."""
+    model, style = distributed
     atoms = carbon_crystal(2, seed=3)
     write_data(atoms, tmp_path / "start.data")
     # NVE with a fixed loop over atom IDs gives the same velocities on any number of ranks
     dynamics = HOT.replace("dist gaussian", "dist gaussian loop all")
-    one = run(tmp_path, models["analytic.pt"], ranks=1, dynamics=dynamics, steps=100)
-    many = run(tmp_path, models["analytic.pt"], ranks=ranks, dynamics=dynamics, steps=100)
+    one = run(tmp_path, model, ranks=1, style=style, dynamics=dynamics, steps=100)
+    many = run(tmp_path, model, ranks=ranks, style=style, dynamics=dynamics, steps=100)
     moved = np.abs(one[0][:, 1:4] - boxed(atoms).atoms.positions)
     assert moved.max() > 0.5
     unwrap = lambda rows: rows[:, 1:4] + 7.0 * rows[:, 4:7]  # noqa: E731
@@ -128,14 +144,16 @@ def test_trajectory_with_atoms_crossing(models, tmp_path, ranks):
     np.testing.assert_allclose(many[0][:, 7:10], one[0][:, 7:10], atol=1e-8, rtol=0)
 
 
-def test_mace_trajectory_on_two_ranks(models, tmp_path):
+@pytest.mark.parametrize("kind", ["pt", "mace"])
+def test_mace_trajectory_on_two_ranks(models, tmp_path, kind):
     """100 steps of the bundled model on an interface."""
+    model = models[f"bundled.{kind}"]
     atoms = rattled(graphene_water(2, 1, 4), 0.02)
     write_data(atoms, tmp_path / "start.data")
     dynamics = ("velocity all create 300 8 mom yes dist gaussian loop all\n"
                 "timestep 0.0005\nfix 1 all nvt temp 300 300 0.05")
-    one = run(tmp_path, models["bundled.pt"], ranks=1, dynamics=dynamics, steps=100)
-    many = run(tmp_path, models["bundled.pt"], ranks=2, dynamics=dynamics, steps=100)
+    one = run(tmp_path, model, style="precision double", ranks=1, dynamics=dynamics, steps=100)
+    many = run(tmp_path, model, style="precision double", ranks=2, dynamics=dynamics, steps=100)
     lengths = atoms.cell.lengths()
     unwrap = lambda rows: rows[:, 1:4] + lengths * rows[:, 4:7]  # noqa: E731
     np.testing.assert_allclose(unwrap(many[0]), unwrap(one[0]), atol=1e-9, rtol=0)

@@ -108,7 +108,7 @@ class Evaluation:
 
     def forward(self) -> None:
         y, zbl, *rest = self.edges(self.vector)
-        s = self.stages = Stages(y, [r.reshape(len(r), -1, self.K) for r in rest[::2]])
+        s = self.stages = Stages(y, [r.reshape(len(r), r.shape[1] // self.K, self.K) for r in rest[::2]])
         s.zbl = self.add(zbl, self.receiver)
         for t, about in enumerate(self.meta["layers"]):
             s.h.append(self.features(t))
@@ -193,8 +193,8 @@ class Evaluation:
         for axis in range(3):
             moved = self.edges(self.vector + 1j * STEP * np.eye(3)[axis])
             for d_e, f in zip(parts, moved, strict=True):
-                per_edge = (d_e * f.imag / STEP).reshape(len(self.vector), -1)
-                s.edge_gradient[:, axis] += per_edge.sum(1)
+                slope = d_e * f.imag / STEP
+                s.edge_gradient[:, axis] += slope.sum(tuple(range(1, slope.ndim)))
 
     def reverse_readout(self, t: int, upstream: np.ndarray, back: list[np.ndarray]) -> None:
         kind, pre = self.meta["layers"][t]["readout"], self.stages.pre[t]
@@ -229,4 +229,4 @@ class Evaluation:
         if t:
             for earlier, l, matrix in self.maps(t, "up"):
                 back[earlier][:, part(l)] += d_h[:, part(l)] @ matrix.swapaxes(1, 2)
-        return [d_r.reshape(len(d_r), -1), d_n[self.receiver]]
+        return [d_r.reshape(len(d_r), d_r.shape[1] * self.K), d_n[self.receiver]]

@@ -16,9 +16,10 @@ CPP = sorted([*(ROOT / "plugin").rglob("*.[ch]pp"), *(ROOT / "plugin").rglob("*.
 
 # What each module may import from the package: dependencies point one way.
 LAYERS = {
-    "__init__": set(),
+    "__init__": {"calculator"},  # on demand
     "errors": set(),
-    "core": {"_core"},
+    "neighbours": {"errors"},
+    "core": {"_core", "errors", "neighbours"},
     "native_file": set(),
     "native_probe": set(),
     "native_check": {"errors", "native_probe"},
@@ -26,6 +27,7 @@ LAYERS = {
     "mace_worker": {"core", "errors", "native_check", "native_export", "native_file",
                     "native_probe"},
     "model": {"_core", "core", "errors"},
+    "calculator": {"_core", "core", "errors", "model", "neighbours"},
     "engine": {"__init__", "core", "errors"},
     "structure": set(),
     "reference_field": {"engine"},

@@ -2,11 +2,14 @@
 
 import importlib.util
 import json
+import math
 import os
 import re
 import shutil
 import subprocess
+import sys
 
+import pytest
 from support import BIN, BUNDLED, ROOT, STRUCTURES
 
 README = (ROOT / "README.md").read_text()
@@ -28,6 +31,16 @@ def test_your_own_model(tmp_path):
     assert "Total wall time" in done.stdout
 
 
+def test_from_ase(tmp_path):
+    shutil.copy(BUNDLED.with_suffix(".mace"), tmp_path / "my.mace")
+    STRUCTURES["bulk"]().write(tmp_path / "frame.xyz")
+    done = subprocess.run([sys.executable, "-c", block("python")], cwd=tmp_path, text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    assert math.isfinite(float(done.stdout.split()[0]))
+
+
 def test_links_exist():
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / link).exists(), link
@@ -46,9 +59,11 @@ def test_keywords_of_the_table_are_those_of_the_parser():
     assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == parsed
 
 
-def test_speed_table_is_made_from_the_results():
-    path = ROOT / "benchmarks/plugin_vs_calculator.py"
-    spec = importlib.util.spec_from_file_location("plugin_vs_calculator", path)
+@pytest.mark.parametrize("name", ["plugin_vs_calculator", "native_vs_peers"])
+def test_speed_tables_are_made_from_the_results(name, monkeypatch):
+    path = ROOT / f"benchmarks/{name}.py"
+    monkeypatch.syspath_prepend(path.parent)
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.table(json.loads(module.RESULT.read_text())) in README

@@ -124,8 +124,7 @@ void BatchEdges<Real>::sort_rows(const NetworkLayer<Real>& layer, int receiver_k
   count_.assign(kinds * keys_per_kind, 0);
   for (int e = 0; e < count; ++e) {
     const auto& table = layer.tables[layer.table_of_pair[receiver_kind * kinds + sender_kind_[e]]];
-    const int segment =
-        tabulated(e) ? piece_of(table, r_[e]) / table.pieces_per_segment : segments;
+    const int segment = tabulated(e) ? piece_of(table, r_[e]) / table.pieces_per_segment : segments;
     key_[e] = sender_kind_[e] * keys_per_kind + segment;
     ++count_[key_[e]];
   }

@@ -51,13 +51,18 @@ class JsonReader {
     if (depth > kDeepest) fail("nested too deeply");
     Json value;
     switch (peek()) {
-      case '{': object(value, depth); break;
-      case '[': array(value, depth); break;
+      case '{':
+        object(value, depth);
+        break;
+      case '[':
+        array(value, depth);
+        break;
       case '"':
         value.kind_ = Json::Kind::string;
         value.text_ = string();
         break;
-      default: word_or_number(value);
+      default:
+        word_or_number(value);
     }
     return value;
   }

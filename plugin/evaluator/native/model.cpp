@@ -167,10 +167,9 @@ class LayerReader {
 
   void read_readout() {
     using R = NativeLayer::Readout;
-    out_.readout = choose<R>(json_["readout"], {{"none", R::none},
-                                                {"linear", R::linear},
-                                                {"silu", R::silu},
-                                                {"tanh", R::tanh}});
+    out_.readout =
+        choose<R>(json_["readout"],
+                  {{"none", R::none}, {"linear", R::linear}, {"silu", R::silu}, {"tanh", R::tanh}});
     if (out_.readout == R::none) return;
     const int heads = static_cast<int>(model_.heads.size());
     for (int s = 0; s <= index_; ++s) {
@@ -197,9 +196,9 @@ class LayerReader {
 void read_radial(const SafeTensors& file, const Json& json, int elements, RadialSpec& spec) {
   using B = RadialSpec::Basis;
   using T = RadialSpec::Transform;
-  spec.basis = choose<B>(json["basis"], {{"bessel", B::bessel},
-                                         {"gaussian", B::gaussian},
-                                         {"chebyshev", B::chebyshev}});
+  spec.basis =
+      choose<B>(json["basis"],
+                {{"bessel", B::bessel}, {"gaussian", B::gaussian}, {"chebyshev", B::chebyshev}});
   spec.transform =
       choose<T>(json["transform"], {{"none", T::none}, {"agnesi", T::agnesi}, {"soft", T::soft}});
   spec.cutoff_on_weights = choose<bool>(json["cutoff_on"], {{"basis", false}, {"weights", true}});

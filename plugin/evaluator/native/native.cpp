@@ -42,11 +42,11 @@ class NativeEvaluator final : public Evaluator {
 
   /// What a layer leaves for later layers and for the reverse pass.
   struct State {
-    Buffer<Real> features;      ///< A by batch: [component][atom][K]
-    Buffer<Real> outputs;       ///< c by batch
-    Buffer<Real> sender;        ///< h: [node][component][K]
-    Buffer<Sum> sender_bar;     ///< dE/dh
-    Buffer<Real> neurons_bar;   ///< [position][padded neurons]
+    Buffer<Real> features;        ///< A by batch: [component][atom][K]
+    Buffer<Real> outputs;         ///< c by batch
+    Buffer<Real> sender;          ///< h: [node][component][K]
+    Buffer<Sum> sender_bar;       ///< dE/dh
+    Buffer<Real> neurons_bar;     ///< [position][padded neurons]
     std::vector<double> density;  ///< [position]
   };
 
@@ -72,8 +72,7 @@ class NativeEvaluator final : public Evaluator {
     return info_.threads == 1 ? states_[t].sender_bar.data() : private_bar_[thread].data();
   }
   std::size_t row(int t) const {
-    return static_cast<std::size_t>(network_->layers()[t].sender_components) *
-           network_->channels();
+    return static_cast<std::size_t>(network_->layers()[t].sender_components) * network_->channels();
   }
   std::size_t outputs(int t) const {
     return static_cast<std::size_t>(network_->layers()[t].outputs) * network_->channels();
@@ -120,7 +119,7 @@ void NativeEvaluator<Real, Sum>::prepare(std::span<const std::int32_t> species) 
       used.push_back(static_cast<int>(s));
     }
   if (used.empty()) used.push_back(0);  // a rank without atoms still calls the halo
-  network_.reset();  // should the next line fail, the next call must try again
+  network_.reset();                     // should the next line fail, the next call must try again
   network_ = std::make_unique<Network<Real>>(model_, used, head_);
   workers_.clear();
   for (int i = 0; i < info_.threads; ++i)
@@ -261,8 +260,8 @@ template <class Real, class Sum>
 int NativeEvaluator<Real, Sum>::halo_width() const {
   int widest = 0;
   for (std::size_t t = 1; t < model_.layers.size(); ++t)
-    widest = std::max(widest,
-                      components(model_.layers[t].sender_l) * padded<Real>(model_.channels));
+    widest =
+        std::max(widest, components(model_.layers[t].sender_l) * padded<Real>(model_.channels));
   return widest;
 }
 
@@ -270,8 +269,8 @@ template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::isolated_energies(const Graph& graph) {
   const std::size_t n = model_.elements.size();
   for (std::size_t i = 0; i < graph.num_local; ++i)
-    site_energy_[i] = model_.atomic_energies.values[head_ * n + graph.species[i]] +
-                      model_.shift.values[head_];
+    site_energy_[i] =
+        model_.atomic_energies.values[head_ * n + graph.species[i]] + model_.shift.values[head_];
 }
 
 template <class Real, class Sum>
@@ -404,9 +403,8 @@ void NativeEvaluator<Real, Sum>::readout(Work& work, int t, const BatchRange& ba
   std::fill_n(pre, batch.atoms * n, Real(0));
   for (int s = 0; s <= t; ++s) {
     if (!layer.readout[s].present()) continue;
-    const Real* c = s == t && last
-                        ? &states_[s].outputs[thread * kBatch * outputs(s)]
-                        : &states_[s].outputs[batch.begin * outputs(s)];
+    const Real* c = s == t && last ? &states_[s].outputs[thread * kBatch * outputs(s)]
+                                   : &states_[s].outputs[batch.begin * outputs(s)];
     work.multiply(layer.readout[s].of(batch.kind), false, batch.atoms, c, pre, true);
   }
   for (int a = 0; a < batch.atoms; ++a)
@@ -532,8 +530,7 @@ int choose_head(const NativeModel& model, const EvaluatorOptions& options) {
     if (model.heads[i] == name) return static_cast<int>(i);
     known += (i ? ", " : "") + model.heads[i];
   }
-  if (name.empty())
-    throw Error("'" + options.path + "' has several heads: choose one of " + known);
+  if (name.empty()) throw Error("'" + options.path + "' has several heads: choose one of " + known);
   throw Error("'" + options.path + "' has no head '" + name + "': it has " + known);
 }
 

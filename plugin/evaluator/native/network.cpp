@@ -56,8 +56,7 @@ Network<Real>::Network(const NativeModel& model, const std::vector<int>& species
 }
 
 template <class Real>
-Weights<Real> Network<Real>::weights(const double* values, int rows, int columns,
-                                     int block) const {
+Weights<Real> Network<Real>::weights(const double* values, int rows, int columns, int block) const {
   const int padded_block = padded<Real>(block);
   Weights<Real> w;
   w.rows = rows / block * padded_block;
@@ -255,7 +254,8 @@ void Network<Real>::make_maps(int t, int head) {
     if (linear ? i == head : source.readout_out.values[i * heads + head] != 0.0) used.push_back(i);
   layer.neurons = static_cast<int>(used.size());
   for (const int i : used)
-    layer.readout_out.push_back(scale * (linear ? 1.0 : source.readout_out.values[i * heads + head]));
+    layer.readout_out.push_back(scale *
+                                (linear ? 1.0 : source.readout_out.values[i * heads + head]));
   for (const auto& of_s : source.readout_weight) {
     SpeciesWeights<Real> out;
     for (const int s : species_) {
@@ -290,8 +290,8 @@ void Network<Real>::make_product(int t) {
       for (const auto& term : plan.sources(i)) {
         int l = 0;
         while (components(l) <= term.output) ++l;
-        const double* w = source.product_weight[l][term.order].of(s) +
-                          static_cast<std::size_t>(term.weight) * k;
+        const double* w =
+            source.product_weight[l][term.order].of(s) + static_cast<std::size_t>(term.weight) * k;
         for (int c = 0; c < k; ++c) sum[c] += term.value * w[c];
       }
       for (int c = 0; c < k; ++c)

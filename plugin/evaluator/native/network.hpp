@@ -83,7 +83,7 @@ struct NetworkLayer {
   std::vector<std::vector<SpeciesWeights<Real>>> update;  ///< [s][l]
   std::vector<Buffer<Real>> update_bias;                  ///< [kind]
   // product and readout
-  std::vector<Buffer<Real>> coefficients;  ///< [kind]
+  std::vector<Buffer<Real>> coefficients;     ///< [kind]
   std::vector<SpeciesWeights<Real>> readout;  ///< [s]: [K, neurons]
   std::vector<std::vector<double>> readout_bias;
   std::vector<double> readout_out;

@@ -14,12 +14,12 @@ namespace mdbench {
 /// An array of a safetensors file.
 struct Tensor {
   std::vector<int> shape;
-  std::vector<double> values;     ///< F64 (or F32, widened)
+  std::vector<double> values;      ///< F64 (or F32, widened)
   std::vector<std::int32_t> ints;  ///< I32
 };
 
-/// A safetensors file, read whole and checked: offsets, sizes, overlaps, finite numbers, and the checksum that
-/// `mdbench convert` leaves in the metadata.
+/// A safetensors file, read whole and checked: offsets, sizes, overlaps, finite numbers, and the
+/// checksum that `mdbench convert` leaves in the metadata.
 class SafeTensors {
  public:
   /// @throws Error naming the file and the fault.

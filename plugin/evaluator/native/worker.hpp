@@ -13,8 +13,12 @@ namespace mdbench {
 /// Parts of an evaluation that are timed on their own.
 enum class Stage { edges, radial, product, linear, contraction, readout, reverse_product, count };
 inline constexpr std::array<std::string_view, static_cast<int>(Stage::count)> kStageNames = {
-    "edge geometry and tables", "radial rows",      "edge product",
-    "linear maps",              "contraction",      "readout",
+    "edge geometry and tables",
+    "radial rows",
+    "edge product",
+    "linear maps",
+    "contraction",
+    "readout",
     "edge product, reverse"};
 
 /// Atoms of one element that go through a layer together.

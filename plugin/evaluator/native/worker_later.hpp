@@ -26,9 +26,8 @@ void Worker<Real, Sum>::radial_rows(const NetworkLayer<Real>& layer, const SlotG
   for (const auto& run : edges_.runs()) {
     const auto& rows = rows_of(layer, run);
     for (std::size_t p = 0; p < group.paths.size(); ++p) {
-      const Real* v_rows =
-          &rows.values[(static_cast<std::size_t>(block) * paths + group.paths[p]) * rows.rank *
-                       lanes];
+      const Real* v_rows = &rows.values[(static_cast<std::size_t>(block) * paths + group.paths[p]) *
+                                        rows.rank * lanes];
       Real* r_out = &radial_[p * path_stride];
       Real* d_out = WithSlope ? &radial_slope_[p * path_stride] : nullptr;
       for (int row = run.begin; row < run.end; row += T) {
@@ -75,8 +74,9 @@ void Worker<Real, Sum>::group_forward(const SlotGroup& group, int block,
                                 edges_.harmonics(first) + group.l2 * group.l2,
                                 edges_.harmonics_stride()};
       std::fill_n(slots_.begin(), slots * W, Sum(0));
-      accumulate_slots<M>(span, group.rows, &radial_[static_cast<std::size_t>(first) * lanes + v * W],
-                          path_stride, lanes, slots_.data());
+      accumulate_slots<M>(span, group.rows,
+                          &radial_[static_cast<std::size_t>(first) * lanes + v * W], path_stride,
+                          lanes, slots_.data());
       for (const auto& c : group.couplings) {
         Real* out = &messages_[shape().at(c.output, a) + channel];
         const Sum* slot = &slots_[static_cast<std::size_t>(c.slot) * W];
@@ -113,8 +113,8 @@ void Worker<Real, Sum>::group_reverse(const SlotGroup& group, int block,
                               edges_.harmonics_stride()};
     const EdgeGradients<Sum> out{
         &gradient_rows_[first], sender_gradients + channel,
-        &edges_.harmonics_bar[static_cast<std::size_t>(first) * kMaxComponents +
-                              group.l2 * group.l2],
+        &edges_
+             .harmonics_bar[static_cast<std::size_t>(first) * kMaxComponents + group.l2 * group.l2],
         &edges_.distance_bar[first]};
     const std::size_t at = static_cast<std::size_t>(first) * lanes;
     reverse_slots<M, Vectors>(span, group.rows, &radial_[at], &radial_slope_[at], path_stride,
