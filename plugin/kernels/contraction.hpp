@@ -166,7 +166,7 @@ inline void contract_reverse(const ContractionPlan& plan, const Real* w,
 }
 
 /// Atoms that share each load of a coefficient.
-inline constexpr int kAtomsAtOnce = 4;
+inline constexpr int kAtomsAtOnce = 8;
 
 }  // namespace detail
 

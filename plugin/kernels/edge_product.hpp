@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -13,6 +14,8 @@ namespace mdbench {
 /// The product R(r) h Y over the edges of an atom, in uncontracted slots (row, m2): a row is a
 /// path with one component of the sender's features. Clebsch-Gordan coefficients are applied to
 /// the sums, once an atom instead of once an edge.
+inline constexpr int kMaxSenderEll = 2;
+
 struct SlotRow {
   int path;       ///< among the paths of this l2
   int component;  ///< of the sender's features
@@ -96,62 +99,129 @@ void accumulate_slots(const EdgeSpan<Real>& e, const std::vector<SlotRow>& rows,
       e, rows.data(), static_cast<int>(rows.size()), radial, path_stride, edge_stride, slots);
 }
 
-/// Where the reverse pass of `accumulate_slots` adds its results.
-template <class Sum>
-struct EdgeGradients {
-  const std::int64_t* sender_row;  ///< offset of the sender's feature gradient
-  Sum* features;                   ///< at this vector of channels
-  double* harmonics;               ///< dE/dY of this l2; next edge at kMaxComponents
-  double* distance;                ///< [edge] dE/dr
+/// Paths with the same l1 and l2, which follow each other in every array; there may be none.
+struct PathBlock {
+  int first_path = 0, paths = 0;
+  int first_slot = 0;  ///< slots are [path][m1][m2]
+};
+/// [l2][l1]
+using PathBlocks = std::array<std::array<PathBlock, kMaxSenderEll + 1>, kMaxEll + 1>;
+
+/// One edge in the reverse pass of `accumulate_slots`, for some vectors of channels.
+template <class Real>
+struct ReverseEdge {
+  int max_ell;
+  const Real* harmonics;
+  const Real* features;  ///< sender's features; next component at component_stride
+  std::ptrdiff_t component_stride;
+  const Real* radial;  ///< [vector][lanes]; next path at path_stride
+  const Real* slope;
+  std::ptrdiff_t path_stride;
+  const Real* slots_bar;  ///< [vector][slot][lanes], of the receiver
+  std::ptrdiff_t vector_stride;
 };
 
-/// Gradients of the slots' sums for `Vectors` vectors of channels at once: slots_bar is
-/// [vector][row][m2][lanes], radial and its slope [path][edge][vector][lanes].
-template <int M, int Vectors, class Real, class Sum>
-void reverse_slots(const EdgeSpan<Real>& e, const std::vector<SlotRow>& rows, const Real* radial,
-                   const Real* slope, std::ptrdiff_t path_stride, const Real* slots_bar,
-                   const EdgeGradients<Sum>& out) {
-  constexpr int W = kWidth<Real>;
-  const std::ptrdiff_t edge_stride = Vectors * W;
-  const int count = static_cast<int>(rows.size());
-  const std::ptrdiff_t vector_stride = static_cast<std::ptrdiff_t>(count) * M * W;
-  for (int i = 0; i < e.count; ++i) {
-    const Real* y = e.harmonics + i * e.harmonics_stride;
-    Vec<Real> ym[M], bar[M + 1];  // dE/dY, dE/dr
-    for (int m = 0; m < M; ++m) ym[m] = Vec<Real>(y[m]);
-    for (int m = 0; m <= M; ++m) bar[m] = Real(0);
-    const Real* sender = e.features + e.sender_row[i];
-    Sum* sender_bar = out.features + out.sender_row[i];
-    for (int row = 0; row < count;) {
-      const int component = rows[row].component;
-      const std::ptrdiff_t at = component * e.component_stride;
-      Vec<Real> h[Vectors], h_bar[Vectors];
-      for (int v = 0; v < Vectors; ++v) {
-        h[v] = load(sender + at + v * W);
-        h_bar[v] = Real(0);
-      }
-      for (; row < count && rows[row].component == component; ++row) {
-        const std::ptrdiff_t here = rows[row].path * path_stride + i * edge_stride;
-        for (int v = 0; v < Vectors; ++v) {
-          const Real* s = slots_bar + v * vector_stride + row * M * W;
-          const Vec<Real> r = load(radial + here + v * W), x = r * h[v];
-          Vec<Real> t(Real(0));
-          for (int m = 0; m < M; ++m) {
-            const Vec<Real> sm = load(s + m * W);
-            t += sm * ym[m];
-            bar[m] += sm * x;
-          }
-          h_bar[v] += r * t;
-          bar[M] += load(slope + here + v * W) * (t * h[v]);
-        }
-      }
-      for (int v = 0; v < Vectors; ++v) add_to(sender_bar + at + v * W, h_bar[v]);
+namespace detail {
+
+/// What an edge collects over one l2; all of it lies in registers.
+template <int M, class Real>
+struct HarmonicSums {
+  Vec<Real> y[M], y_bar[M], r_bar;
+};
+
+template <int L1, int M, int Vectors, class Real>
+[[gnu::always_inline]] inline void reverse_paths(const PathBlock& block, const ReverseEdge<Real>& e,
+                                                 HarmonicSums<M, Real>& sums,
+                                                 Vec<Real> (*features_bar)[Vectors]) {
+  constexpr int W = kWidth<Real>, N = 2 * L1 + 1;
+#pragma GCC unroll 2
+  for (int v = 0; v < Vectors; ++v) {
+    Vec<Real> h[N], h_bar[N];
+    for (int n = 0; n < N; ++n) {
+      h[n] = load(e.features + (L1 * L1 + n) * e.component_stride + v * W);
+      h_bar[n] = M == 1 ? Vec<Real>(Real(0)) : features_bar[L1 * L1 + n][v];  // l2 = 0 is first
     }
-    double sums[M + 1] = {};
-    add_lane_sums(bar, sums);
-    for (int m = 0; m < M; ++m) out.harmonics[i * kMaxComponents + m] += sums[m];
-    out.distance[i] += sums[M];
+    const Real* s = e.slots_bar + v * e.vector_stride + block.first_slot * W;
+    std::ptrdiff_t at = block.first_path * e.path_stride + v * W;
+    for (int p = 0; p < block.paths; ++p, s += N * M * W, at += e.path_stride) {
+      const Vec<Real> r = load(e.radial + at);
+      Vec<Real> along(Real(0));
+      for (int n = 0; n < N; ++n) {
+        Vec<Real> t(Real(0));
+        if constexpr (M == 1) {
+          t = in_register(load(s + n * W));
+        } else {
+          const Vec<Real> x = r * h[n];
+          for (int m = 0; m < M; ++m) {
+            const Vec<Real> sm = in_register(load(s + (n * M + m) * W));
+            t += sm * sums.y[m];
+            sums.y_bar[m] += sm * x;
+          }
+        }
+        h_bar[n] += r * t;
+        along += t * h[n];
+      }
+      sums.r_bar += load(e.slope + at) * along;
+    }
+    for (int n = 0; n < N; ++n) features_bar[L1 * L1 + n][v] = h_bar[n];
   }
+}
+
+/// The paths of one l2; y_bar gets dE/dY, r_bar adds up over the groups.
+template <int L2, int MaxL1, int Vectors, class Real>
+[[gnu::always_inline]] inline void reverse_group(const PathBlock* blocks,
+                                                 const ReverseEdge<Real>& e,
+                                                 Vec<Real> (*features_bar)[Vectors],
+                                                 Vec<Real>* y_bar, Vec<Real>& r_bar) {
+  constexpr int M = 2 * L2 + 1;
+  if (L2 > 0 && L2 > e.max_ell) {
+    for (int m = 0; m < M; ++m) y_bar[m] = Real(0);
+    return;
+  }
+  HarmonicSums<M, Real> sums;
+  for (int m = 0; m < M; ++m) {
+    sums.y[m] = in_register(Vec<Real>(e.harmonics[L2 * L2 + m]));
+    sums.y_bar[m] = Real(0);
+  }
+  sums.r_bar = r_bar;
+  reverse_paths<0, M, Vectors>(blocks[0], e, sums, features_bar);
+  if constexpr (MaxL1 > 0) reverse_paths<1, M, Vectors>(blocks[1], e, sums, features_bar);
+  if constexpr (MaxL1 > 1) reverse_paths<2, M, Vectors>(blocks[2], e, sums, features_bar);
+  for (int m = 0; m < M; ++m) y_bar[m] = sums.y_bar[m];
+  r_bar = sums.r_bar;
+}
+
+template <int MaxL1, int Vectors, class Real, class Sum>
+inline void reverse_edge(const PathBlocks& blocks, const ReverseEdge<Real>& e, Sum* features_bar,
+                         double* harmonics_bar) {
+  constexpr int comps = components(MaxL1);
+  static_assert(kMaxEll == 3);
+  Vec<Real> h_bar[comps][Vectors], y_bar[kMaxComponents], r_bar(Real(0));
+  reverse_group<0, MaxL1, Vectors>(blocks[0].data(), e, h_bar, y_bar, r_bar);
+  reverse_group<1, MaxL1, Vectors>(blocks[1].data(), e, h_bar, y_bar + 1, r_bar);
+  reverse_group<2, MaxL1, Vectors>(blocks[2].data(), e, h_bar, y_bar + 4, r_bar);
+  reverse_group<3, MaxL1, Vectors>(blocks[3].data(), e, h_bar, y_bar + 9, r_bar);
+  for (int n = 0; n < comps; ++n)
+    for (int v = 0; v < Vectors; ++v)
+      add_to(features_bar + n * e.component_stride + v * kWidth<Real>, h_bar[n][v]);
+  y_bar[0] = r_bar;  // Y_00 is a constant
+  add_lane_sums(y_bar, harmonics_bar);
+}
+
+}  // namespace detail
+
+/// Adds an edge's gradients of the slots' sums: to features_bar (dE/dh of the sender, next
+/// component at component_stride), and to harmonics_bar: dE/dr, then dE/dY_m for m > 0.
+template <int Vectors, class Real, class Sum>
+inline void reverse_slots(const PathBlocks& blocks, int sender_components,
+                          const ReverseEdge<Real>& e, Sum* features_bar, double* harmonics_bar) {
+  static_assert(kMaxSenderEll == 2);
+  if (sender_components == components(0))
+    detail::reverse_edge<0, Vectors>(blocks, e, features_bar, harmonics_bar);
+  else if (sender_components == components(1))
+    detail::reverse_edge<1, Vectors>(blocks, e, features_bar, harmonics_bar);
+  else
+    detail::reverse_edge<2, Vectors>(blocks, e, features_bar, harmonics_bar);
 }
 
 }  // namespace mdbench

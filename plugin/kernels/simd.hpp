@@ -41,6 +41,20 @@ inline void store(Real* p, const Vec<Real>& v) {
   v.copy_to(p, stdx::element_aligned);
 }
 
+/// Keeps a loaded vector in a register: the compiler would else fold the load into each of several
+/// uses, and loads are as scarce as multiplications.
+template <class Real>
+inline Vec<Real> in_register(const Vec<Real>& v) {
+  typedef Real Raw __attribute__((vector_size(sizeof(Vec<Real>))));
+  Raw raw = std::bit_cast<Raw>(v);
+#if defined(__AVX512F__)
+  asm("" : "+v"(raw));
+#elif defined(__SSE2__)
+  asm("" : "+x"(raw));
+#endif
+  return std::bit_cast<Vec<Real>>(raw);
+}
+
 /// Lane by lane in a wider type where the destination has one: sums over edges in "mixed".
 template <class Real>
 inline void add_to(Real* p, const Vec<Real>& v) {

@@ -47,9 +47,8 @@ class BatchEdges {
   double density(int e) const { return density_[e]; }
   double density_slope(int e) const { return density_slope_[e]; }
 
-  // gradients collected by the reverse pass; cleared by gather()
-  Buffer<double> harmonics_bar;  ///< [edge][kMaxComponents]
-  Buffer<double> distance_bar;   ///< [edge]
+  /// Collects dE/dY_m, m > 0, of an edge; in the place of the constant Y_00's, dE/dr.
+  double* gradients(int e) { return &gradients_[static_cast<std::size_t>(e) * kMaxComponents]; }
 
  private:
   void sort_rows(const NetworkLayer<Real>& layer, int receiver_kind, int kinds);
@@ -62,6 +61,7 @@ class BatchEdges {
   std::vector<int> first_, sender_, sender_kind_, row_, target_, key_, count_;
   std::vector<std::int64_t> graph_edge_;  ///< [atom] first edge in the graph
   Buffer<double> x_, y_, z_, r_;          ///< unit vectors and distances
+  Buffer<double> gradients_;              ///< [edge][kMaxComponents]
   Buffer<Real> harmonics_, column_, slope_;
   std::vector<double> density_, density_slope_, value_, derivative_;
   std::vector<Run> runs_;
@@ -82,8 +82,8 @@ void BatchEdges<Real>::gather(const Graph& graph, const std::vector<int>& kind_o
   const int count = edges(), room = (count / W + 1) * W;
   sender_.resize(count);
   sender_kind_.resize(count);
-  for (auto* b : {&x_, &y_, &z_, &r_, &distance_bar}) reserve(*b, room);
-  reserve(harmonics_bar, static_cast<std::size_t>(room) * kMaxComponents);
+  for (auto* b : {&x_, &y_, &z_, &r_}) reserve(*b, room);
+  reserve(gradients_, static_cast<std::size_t>(room) * kMaxComponents);
   for (int a = 0; a < atoms; ++a)
     for (int e = first_[a]; e < first_[a + 1]; ++e) {
       const auto g = static_cast<std::size_t>(graph_edge_[a] + e - first_[a]);
@@ -96,8 +96,7 @@ void BatchEdges<Real>::gather(const Graph& graph, const std::vector<int>& kind_o
   for (int e = count; e < room; ++e) x_[e] = y_[e] = z_[e] = 1.0;
   stride_ = padded<Real>(components(max_ell));
   reserve(harmonics_, static_cast<std::size_t>(room) * stride_);
-  std::fill_n(harmonics_bar.begin(), static_cast<std::size_t>(room) * kMaxComponents, 0.0);
-  std::fill_n(distance_bar.begin(), room, 0.0);
+  std::fill_n(gradients_.begin(), static_cast<std::size_t>(room) * kMaxComponents, 0.0);
   for (int e = 0; e < count; e += W) {
     const Vec<double> dx = load(&x_[e]), dy = load(&y_[e]), dz = load(&z_[e]);
     const Vec<double> r = stdx::sqrt(dx * dx + dy * dy + dz * dz), inverse = 1.0 / r;
@@ -213,10 +212,10 @@ void BatchEdges<Real>::add_gradients(int max_ell, std::vector<double>& edge_grad
   for (int e = 0, a = 0; e < edges(); e += W) {
     Vec<double> w[kMaxComponents], g[3], radial;
     for (int m = 0; m < components(max_ell); ++m)
-      w[m] = Vec<double>([&](int i) { return harmonics_bar[(e + i) * kMaxComponents + m]; });
+      w[m] = Vec<double>([&](int i) { return gradients_[(e + i) * kMaxComponents + m]; });
     const Vec<double> x = load(&x_[e]), y = load(&y_[e]), z = load(&z_[e]), r = load(&r_[e]);
     harmonics_gradient(max_ell, x, y, z, w, g, &radial);
-    const Vec<double> along = load(&distance_bar[e]) - radial / r;
+    const Vec<double> along = w[0] - radial / r;
     const Vec<double> d[3] = {g[0] / r + along * x, g[1] / r + along * y, g[2] / r + along * z};
     for (int i = 0; i < W && e + i < edges(); ++i) {
       while (first_[a + 1] <= e + i) ++a;

@@ -508,7 +508,7 @@ void NativeEvaluator<Real, Sum>::repulsion(Work& work, const BatchRange& batch) 
       const Jet energy = model_.zbl.energy(sender, receiver, model_.elements[sender],
                                            model_.elements[receiver], edges.distance(e));
       site_energy_[order_[batch.begin + a]] += scale * energy.value;
-      edges.distance_bar[e] += scale * energy.slope;
+      edges.gradients(e)[0] += scale * energy.slope;
     }
 }
 

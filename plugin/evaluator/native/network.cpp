@@ -48,8 +48,8 @@ Network<Real>::Network(const NativeModel& model, const std::vector<int>& species
     const NativeLayer& source = model.layers[t];
     layers_[t].sender_components = components(source.sender_l);
     layers_[t].outputs = components(source.output_l);
-    make_tables(t);
     if (t > 0) make_groups(t);
+    make_tables(t);
     make_maps(t, head);
     make_product(t);
   }
@@ -147,12 +147,12 @@ void Network<Real>::make_tables(int t) {
       }
     return;
   }
-  const int paths = static_cast<int>(source.paths.size());
   for (const auto& table : rows) {
     layer.rows.emplace_back();
-    for (const auto& segment : table) layer.rows.back().push_back(segment_rows(segment, paths));
+    for (const auto& segment : table)
+      layer.rows.back().push_back(segment_rows(segment, layer.path_order));
   }
-  layer.exact_rows = segment_rows(last, paths);
+  layer.exact_rows = segment_rows(last, layer.path_order);
 }
 
 template <class Real>
@@ -183,11 +183,11 @@ FoldedRows<Real> Network<Real>::fold(const std::vector<std::vector<double>>& row
 
 template <class Real>
 SegmentRows<Real> Network<Real>::segment_rows(const std::vector<std::vector<double>>& rows,
-                                              int paths) const {
+                                              const std::vector<int>& paths) const {
   const int lanes = vectors_ * kWidth<Real>, k = model_.channels;
   SegmentRows<Real> out{static_cast<int>(rows.size()), {}};
   for (int first = 0; first < channels_; first += lanes)
-    for (int p = 0; p < paths; ++p)
+    for (const int p : paths)
       for (const auto& row : rows)
         for (int i = first; i < first + lanes; ++i)
           out.values.push_back(i < k ? static_cast<Real>(row[p * k + i]) : Real(0));
@@ -207,21 +207,26 @@ void Network<Real>::make_groups(int t) {
   for (std::size_t p = 0; p < source.paths.size(); ++p)
     layer.first_row[source.paths[p].l3].push_back(first[p]);
   for (int l2 = 0; l2 <= model_.max_ell; ++l2) {
-    SlotGroup group{l2, {}, {}, {}};
-    for (std::size_t p = 0; p < source.paths.size(); ++p)
-      if (source.paths[p].l2 == l2) group.paths.push_back(static_cast<int>(p));
-    for (int l1 = 0; l1 <= source.sender_l; ++l1)
-      for (int m1 = 0; m1 <= 2 * l1; ++m1)
-        for (std::size_t i = 0; i < group.paths.size(); ++i) {
-          const int p = group.paths[i];
-          if (source.paths[p].l1 != l1) continue;
-          const int row = static_cast<int>(group.rows.size());
-          group.rows.push_back({static_cast<int>(i), l1 * l1 + m1});
+    SlotGroup group{l2, static_cast<int>(layer.path_order.size()), 0, layer.slots, {}, {}};
+    for (int l1 = 0; l1 <= source.sender_l; ++l1) {
+      PathBlock& block = layer.blocks[l2][l1];
+      block = {static_cast<int>(layer.path_order.size()), 0, layer.slots};
+      for (std::size_t p = 0; p < source.paths.size(); ++p) {
+        if (source.paths[p].l1 != l1 || source.paths[p].l2 != l2) continue;
+        layer.path_order.push_back(static_cast<int>(p));
+        ++block.paths;
+        for (int m1 = 0; m1 <= 2 * l1; ++m1) {
+          const int slot = static_cast<int>(group.rows.size()) * (2 * l2 + 1);
+          group.rows.push_back({group.paths, l1 * l1 + m1});
           for (const auto& c : source.coupling)
-            if (c.path == p && c.m1 == m1)
-              group.couplings.push_back({row * (2 * l2 + 1) + c.m2, first[p] + c.m3, c.value});
+            if (c.path == static_cast<int>(p) && c.m1 == m1)
+              group.couplings.push_back({slot + c.m2, first[p] + c.m3, c.value});
         }
-    if (!group.rows.empty()) layer.groups.push_back(std::move(group));
+        ++group.paths;
+        layer.slots += (2 * l1 + 1) * (2 * l2 + 1);
+      }
+    }
+    if (group.paths > 0) layer.groups.push_back(std::move(group));
   }
 }
 

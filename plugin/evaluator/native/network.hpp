@@ -55,8 +55,9 @@ struct FoldedRows {
 /// The paths of a layer that share l2, and the slots they sum into.
 struct SlotGroup {
   int l2 = 0;
-  std::vector<int> paths;     ///< index in the layer
-  std::vector<SlotRow> rows;  ///< ordered by the sender's component
+  int first_path = 0, paths = 0;  ///< in path_order
+  int first_slot = 0;             ///< of all groups' slots
+  std::vector<SlotRow> rows;      ///< [path][component of the sender's l]
   struct Coupling {
     int slot;    ///< row * (2 l2 + 1) + m2
     int output;  ///< row of the messages: first_output of the path + m3
@@ -76,7 +77,10 @@ struct NetworkLayer {
   // later layers
   std::vector<std::vector<SegmentRows<Real>>> rows;  ///< [table][segment]
   SegmentRows<Real> exact_rows;
+  std::vector<int> path_order;  ///< the model's paths, by l2, then l1
   std::vector<SlotGroup> groups;
+  PathBlocks blocks{};  ///< the same paths for the reverse pass
+  int slots = 0;
   int message_rows = 0;                      ///< sum over paths of 2 l3 + 1
   std::vector<std::vector<int>> first_row;   ///< [l]: message rows of its paths, in order
   std::vector<SpeciesWeights<Real>> linear;  ///< [l]
@@ -113,7 +117,8 @@ class Network {
   SpeciesWeights<Real> species_weights(const PerElement& source, int rows, int columns) const;
   void make_tables(int t);
   FoldedRows<Real> fold(const std::vector<std::vector<double>>& rows, int receiver, int sender);
-  SegmentRows<Real> segment_rows(const std::vector<std::vector<double>>& rows, int paths) const;
+  SegmentRows<Real> segment_rows(const std::vector<std::vector<double>>& rows,
+                                 const std::vector<int>& paths) const;
   void make_groups(int t);
   void make_maps(int t, int head);
   void make_product(int t);

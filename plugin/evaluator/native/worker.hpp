@@ -7,6 +7,7 @@
 
 #include "edges.hpp"
 #include "gemm.hpp"
+#include "radial_rows.hpp"
 
 namespace mdbench {
 
@@ -67,7 +68,8 @@ class Worker {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr int W = kWidth<Real>;
+  static constexpr int W = kWidth<Real>, kTile = BatchEdges<Real>::kTile;
+  using Tile = RadialRows<kTile, Real>;
 
   AtomBatch<Real> shape() const { return {batch_.atoms, channels_}; }
   std::size_t rows_size(int rows) const {
@@ -77,12 +79,16 @@ class Worker {
   void first_reverse();
   void later_messages(int t, const Real* sender_features);
   void later_reverse(int t, const Real* sender_features, Sum* sender_gradients);
-  template <int Vectors, bool WithSlope>
-  void radial_rows(const NetworkLayer<Real>& layer, const SlotGroup& group, int block);
+  Tile radial_tile(const NetworkLayer<Real>& layer, const typename BatchEdges<Real>::Run& run,
+                   int row, int block) const;
+  template <int Vectors>
+  void group_rows(const NetworkLayer<Real>& layer, const SlotGroup& group, int block);
   template <int M, int Vectors>
   void group_forward(const SlotGroup& group, int block, const Real* sender_features);
-  template <int M, int Vectors>
-  void group_reverse(const SlotGroup& group, int block, const Real* sender_features,
+  template <int Vectors>
+  void slots_reverse(const NetworkLayer<Real>& layer, int block);
+  template <int Vectors>
+  void edges_reverse(const NetworkLayer<Real>& layer, int block, const Real* sender_features,
                      Sum* sender_gradients);
   template <class Function>
   void for_shape(int l2, Function&& function);
@@ -96,7 +102,7 @@ class Worker {
   int channels_;
   BatchRange batch_{};
   BatchEdges<Real> edges_;
-  Buffer<Real> features_, features_bar_, outputs_bar_, messages_, radial_, radial_slope_;
+  Buffer<Real> features_, features_bar_, outputs_bar_, messages_, radial_;
   Buffer<Real> moments_, moment_rows_, slots_bar_;
   Buffer<Sum> slots_;
   Buffer<std::int64_t> sender_rows_, gradient_rows_;
@@ -178,7 +184,7 @@ void Worker<Real, Sum>::reverse_density() {
     }
     const double density_bar = -static_cast<double>(stdx::reduce(sum));
     for (int e = edges_.first(a); e < edges_.first(a + 1); ++e)
-      edges_.distance_bar[e] += density_bar * edges_.density_slope(e);
+      edges_.gradients(e)[0] += density_bar * edges_.density_slope(e);
   }
 }
 

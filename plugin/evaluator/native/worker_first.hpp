@@ -86,10 +86,9 @@ void Worker<Real, Sum>::first_reverse() {
           by_slope += b * du[q];
         }
         r_bar += by_slope * load(y + v);
-        for (int i = 0; i < W && v + i < comps; ++i)
-          edges_.harmonics_bar[static_cast<std::size_t>(e) * kMaxComponents + v + i] += y_bar[i];
+        for (int i = v == 0; i < W && v + i < comps; ++i) edges_.gradients(e)[v + i] += y_bar[i];
       }
-      edges_.distance_bar[e] += stdx::reduce(r_bar);
+      edges_.gradients(e)[0] += stdx::reduce(r_bar);
     }
     lap(Stage::reverse_product);
   }

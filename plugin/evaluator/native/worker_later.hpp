@@ -13,47 +13,39 @@ const SegmentRows<Real>& Worker<Real, Sum>::rows_of(
   return layer.rows[layer.table_of_pair[pair]][run.segment];
 }
 
-/// R = U V for the paths of a group and one block of channels: radial_[path][edge][lanes].
+/// The tile of edges from a row of a run, for one block of channels.
 template <class Real, class Sum>
-template <int Vectors, bool WithSlope>
-void Worker<Real, Sum>::radial_rows(const NetworkLayer<Real>& layer, const SlotGroup& group,
-                                    int block) {
-  constexpr int lanes = Vectors * W, T = BatchEdges<Real>::kTile;
-  const int paths = static_cast<int>(layer.exact_rows.values.size() /
-                                     (static_cast<std::size_t>(layer.exact_rows.rank) * channels_));
-  const std::size_t path_stride = static_cast<std::size_t>(edges_.edges() + 1) * lanes;
-  const int columns = edges_.columns();
-  for (const auto& run : edges_.runs()) {
-    const auto& rows = rows_of(layer, run);
-    for (std::size_t p = 0; p < group.paths.size(); ++p) {
-      const Real* v_rows = &rows.values[(static_cast<std::size_t>(block) * paths + group.paths[p]) *
-                                        rows.rank * lanes];
-      Real* r_out = &radial_[p * path_stride];
-      Real* d_out = WithSlope ? &radial_slope_[p * path_stride] : nullptr;
-      for (int row = run.begin; row < run.end; row += T) {
-        const Real* u = edges_.column(row);
-        const Real* du = edges_.slope(row);
-        Vec<Real> r[T][Vectors], d[T][Vectors];
-        for (int i = 0; i < T; ++i)
-          for (int v = 0; v < Vectors; ++v) r[i][v] = d[i][v] = Real(0);
-        for (int q = 0; q < rows.rank; ++q) {
-          Vec<Real> x[Vectors];
-          for (int v = 0; v < Vectors; ++v) x[v] = load(v_rows + q * lanes + v * W);
-          for (int i = 0; i < T; ++i)
-            for (int v = 0; v < Vectors; ++v) {
-              r[i][v] += x[v] * u[i * columns + q];
-              if constexpr (WithSlope) d[i][v] += x[v] * du[i * columns + q];
-            }
-        }
-        for (int i = 0; i < T; ++i)
-          for (int v = 0; v < Vectors; ++v) {
-            const std::size_t at = static_cast<std::size_t>(edges_.target(row + i)) * lanes + v * W;
-            store(r_out + at, r[i][v]);
-            if constexpr (WithSlope) store(d_out + at, d[i][v]);
-          }
-      }
+typename Worker<Real, Sum>::Tile Worker<Real, Sum>::radial_tile(
+    const NetworkLayer<Real>& layer, const typename BatchEdges<Real>::Run& run, int row,
+    int block) const {
+  const auto& rows = rows_of(layer, run);
+  Tile tile;
+  tile.rank = rows.rank;
+  tile.paths = static_cast<int>(layer.path_order.size());
+  tile.v = &rows.values[static_cast<std::size_t>(block) * tile.paths * rows.rank *
+                        network_.vectors() * W];
+  tile.value = edges_.column(row);
+  tile.slope = edges_.slope(row);
+  tile.columns = edges_.columns();
+  return tile;
+}
+
+/// R for the paths of a group and one block of channels: radial_[path][edge][lanes].
+template <class Real, class Sum>
+template <int Vectors>
+void Worker<Real, Sum>::group_rows(const NetworkLayer<Real>& layer, const SlotGroup& group,
+                                   int block) {
+  constexpr int lanes = Vectors * W;
+  for (const auto& run : edges_.runs())
+    for (int row = run.begin; row < run.end; row += kTile) {
+      Tile tile = radial_tile(layer, run, row, block);
+      tile.v += static_cast<std::size_t>(group.first_path) * tile.rank * lanes;
+      tile.paths = group.paths;
+      tile.path_stride = static_cast<std::ptrdiff_t>(edges_.edges() + 1) * lanes;
+      for (int i = 0; i < kTile; ++i)
+        tile.value_out[i] = &radial_[static_cast<std::size_t>(edges_.target(row + i)) * lanes];
+      radial_rows<Vectors, false>(tile);
     }
-  }
 }
 
 /// Slots of every atom for a group of paths and a block of channels, then Clebsch-Gordan.
@@ -89,36 +81,61 @@ void Worker<Real, Sum>::group_forward(const SlotGroup& group, int block,
     }
 }
 
+/// dE/d(slot) of every atom for a block of channels: slots_bar_[atom][vector][slot][lanes].
 template <class Real, class Sum>
-template <int M, int Vectors>
-void Worker<Real, Sum>::group_reverse(const SlotGroup& group, int block,
+template <int Vectors>
+void Worker<Real, Sum>::slots_reverse(const NetworkLayer<Real>& layer, int block) {
+  const std::size_t size = static_cast<std::size_t>(layer.slots) * Vectors * W;
+  reserve(slots_bar_, size * batch_.atoms);
+  std::fill_n(slots_bar_.begin(), size * batch_.atoms, Real(0));
+  for (int a = 0; a < batch_.atoms; ++a)
+    for (const auto& group : layer.groups)
+      for (const auto& c : group.couplings)
+        for (int v = 0; v < Vectors; ++v) {
+          Real* slot = &slots_bar_[a * size + (v * layer.slots + group.first_slot + c.slot) * W];
+          const Real* bar = &messages_[shape().at(c.output, a) + (block * Vectors + v) * W];
+          store(slot, load(slot) + load(bar) * static_cast<Real>(c.value));
+        }
+}
+
+/// Edge gradients of a block of channels. Tile by tile of the radial rows, which so stay in the
+/// first cache between their making and their use.
+template <class Real, class Sum>
+template <int Vectors>
+void Worker<Real, Sum>::edges_reverse(const NetworkLayer<Real>& layer, int block,
                                       const Real* sender_features, Sum* sender_gradients) {
-  constexpr int lanes = Vectors * W;
-  const std::ptrdiff_t path_stride = static_cast<std::ptrdiff_t>(edges_.edges() + 1) * lanes;
-  const std::size_t slots = group.rows.size() * M;
-  for (int a = 0; a < batch_.atoms; ++a) {
-    const int first = edges_.first(a), channel = block * lanes;
-    std::fill_n(slots_bar_.begin(), Vectors * slots * W, Real(0));
-    for (const auto& c : group.couplings)
-      for (int v = 0; v < Vectors; ++v) {
-        Real* slot = &slots_bar_[(v * slots + c.slot) * W];
-        const Vec<Real> bar = load(&messages_[shape().at(c.output, a) + channel + v * W]);
-        store(slot, load(slot) + bar * static_cast<Real>(c.value));
+  constexpr int lanes = Vectors * W, tile_size = kTile * lanes;
+  const int paths = static_cast<int>(layer.path_order.size());
+  reserve(radial_, static_cast<std::size_t>(2) * paths * tile_size);
+  Real *const value = radial_.data(), *const slope = value + paths * tile_size;
+  for (const auto& run : edges_.runs()) {
+    int atom = 0;  // rows of a run keep the order of edges
+    for (int row = run.begin; row < run.end; row += kTile) {
+      Tile tile = radial_tile(layer, run, row, block);
+      tile.path_stride = tile_size;
+      for (int i = 0; i < kTile; ++i) {
+        tile.value_out[i] = value + i * lanes;
+        tile.slope_out[i] = slope + i * lanes;
       }
-    const EdgeSpan<Real> span{edges_.first(a + 1) - first,
-                              &sender_rows_[first],
-                              sender_features + channel,
-                              channels_,
-                              edges_.harmonics(first) + group.l2 * group.l2,
-                              edges_.harmonics_stride()};
-    const EdgeGradients<Sum> out{
-        &gradient_rows_[first], sender_gradients + channel,
-        &edges_
-             .harmonics_bar[static_cast<std::size_t>(first) * kMaxComponents + group.l2 * group.l2],
-        &edges_.distance_bar[first]};
-    const std::size_t at = static_cast<std::size_t>(first) * lanes;
-    reverse_slots<M, Vectors>(span, group.rows, &radial_[at], &radial_slope_[at], path_stride,
-                              slots_bar_.data(), out);
+      radial_rows<Vectors, true>(tile);
+      for (int i = 0; i < kTile && edges_.target(row + i) < edges_.edges(); ++i) {
+        const int e = edges_.target(row + i);
+        while (e >= edges_.first(atom + 1)) ++atom;
+        const std::ptrdiff_t vector_stride = static_cast<std::ptrdiff_t>(layer.slots) * W;
+        const ReverseEdge<Real> edge{model_.max_ell,
+                                     edges_.harmonics(e),
+                                     sender_features + sender_rows_[e] + block * lanes,
+                                     channels_,
+                                     value + i * lanes,
+                                     slope + i * lanes,
+                                     tile_size,
+                                     &slots_bar_[atom * Vectors * vector_stride],
+                                     vector_stride};
+        reverse_slots<Vectors>(layer.blocks, layer.sender_components, edge,
+                               sender_gradients + gradient_rows_[e] + block * lanes,
+                               edges_.gradients(e));
+      }
+    }
   }
 }
 
@@ -146,11 +163,11 @@ void Worker<Real, Sum>::later_messages(int t, const Real* sender_features) {
   reserve(messages_, rows_size(layer.message_rows));
   std::fill_n(messages_.begin(), rows_size(layer.message_rows), Real(0));
   for (const auto& group : layer.groups) {
-    reserve(radial_, group.paths.size() * (edges_.edges() + 1) * lanes);
+    reserve(radial_, static_cast<std::size_t>(group.paths) * (edges_.edges() + 1) * lanes);
     reserve(slots_, group.rows.size() * (2 * group.l2 + 1) * W);
     for (int block = 0; block < channels_ / lanes; ++block)
       for_shape(group.l2, [&]<int M, int Vectors>() {
-        radial_rows<Vectors, false>(layer, group, block);
+        group_rows<Vectors>(layer, group, block);
         lap(Stage::radial);
         group_forward<M, Vectors>(group, block, sender_features);
         lap(Stage::product);
@@ -171,7 +188,6 @@ void Worker<Real, Sum>::later_messages(int t, const Real* sender_features) {
 template <class Real, class Sum>
 void Worker<Real, Sum>::later_reverse(int t, const Real* sender_features, Sum* sender_gradients) {
   const auto& layer = network_.layers()[t];
-  const int lanes = network_.vectors() * W;
   for (int l = 0; l <= model_.max_ell; ++l) {
     const auto& w = layer.linear[l].of(batch_.kind);
     for (std::size_t p = 0; p < layer.first_row[l].size(); ++p)
@@ -181,19 +197,17 @@ void Worker<Real, Sum>::later_reverse(int t, const Real* sender_features, Sum* s
                  {&messages_[shape().at(layer.first_row[l][p], 0)], channels_}, false);
   }
   lap(Stage::linear);
-  for (const auto& group : layer.groups) {
-    const std::size_t size = group.paths.size() * (edges_.edges() + 1) * lanes;
-    reserve(radial_, size);
-    reserve(radial_slope_, size);
-    reserve(slots_bar_, group.rows.size() * (2 * group.l2 + 1) * lanes);
-    for (int block = 0; block < channels_ / lanes; ++block)
-      for_shape(group.l2, [&]<int M, int Vectors>() {
-        radial_rows<Vectors, true>(layer, group, block);
-        lap(Stage::radial);
-        group_reverse<M, Vectors>(group, block, sender_features, sender_gradients);
-        lap(Stage::reverse_product);
-      });
-  }
+  const auto run = [&]<int Vectors>() {
+    for (int block = 0; block < channels_ / (Vectors * W); ++block) {
+      slots_reverse<Vectors>(layer, block);
+      edges_reverse<Vectors>(layer, block, sender_features, sender_gradients);
+    }
+  };
+  if (network_.vectors() == 2)
+    run.template operator()<2>();
+  else
+    run.template operator()<1>();
+  lap(Stage::reverse_product);
 }
 
 }  // namespace mdbench
