@@ -14,11 +14,11 @@ using tiny::open;
 TEST(edge_gradients_equal_differences) {
   for (const auto& shape : shapes()) {
     const auto evaluator = open(shape);
-    Cluster cluster = make_cluster(12, 3);
+    Cluster cluster = make_cluster(9, 3);
     const Result result = evaluate(*evaluator, cluster);
     const double size = *std::max_element(result.gradient.begin(), result.gradient.end());
     Worst worst;
-    for (std::size_t i = 0; i < cluster.edge_vector.size(); i += 13) {
+    for (std::size_t i = 0; i < cluster.edge_vector.size(); i += 16) {
       const double x = cluster.edge_vector[i];
       const auto total = [&](double moved) {
         cluster.edge_vector[i] = moved;
@@ -44,7 +44,7 @@ TEST(precisions_agree) {
 }
 
 TEST(threads_agree_and_repeat) {
-  const Cluster cluster = make_cluster(40, 5);
+  const Cluster cluster = make_cluster(26, 5);
   for (const auto& shape : shapes())
     for (const char* precision : {"double", "mixed"}) {
       const Result expected = evaluate(*open(shape, precision), cluster);
@@ -57,7 +57,7 @@ TEST(threads_agree_and_repeat) {
 
 /// Inside a parallel region of the caller, OpenMP gives one thread whatever is asked for.
 TEST(fewer_threads_than_asked_for_do_all_the_work) {
-  const Cluster cluster = make_cluster(40, 5);
+  const Cluster cluster = make_cluster(26, 5);
   const auto shape = shapes()[2];
   const Result expected = evaluate(*open(shape), cluster);
   const auto evaluator = open(shape, "double", 3);
