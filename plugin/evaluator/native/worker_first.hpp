@@ -20,11 +20,12 @@ typename Worker<Real, Sum>::FirstRun Worker<Real, Sum>::first_run(
   const std::size_t rows = static_cast<std::size_t>(batch_.atoms) * first.padded_rank;
   reserve(moments_, rows * edges_.harmonics_stride());
   reserve(moment_rows_, rows * components(model_.max_ell));
-  reserve(run_harmonics_, static_cast<std::size_t>(run.end - run.begin) * edges_.harmonics_stride());
+  reserve(run_harmonics_,
+          static_cast<std::size_t>(run.end - run.begin) * edges_.harmonics_stride());
   for (int row = run.begin; row < run.end && edges_.target(row) < edges_.edges(); ++row)
-    std::copy_n(edges_.harmonics(edges_.target(row)), edges_.harmonics_stride(),
-                &run_harmonics_[static_cast<std::size_t>(row - run.begin) *
-                                edges_.harmonics_stride()]);
+    std::copy_n(
+        edges_.harmonics(edges_.target(row)), edges_.harmonics_stride(),
+        &run_harmonics_[static_cast<std::size_t>(row - run.begin) * edges_.harmonics_stride()]);
   return first;
 }
 
