@@ -9,6 +9,7 @@ from support import BUNDLED, BUNDLED_LAMMPS, ROOT
 
 from mdbench.core import evaluate_atoms
 from mdbench.model import inspect, load_evaluator
+from models.native_reference import NativeModel
 
 RESULT = json.loads((ROOT / "benchmarks/results/graphene_water_model.json").read_text())
 CARD = (BUNDLED.parent / "README.md").read_text()
@@ -23,6 +24,15 @@ def test_dynamics_agree_with_the_reference_force_field():
     # a hole at the sheet would not show in the peaks
     assert abs(model["closest_oxygen_ang"] - reference["closest_oxygen_ang"]) < 0.3
     assert model["temperature_max_k"] < 450
+
+
+def test_native_file_is_the_conversion_of_the_model(models):
+    committed, fresh = (NativeModel(p) for p in (BUNDLED.with_suffix(".mace"), models["bundled.mace"]))
+    assert committed.checksum_holds
+    assert committed.metadata["source_sha256"] == inspect(BUNDLED).sha256
+    assert committed.tensors.keys() == fresh.tensors.keys()
+    for name, values in committed.tensors.items():
+        np.testing.assert_allclose(values, fresh.tensors[name], rtol=1e-12, atol=1e-14)
 
 
 def test_errors_on_the_test_set_are_those_of_the_card(tmp_path):
