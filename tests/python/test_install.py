@@ -9,13 +9,15 @@ from support import ROOT
 
 
 @pytest.mark.slow
-def test_pip_install_into_an_own_environment(tmp_path):
-    """Torch first, then this folder with pip's isolated build, which must not fetch another torch."""
+@pytest.mark.parametrize("torch", [False, True])
+def test_pip_install_into_an_own_environment(tmp_path, torch):
+    """Pip's isolated build; where torch is installed first, it must not fetch another one."""
     own = tmp_path / "own"
     venv.create(own, with_pip=True)
     (own / ".python").touch()  # the Makefile's step before torch
-    subprocess.run(["make", f"VENV={own}", f"{own}/.torch"], cwd=ROOT, check=True,
-                   stdout=subprocess.DEVNULL)
+    if torch:
+        subprocess.run(["make", f"VENV={own}", f"{own}/.torch"], cwd=ROOT, check=True,
+                       stdout=subprocess.DEVNULL)
     done = subprocess.run([str(own / "bin/pip"), "install", "--log", str(tmp_path / "log"), str(ROOT)],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -25,3 +27,8 @@ def test_pip_install_into_an_own_environment(tmp_path):
                             capture_output=True, text=True, check=False)
     assert doctor.returncode == 0, doctor.stdout + doctor.stderr
     assert str(own) in doctor.stdout
+    script = "assert MACECalculator(sys.argv[1]).get_potential_energy(molecule('H2O')) < 0"
+    imports = "import sys; from ase.build import molecule; from mdbench import MACECalculator; "
+    model = ROOT / "models/graphene-water/graphene-water.mace"
+    subprocess.run([str(own / "bin/python"), "-c", imports + script, str(model)], check=True,
+                   cwd=tmp_path, env=clean)
