@@ -32,7 +32,7 @@ RESULT = ROOT / "benchmarks/results/native_vs_peers.json"
 WORK = ROOT / "build/benchmarks"
 DTYPES = {"single": "float32", "double": "float64"}
 MARK = "native_vs_peers"
-EVALUATIONS = {"native": 15, "torchscript": 4, "mace-torch": 3, "symmetrix-xl": 9}
+EVALUATIONS = {"native": 15, "torchscript": 2, "mace-torch": 2, "symmetrix-xl": 9}
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
 """Without them two thirds of mace-torch's time here goes into page faults: a fair baseline."""
 
