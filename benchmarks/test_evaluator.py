@@ -1,4 +1,4 @@
-"""Parts that run in this process, timed: python -m pytest benchmarks/test_evaluator.py
+"""Parts that run in this process, timed: python -m pytest benchmarks/test_evaluator.py.
 
 Prints the native evaluator's stages in microseconds an atom. `benchmarks/kernels.cpp` times the
 kernels alone against the peaks of the machine.

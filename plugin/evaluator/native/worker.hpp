@@ -20,7 +20,7 @@ inline constexpr std::array<std::string_view, static_cast<int>(Stage::count)> kS
     "linear maps",
     "contraction",
     "readout",
-    "edge product, reverse"};
+    "edge product, reverse (with rows)"};
 
 /// Atoms of one element that go through a layer together.
 struct BatchRange {
