@@ -50,10 +50,12 @@ class NativeEvaluator final : public Evaluator {
   void arrange(const Graph& graph);
   void touch_senders(const Graph& graph, int thread);
   void reserve_state(const Graph& graph);
+  void clear_sender_bar(const Graph& graph, int t);
   void clear_private_bar(int t, const BatchRange& batch, int thread);
   template <class Function>
   void for_batches(Function&& function);
-  void begin(const Graph& graph, Work& work, const BatchRange& batch, int thread);
+  void begin(const Graph& graph, Work& work, int t, const BatchRange& batch, int thread);
+  void reverse_batch(Work& work, int t, const BatchRange& batch, int thread);
   void forward_layer(const Graph& graph, int t, Halo& halo);
   void last_layer(const Graph& graph);
   void reverse_layer(const Graph& graph, int t);
@@ -189,6 +191,13 @@ void NativeEvaluator<Real, Sum>::touch_senders(const Graph& graph, int thread) {
         touched.push_back(sender);
       }
     }
+}
+
+/// With one thread the gradients go straight to their place.
+template <class Real, class Sum>
+void NativeEvaluator<Real, Sum>::clear_sender_bar(const Graph& graph, int t) {
+  if (t == 0 || info_.threads > 1) return;
+  std::fill_n(states_[t].sender_bar.begin(), graph.num_nodes() * row(t), Sum(0));
 }
 
 /// Before a thread's first batch of layer t; layers differ in size.

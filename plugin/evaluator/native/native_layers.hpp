@@ -14,33 +14,28 @@ void NativeEvaluator<Real, Sum>::isolated_energies(const Graph& graph) {
 }
 
 template <class Real, class Sum>
-void NativeEvaluator<Real, Sum>::begin(const Graph& graph, Work& work, const BatchRange& batch,
-                                       int thread) {
+void NativeEvaluator<Real, Sum>::begin(const Graph& graph, Work& work, int t,
+                                       const BatchRange& batch, int thread) {
   work.start();
   work.begin(graph, kind_of_species_, batch, &order_[batch.begin]);
-  if (num_layers() == 1) return;
+  if (t == 0) return;
+  const auto size = static_cast<std::int64_t>(row(t));
   const int count = work.edges().edges();
   reserve(work.sender_rows(), count + 1);  // never empty: atoms without edges point into them
   reserve(work.gradient_rows(), count + 1);
   for (int e = 0; e < count; ++e) {
     const std::int64_t sender = work.edges().sender(e);
-    work.sender_rows()[e] = sender;
-    work.gradient_rows()[e] = info_.threads == 1 ? sender : slot_[thread][sender];
+    work.sender_rows()[e] = size * sender;
+    work.gradient_rows()[e] = size * (info_.threads == 1 ? sender : slot_[thread][sender]);
   }
-}
-
-template <class Real>
-void scale_rows(Buffer<std::int64_t>& rows, int count, Real size) {
-  for (int e = 0; e < count; ++e) rows[e] *= static_cast<std::int64_t>(size);
 }
 
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::forward_layer(const Graph& graph, int t, Halo& halo) {
   State& state = states_[t];
   for_batches([&](Work& work, const BatchRange& batch, int thread) {
-    begin(graph, work, batch, thread);
-    if (t > 0) scale_rows(work.sender_rows(), work.edges().edges(), row(t));
-    work.messages(t, t > 0 ? state.sender.data() : nullptr);
+    begin(graph, work, t, batch, thread);
+    work.messages(t, state.sender.data());
     const std::size_t size = batch.atoms * inputs();
     std::copy_n(work.features().begin(), size, state.features.begin() + batch.begin * inputs());
     for (int a = 0; a < batch.atoms; ++a) state.density[batch.begin + a] = work.density(a);
@@ -51,56 +46,49 @@ void NativeEvaluator<Real, Sum>::forward_layer(const Graph& graph, int t, Halo& 
   exchange(graph, t + 1, halo);
 }
 
+/// The reverse pass of a batch whose edges, A and densities are in place.
+template <class Real, class Sum>
+void NativeEvaluator<Real, Sum>::reverse_batch(Work& work, int t, const BatchRange& batch,
+                                               int thread) {
+  outputs_gradient(work, t, batch);
+  work.contract_reverse(t);
+  work.messages_reverse(t, states_[t].sender.data(), t > 0 ? gradient_buffer(t, thread) : nullptr);
+  work.edges().add_gradients(model_.max_ell, edge_gradient_);
+  work.lap(Stage::edges);
+}
+
 /// The last layer's energy needs nothing from other atoms: forward and reverse in one go.
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::last_layer(const Graph& graph) {
   const int t = num_layers() - 1;
   State& state = states_[t];
   reserve(state.outputs, batches_.empty() ? 0 : info_.threads * kBatch * outputs(t));
-  if (t > 0 && info_.threads == 1)
-    std::fill_n(state.sender_bar.begin(), graph.num_nodes() * row(t), Sum(0));
+  clear_sender_bar(graph, t);
   for_batches([&](Work& work, const BatchRange& batch, int thread) {
     clear_private_bar(t, batch, thread);
-    begin(graph, work, batch, thread);
-    if (t > 0) {
-      scale_rows(work.sender_rows(), work.edges().edges(), row(t));
-      scale_rows(work.gradient_rows(), work.edges().edges(), row(t));
-    }
+    begin(graph, work, t, batch, thread);
     work.messages(t, state.sender.data());
     if (t == 0) repulsion(work, batch);
     work.contract(t, &state.outputs[thread * kBatch * outputs(t)]);
     readout(work, t, batch, thread);
-    outputs_gradient(work, t, batch);
-    work.contract_reverse(t);
-    work.messages_reverse(t, state.sender.data(), t > 0 ? gradient_buffer(t, thread) : nullptr);
-    work.edges().add_gradients(model_.max_ell, edge_gradient_);
-    work.lap(Stage::edges);
+    reverse_batch(work, t, batch, thread);
   });
 }
 
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::reverse_layer(const Graph& graph, int t) {
   State& state = states_[t];
-  if (t > 0 && info_.threads == 1)
-    std::fill_n(state.sender_bar.begin(), graph.num_nodes() * row(t), Sum(0));
+  clear_sender_bar(graph, t);
   for_batches([&](Work& work, const BatchRange& batch, int thread) {
     clear_private_bar(t, batch, thread);
-    begin(graph, work, batch, thread);
-    if (t > 0) {
-      scale_rows(work.sender_rows(), work.edges().edges(), row(t));
-      scale_rows(work.gradient_rows(), work.edges().edges(), row(t));
-    }
+    begin(graph, work, t, batch, thread);
     work.edges().evaluate_radial(network_->layers()[t], batch.kind, network_->kinds());
     std::copy_n(state.features.begin() + batch.begin * inputs(), batch.atoms * inputs(),
                 work.features().begin());
     for (int a = 0; a < batch.atoms; ++a) work.set_density(a, state.density[batch.begin + a]);
     if (t == 0) repulsion(work, batch);
     work.lap(Stage::edges);
-    outputs_gradient(work, t, batch);
-    work.contract_reverse(t);
-    work.messages_reverse(t, state.sender.data(), t > 0 ? gradient_buffer(t, thread) : nullptr);
-    work.edges().add_gradients(model_.max_ell, edge_gradient_);
-    work.lap(Stage::edges);
+    reverse_batch(work, t, batch, thread);
   });
 }
 

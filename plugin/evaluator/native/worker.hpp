@@ -115,7 +115,7 @@ class Worker {
   Buffer<Real> run_harmonics_, edge_bar_, moments_, moment_rows_, slots_bar_;
   Buffer<Sum> slots_;
   Buffer<std::int64_t> sender_rows_, gradient_rows_;
-  std::vector<double> density_, density_bar_;
+  std::vector<double> density_;
   std::array<double, static_cast<int>(Stage::count)> seconds_{};
   Clock::time_point lap_;
 };
