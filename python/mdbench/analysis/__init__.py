@@ -1,0 +1,1 @@
+"""Estimators: frames and columns in, numbers with errors out. Nothing here reads files."""
