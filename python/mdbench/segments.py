@@ -1,0 +1,197 @@
+"""One segment of a run: start LAMMPS, wait, and take what it wrote only if it is whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mdbench.errors import MdbenchError, OutputError, RunError
+from mdbench.lammps_input import HALT_CODE, STOP_FILE
+from mdbench.output.formats import frame_steps
+from mdbench.output.log import read_log
+from mdbench.programs import lammps_command, start
+from mdbench.run_folder import (
+    SCRIPT,
+    SEGMENTS,
+    RunFolder,
+    Segment,
+    State,
+    StoredFile,
+    sha256_of,
+    sync_folder,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from threading import Event
+
+_POLL_S = 0.05
+_REPORT_S = 0.5
+_TEMPORARY = ("screen", "minimize.log")
+_ENERGY_TOLERANCE_EV_PER_ATOM = 1e-5
+"""Between the last step of a segment and the same step after its restart. Rounding of single
+precision is below 1e-6; a wrong or damaged state is off by far more."""
+
+
+class SegmentFailed(Exception):  # noqa: N818 - caught by run.py, which makes the message
+    """LAMMPS ended in another way than at the segment's end."""
+
+    def __init__(self, first: int, code: int, reason: str = "") -> None:
+        """Keep what the diagnosis needs."""
+        super().__init__(reason or f"LAMMPS ended with code {code}")
+        self.first = first
+        self.code = code
+        self.is_blow_up = code == HALT_CODE
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a run's segments are started."""
+
+    folder: RunFolder
+    ranks: int
+    threads: int
+    lock: int
+    stop: Event  # set: end with a checkpoint; the second time at once
+    kill: Event
+    report: Callable[[int], None]  # called twice a second with the segment's first step
+
+
+def newest_restart(folder: RunFolder, state: State) -> list[str]:
+    """Drop segments whose restart file is not as it was recorded; returns what was dropped.
+
+    Raises:
+        RunError: when no restart file is left.
+    """
+    dropped = []
+    while state.segments:
+        segment = state.segments[-1]
+        path = folder.segment_file(segment.first, "restart")
+        stored = segment.files.get("restart")
+        if stored and path.is_file() and sha256_of(path) == stored.sha256:
+            break
+        dropped.append(str(path))
+        state.segments.pop()
+    if dropped and not state.segments:
+        raise RunError(f"no restart file is whole: {', '.join(dropped)}; start a new run")
+    return dropped
+
+
+def run_segment(launch: Launch, state: State, last: int, manifest: dict[str, Any]) -> Segment:
+    """Run from the state's step to ``last``, check what was written, and record it.
+
+    The segment ends earlier when ``launch.stop`` is set.
+
+    Raises:
+        SegmentFailed: when LAMMPS failed or its files are not whole.
+    """
+    folder, first = launch.folder, state.step
+    (folder.path / STOP_FILE).unlink(missing_ok=True)
+    command, environment = lammps_command(launch.ranks, launch.threads)
+    out = f"{SEGMENTS}/{first:09d}"
+    variables = {"first": first, "last": last, "out": out}
+    if state.segments:
+        variables["from"] = f"{SEGMENTS}/{state.segments[-1].first:09d}.restart"
+    command += ["-in", SCRIPT, "-log", "none"]
+    for name, value in variables.items():
+        command += ["-var", name, str(value)]
+    began = time.monotonic()
+    screen = folder.segment_file(first, "screen")
+    try:
+        process = start(command, environment, folder.path, screen, launch.lock)
+    except OSError as problem:
+        raise RunError(f"cannot start LAMMPS: {problem.strerror}: {problem.filename}") from None
+    try:
+        code = _wait(process, launch, first)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if code != 0:
+        raise SegmentFailed(first, code)
+    try:
+        reached = _check(folder, state, last, manifest, stopped=launch.stop.is_set())
+        return _record(folder, state, reached, time.monotonic() - began)
+    except MdbenchError as problem:
+        raise SegmentFailed(first, code, str(problem)) from None
+
+
+def _wait(process: subprocess.Popen[bytes], launch: Launch, first: int) -> int:
+    """Wait for the end, reporting progress and passing on the wish to stop."""
+    reported, asked = 0.0, False
+    while True:
+        try:
+            return process.wait(_POLL_S)
+        except subprocess.TimeoutExpired:
+            pass
+        if launch.kill.is_set():
+            os.killpg(process.pid, signal.SIGKILL)
+        elif launch.stop.is_set() and not asked:
+            (launch.folder.path / STOP_FILE).touch()
+            asked = True
+        if time.monotonic() - reported > _REPORT_S:
+            launch.report(first)
+            reported = time.monotonic()
+
+
+def _check(
+    folder: RunFolder, state: State, last: int, manifest: dict[str, Any], *, stopped: bool
+) -> int:
+    """Whether log and trajectories reach the segment's end; returns the step of the end."""
+    first = state.step
+    log = folder.segment_file(first, "log")
+    steps = read_log(log).thermo.steps
+    reached = int(steps[-1])
+    if reached != last and not stopped:
+        raise OutputError(f"'{log}' ends at step {reached} of {last}: is the disk full?")
+    plan = manifest["plan"]
+    kinds = {manifest["format"]: plan["frames"]}
+    if plan["velocities"]:
+        kinds["velocities"] = plan["velocities"]
+    for kind, every in kinds.items():
+        path = folder.segment_file(first, kind)
+        expected = [
+            s for s in range(first, reached + 1) if s % every == 0 and (s > first or s == 0)
+        ]
+        if expected and list(frame_steps(path)) != expected:
+            raise OutputError(f"'{path}' lacks frames: is the disk full?")
+    _check_continuity(folder, state, manifest["num_atoms"])
+    return reached
+
+
+def _check_continuity(folder: RunFolder, state: State, num_atoms: int) -> None:
+    """Whether the run went on where the segment before had ended."""
+    if not state.segments:
+        return
+    before = read_log(folder.segment_file(state.segments[-1].first, "log")).thermo
+    now = read_log(folder.segment_file(state.step, "log")).thermo
+    jump = abs(now.columns["PotEng"][0] - before.columns["PotEng"][-1]) / num_atoms
+    if now.steps[0] != before.steps[-1] or not jump < _ENERGY_TOLERANCE_EV_PER_ATOM:
+        raise OutputError(
+            f"step {now.steps[0]} after the restart differs from step {before.steps[-1]} before it "
+            f"by {jump:.1e} eV an atom: the restart file is wrong"
+        )
+
+
+def _record(folder: RunFolder, state: State, reached: int, wall_s: float) -> Segment:
+    """Bring the files to the disk and enter them into the state."""
+    first = state.step
+    for kind in _TEMPORARY:
+        folder.segment_file(first, kind).unlink(missing_ok=True)
+    files = {kind: _stored(path) for kind, path in folder.files_of(first).items()}
+    sync_folder(folder.path / SEGMENTS)
+    segment = Segment(first, reached, round(wall_s, 3), files)
+    state.segments.append(segment)
+    folder.save(state)
+    return segment
+
+
+def _stored(path: Path) -> StoredFile:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return StoredFile(path.stat().st_size, sha256_of(path))
