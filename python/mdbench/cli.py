@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from mdbench import __version__
+from mdbench.cli_driver import VERBS, print_table
 from mdbench.errors import MdbenchError
 
 app = typer.Typer(
@@ -38,14 +38,6 @@ class DispersionLabels(StrEnum):
     D3 = "d3"
     FUNCTIONAL = "functional"
     UNKNOWN = "unknown"
-
-
-def _print_table(table: Table) -> None:
-    """Print a table; into a pipe without breaking its lines at 80 characters."""
-    for column in table.columns:
-        column.overflow = "fold"
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer's callback form
@@ -77,7 +69,7 @@ def doctor(*, as_json: Json = False) -> None:
         for f in findings:
             mark = "[green]ok[/]" if f.ok else "[red]MISSING[/]" if f.required else "[yellow]-[/]"
             table.add_row(mark, f.name, f.detail, "" if f.ok else f.remedy)
-        _print_table(table)
+        print_table(table)
     if not all(f.ok for f in findings if f.required):
         raise typer.Exit(1)
 
@@ -151,9 +143,13 @@ def verify(  # noqa: PLR0913 - one parameter an option
         for c in checks:
             mark = "[green]ok[/]" if c.passed else "[red]FAILED[/]"
             table.add_row(mark, c.name, f"{c.value:.1e}", f"{c.limit:.0e}", c.unit)
-        _print_table(table)
+        print_table(table)
     if not all(c.passed for c in checks):
         raise typer.Exit(1)
+
+
+for verb, example in VERBS.items():
+    app.command(epilog=f"Example: {example}")(verb)
 
 
 def main() -> NoReturn:

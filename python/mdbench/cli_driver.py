@@ -1,0 +1,158 @@
+"""Verbs of the driver: init, check, run, resume, submit, analyze, report, schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Spec = Annotated[
+    Path | None,
+    typer.Argument(help="run.toml or its folder; left out: the only one here or one folder below."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Runs at the same time.")]
+Trust = Annotated[
+    bool, typer.Option("--trust-unpinned", help="Run model code without sha256; recorded.")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+
+
+def print_table(table: Table) -> None:
+    """Print a table; into a pipe without breaking its lines at 80 characters."""
+    for column in table.columns:
+        column.overflow = "fold"
+    console = Console()
+    (console if console.is_terminal else Console(width=200)).print(table)
+
+
+def init(
+    system: Annotated[str, typer.Argument(help="graphene-water, water, licl, hea or lgps.")],
+    *,
+    folder: Annotated[Path | None, typer.Option("-o", "--output", help="Default: NAME.")] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(help="graphene-water: 128, 372, 1038, 2976 atoms or a supercell like 2x2x1."),
+    ] = None,
+) -> None:
+    """Make a folder with a commented specification that runs as it stands."""
+    from mdbench.templates import init as run_init  # noqa: PLC0415 - keeps --help fast
+
+    made = run_init(system, folder, size=size)
+    typer.echo(f"{made}: edit run.toml, then 'mdbench check {made}' and 'mdbench run {made}'")
+
+
+def check(
+    spec: Spec = None,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the LAMMPS input instead; it runs as it is.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check a specification and its structure; estimate atoms, memory, time and disk."""
+    from mdbench.campaign import find_spec  # noqa: PLC0415
+    from mdbench.check import examine  # noqa: PLC0415
+    from mdbench.lammps_input import render  # noqa: PLC0415
+    from mdbench.prepare import facts_of, model_path  # noqa: PLC0415
+    from mdbench.spec_file import load_spec  # noqa: PLC0415
+    from mdbench.systems import build  # noqa: PLC0415
+
+    loaded = load_spec(find_spec(spec, Path.cwd()))
+    atoms = build(loaded.spec.system)
+    if dry_run:
+        variant = loaded.spec.variants()[0]
+        typer.echo(render(loaded.spec, variant, facts_of(loaded.spec, atoms)), nl=False)
+        return
+    report = examine(loaded.spec, atoms, model_path(loaded.spec))
+    if as_json:
+        typer.echo(json.dumps(report.as_dict(), indent=1))
+    else:
+        typer.echo(report.text())
+    if report.errors:
+        raise typer.Exit(1)
+
+
+def run(  # noqa: PLR0913 - one parameter an option
+    spec: Spec = None,
+    *,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with runs that exist.")] = False,
+    only: Annotated[str | None, typer.Option(help="One run, such as 298K-seed1.")] = None,
+    jobs: Jobs = 1,
+    trust_unpinned: Trust = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run all temperatures and seeds of a specification."""
+    from mdbench.campaign import Options, find_spec, run_campaign  # noqa: PLC0415
+    from mdbench.spec_file import load_spec  # noqa: PLC0415
+
+    path = find_spec(spec, Path.cwd())
+    options = Options(resume, only, jobs, trust_unpinned, quiet)
+    _end(run_campaign(load_spec(path), options), path.parent)
+
+
+def resume(
+    folder: Annotated[Path | None, typer.Argument(help="Campaign or run folder.")] = None,
+    *,
+    jobs: Jobs = 1,
+    trust_unpinned: Trust = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on after an interruption; longer, if run.production has been raised."""
+    from mdbench.campaign import Options, find_spec  # noqa: PLC0415
+    from mdbench.campaign import resume as run_resume  # noqa: PLC0415
+
+    chosen = folder or find_spec(None, Path.cwd()).parent
+    options = Options(jobs=jobs, trust_unpinned=trust_unpinned, quiet=quiet)
+    _end(run_resume(chosen, options), chosen)
+
+
+def _end(status: str, folder: Path) -> None:
+    from mdbench.submit import STOPPED_CODE  # noqa: PLC0415
+
+    if status == "stopped":
+        typer.echo(f"stopped with a checkpoint: 'mdbench resume {folder}' goes on", err=True)
+        raise typer.Exit(STOPPED_CODE)
+    typer.echo(f"finished: 'mdbench report {folder}' analyses and shows it")
+
+
+def submit(
+    spec: Spec = None,
+    *,
+    slurm: Annotated[bool, typer.Option("--slurm", help="Write a SLURM array script.")] = True,
+    time: Annotated[str, typer.Option(help="Limit of a task, HH:MM:SS.")] = "24:00:00",
+    sbatch: Annotated[
+        list[str] | None, typer.Option(help="More of sbatch, e.g. --sbatch=--partition=short")
+    ] = None,
+) -> None:
+    """Write a job script that runs each temperature and seed as a task of an array."""
+    from mdbench.campaign import find_spec  # noqa: PLC0415
+    from mdbench.spec_file import load_spec  # noqa: PLC0415
+    from mdbench.submit import write_slurm  # noqa: PLC0415
+
+    del slurm  # the only scheduler so far
+    path = write_slurm(load_spec(find_spec(spec, Path.cwd())), time, sbatch or ())
+    typer.echo(f"{path}: 'cd {path.parent} && sbatch {path.name}'")
+
+
+def schema() -> None:
+    """Print the JSON schema of specifications, for editors."""
+    from mdbench.spec_file import json_schema  # noqa: PLC0415
+
+    typer.echo(json.dumps(json_schema(), indent=1))
+
+
+VERBS = {
+    init: "mdbench init graphene-water --size 372",
+    check: "mdbench check graphene-water --dry-run",
+    run: "mdbench run graphene-water",
+    resume: "mdbench resume graphene-water",
+    submit: "mdbench submit licl --slurm --time 12:00:00",
+    schema: "mdbench schema > run.schema.json",
+}
