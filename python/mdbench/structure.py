@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from ase import Atoms
+from ase.units import mol
 
 GRAPHENE_LATTICE_ANG = 2.492
 """Lattice constant of graphene in the Tersoff potential that labelled the bundled model's data."""
@@ -57,9 +58,8 @@ def fill_with_water(
         spacing *= 0.99
     cells = np.stack(np.meshgrid(*[np.arange(g) + 0.5 for g in grid], indexing="ij"), axis=-1)
     sites = cells.reshape(-1, 3) / grid * [lx, ly, height] + [0, 0, low_ang]
-    filled = box.copy()
-    for site in rng.permutation(sites)[:num_water]:
-        filled += Atoms("OHH", water_molecule(rng) + site)
+    molecules = [water_molecule(rng) + site for site in rng.permutation(sites)[:num_water]]
+    filled = box + Atoms(["O", "H", "H"] * num_water, np.concatenate(molecules))
     filled.pbc = True
     return filled
 
@@ -84,6 +84,11 @@ def graphene_water(
     sheet.cell[2, 2] = height
     rng = np.random.default_rng(seed)
     return fill_with_water(sheet, num_water, 2.8, height - 2.8, rng)
+
+
+def cubic_edge_ang(mass_u: float, density_gcm3: float) -> float:
+    """Edge of a cube of that mass and density."""
+    return float((mass_u / mol / density_gcm3 * 1e24) ** (1 / 3))
 
 
 def water_box(num_water: int, edge_ang: float, seed: int = 1) -> Atoms:
