@@ -49,35 +49,26 @@ def lithium_chloride(cells: int, density_gcm3: float) -> Atoms:
 def composition(fractions: Sequence[float], count: int) -> NDArray[np.int64]:
     """Whole numbers of sum ``count`` nearest to the fractions, by the largest remainder."""
     exact = np.asarray(fractions, dtype=float) / np.sum(fractions) * count
-    whole = np.floor(exact + 1e-9).astype(np.int64)
+    whole: NDArray[np.int64] = np.floor(exact + 1e-9).astype(np.int64)
     largest = np.argsort(whole - exact, kind="stable")
     whole[largest[: count - whole.sum()]] += 1
     return whole
 
 
-def random_alloy(  # noqa: PLR0913 - one parameter a setting
-    elements: Sequence[str],
-    fractions: Sequence[float] | None,
-    lattice: str,
-    lattice_constant_ang: float,
-    cells: tuple[int, int, int],
-    seed: int,
+def random_alloy(
+    lattice: Atoms, elements: Sequence[str], fractions: Sequence[float], seed: int
 ) -> Atoms:
     """A random solid solution of exact composition.
 
     Args:
+        lattice: Sites; whatever stands on them is replaced.
         elements: Symbols.
-        fractions: Of the elements, in order; equal if ``None``.
-        lattice: ``bcc`` or ``fcc``.
-        lattice_constant_ang: Edge of the conventional cell.
-        cells: Conventional cells (2 or 4 atoms) along each edge.
+        fractions: Of the elements, in order.
         seed: Of the arrangement.
     """
-    atoms = bulk("X", lattice, a=lattice_constant_ang, cubic=True).repeat(cells)
-    counts = composition(fractions or [1.0] * len(elements), len(atoms))
-    symbols = np.repeat(np.array(elements), counts)
-    numbers = [atomic_numbers[s] for s in np.random.default_rng(seed).permutation(symbols)]
-    return Atoms(numbers, atoms.positions, cell=atoms.cell, pbc=True)
+    symbols = np.repeat(np.array(elements), composition(fractions, len(lattice)))
+    shuffled = np.random.default_rng(seed).permutation(symbols)
+    return Atoms(list(shuffled), lattice.positions, cell=lattice.cell, pbc=True)
 
 
 def lgps(seed: int = 1, repeat: tuple[int, int, int] = (1, 1, 1)) -> Atoms:

@@ -64,6 +64,12 @@ def fill_with_water(
     return filled
 
 
+def natural_height_ang(nx: int, ny: int, num_water: int) -> float:
+    """Cell height of zero normal pressure of ``num_water`` molecules on an ``nx, ny`` sheet."""
+    lx, ly = graphene(nx, ny).cell.lengths()[:2]
+    return float(num_water * WATER_VOLUME_ANG3 / (lx * ly) + SHEET_THICKNESS_ANG)
+
+
 def graphene_water(
     nx: int = 6, ny: int = 3, num_water: int = 100, height_ang: float | None = None, seed: int = 1
 ) -> Atoms:
@@ -79,8 +85,7 @@ def graphene_water(
         seed: Of the random orientations.
     """
     sheet = graphene(nx, ny)
-    lx, ly = sheet.cell.lengths()[:2]
-    height = height_ang or num_water * WATER_VOLUME_ANG3 / (lx * ly) + SHEET_THICKNESS_ANG
+    height = height_ang or natural_height_ang(nx, ny, num_water)
     sheet.cell[2, 2] = height
     rng = np.random.default_rng(seed)
     return fill_with_water(sheet, num_water, 2.8, height - 2.8, rng)
