@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from ase import Atoms
+from ase.units import mol
 
 GRAPHENE_LATTICE_ANG = 2.492
 """Lattice constant of graphene in the Tersoff potential that labelled the bundled model's data."""
@@ -57,11 +58,16 @@ def fill_with_water(
         spacing *= 0.99
     cells = np.stack(np.meshgrid(*[np.arange(g) + 0.5 for g in grid], indexing="ij"), axis=-1)
     sites = cells.reshape(-1, 3) / grid * [lx, ly, height] + [0, 0, low_ang]
-    filled = box.copy()
-    for site in rng.permutation(sites)[:num_water]:
-        filled += Atoms("OHH", water_molecule(rng) + site)
+    molecules = [water_molecule(rng) + site for site in rng.permutation(sites)[:num_water]]
+    filled = box + Atoms(["O", "H", "H"] * num_water, np.concatenate(molecules))
     filled.pbc = True
     return filled
+
+
+def natural_height_ang(nx: int, ny: int, num_water: int) -> float:
+    """Cell height of zero normal pressure of ``num_water`` molecules on an ``nx, ny`` sheet."""
+    lx, ly = graphene(nx, ny).cell.lengths()[:2]
+    return float(num_water * WATER_VOLUME_ANG3 / (lx * ly) + SHEET_THICKNESS_ANG)
 
 
 def graphene_water(
@@ -79,11 +85,15 @@ def graphene_water(
         seed: Of the random orientations.
     """
     sheet = graphene(nx, ny)
-    lx, ly = sheet.cell.lengths()[:2]
-    height = height_ang or num_water * WATER_VOLUME_ANG3 / (lx * ly) + SHEET_THICKNESS_ANG
+    height = height_ang or natural_height_ang(nx, ny, num_water)
     sheet.cell[2, 2] = height
     rng = np.random.default_rng(seed)
     return fill_with_water(sheet, num_water, 2.8, height - 2.8, rng)
+
+
+def cubic_edge_ang(mass_u: float, density_gcm3: float) -> float:
+    """Edge of a cube of that mass and density."""
+    return float((mass_u / mol / density_gcm3 * 1e24) ** (1 / 3))
 
 
 def water_box(num_water: int, edge_ang: float, seed: int = 1) -> Atoms:

@@ -1,0 +1,194 @@
+"""Structures from files: whatever ASE reads, and LAMMPS data files with their masses."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_masses, atomic_numbers, chemical_symbols
+from ase.io import read
+from ase.io.lammpsdata import read_lammps_data
+
+from mdbench.errors import StructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_LAMMPS_SUFFIXES = {".data", ".lmp", ".lammps", ".lammps-data"}
+_MASS_TOLERANCE = 0.005
+_MASS_TOLERANCE_U = 0.02  # so that hydrogen may weigh 1
+_DEUTERIUM_U = 2.014
+_FLATTEST_CELL = 1e-6
+
+
+def read_structure(path: Path, elements: Sequence[str] | None = None) -> Atoms:
+    """A checked structure from a file: elements, positions, masses, velocities, cell, periodicity.
+
+    Args:
+        path: Any format that ASE reads (the last frame of several), or a LAMMPS data file (named
+            ``*.data``, ``*.lmp``, ``*.lammps`` or ``data.*``) of style atomic, charge, molecular or
+            full in metal or real units.
+        elements: Of the atom types of a LAMMPS data file, in order; by default those that its type
+            labels, the comments of its masses or its masses name.
+
+    Raises:
+        StructureError: when it cannot be read or is no structure.
+    """
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise StructureError(f"structure file '{path}' {what}")
+    is_lammps = path.suffix in _LAMMPS_SUFFIXES or path.name.startswith("data.")
+    if elements and not is_lammps:
+        raise StructureError(
+            f"structure file '{path}' names its elements itself: leave system.elements out, which "
+            "is for LAMMPS data files (*.data, *.lmp)"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if is_lammps:
+                atoms = _read_lammps(path, elements)
+            else:
+                atoms = read(str(path), do_not_split_by_at_sign=True)
+    except StructureError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - ASE's readers raise anything
+        reason = " ".join(str(problem).split())[:160] or type(problem).__name__
+        raise StructureError(f"structure file '{path}' cannot be read: {reason}") from None
+    return _checked(_bare(atoms), path)
+
+
+def _bare(atoms: Atoms) -> Atoms:
+    """Only what a simulation starts from; other arrays, as of atom types, mislead ASE's writers."""
+    bare = Atoms(
+        atoms.numbers,
+        atoms.positions,
+        cell=atoms.cell,
+        pbc=atoms.pbc,
+        masses=atoms.get_masses(),
+    )
+    if atoms.has("momenta") and atoms.get_momenta().any():
+        bare.set_momenta(atoms.get_momenta())
+    return bare
+
+
+def _checked(atoms: Atoms, path: Path) -> Atoms:
+    """The structure, if it is one.
+
+    Raises:
+        StructureError: for what is missing in it.
+    """
+
+    def refuse(reason: str) -> StructureError:
+        return StructureError(f"structure file '{path}' {reason}")
+
+    if not len(atoms):
+        raise refuse("holds no atoms")
+    unknown = np.flatnonzero(atoms.numbers < 1)
+    if len(unknown):
+        raise refuse(f"gives atom {unknown[0] + 1} no known element ('X')")
+    broken = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
+    if len(broken):
+        raise refuse(f"has no finite position for atom {broken[0] + 1}")
+    if not np.isfinite(atoms.cell.array).all():
+        raise refuse("has a cell that is not finite")
+    lengths = atoms.cell.lengths()
+    for axis in np.flatnonzero(atoms.pbc):
+        if lengths[axis] <= 0:
+            raise refuse(f"is periodic along cell vector {axis + 1} but gives none: set the cell")
+    directions = atoms.cell.array[atoms.pbc] / lengths[atoms.pbc, None]
+    if np.linalg.svd(directions, compute_uv=False).min(initial=1.0) < _FLATTEST_CELL:
+        raise refuse("has a cell without volume: its vectors lie in a plane or on a line")
+    if atoms.has("momenta") and not np.isfinite(atoms.get_momenta()).all():
+        raise refuse("has velocities that are not finite")
+    return atoms
+
+
+def _read_lammps(path: Path, elements: Sequence[str] | None) -> Atoms:
+    masses, labels, num_types = _type_sections(path)
+    symbols = _symbols_of_types(path, masses, labels, num_types, elements)
+    numbers = {t: atomic_numbers[s] for t, s in symbols.items()}
+    atoms = read_lammps_data(str(path), Z_of_type=numbers)
+    if masses:  # ASE's differ in the tenth digit, by its conversion of units
+        atoms.set_masses([masses[t] for t in atoms.arrays["type"]])
+    return atoms
+
+
+def _type_sections(path: Path) -> tuple[dict[int, float], dict[int, str], int]:
+    """Masses, element symbols that the file gives, and the number of atom types."""
+    masses: dict[int, float] = {}
+    labels: dict[int, str] = {}
+    num_types, section = 0, ""
+    with path.open(errors="replace") as file:
+        next(file, None)  # a title, whatever it says
+        for line in file:
+            text, _, comment = (part.strip() for part in line.partition("#"))
+            if match := re.fullmatch(r"(\d+)\s+atom types", text):
+                num_types = int(match[1])
+            elif re.match(r"[A-Z][A-Za-z ]+\Z", text):
+                section = text
+                if section in {"Atoms", "Velocities"} and masses:
+                    break
+            elif text and section == "Masses":
+                words = text.split()
+                masses[int(words[0])] = float(words[1])
+                if comment in atomic_numbers:
+                    labels.setdefault(int(words[0]), comment)
+            elif text and section == "Atom Type Labels":
+                labels[int(text.split()[0])] = text.split()[1]
+    return masses, labels, num_types
+
+
+def _symbols_of_types(
+    path: Path,
+    masses: dict[int, float],
+    labels: dict[int, str],
+    num_types: int,
+    elements: Sequence[str] | None,
+) -> dict[int, str]:
+    """Element of each atom type.
+
+    Raises:
+        StructureError: when the file does not say.
+    """
+    if elements:
+        if num_types and len(elements) != num_types:
+            raise StructureError(
+                f"system.elements names {len(elements)} elements, but structure file '{path}' has "
+                f"{num_types} atom types: name one for each type, in order"
+            )
+        return dict(enumerate(elements, start=1))
+    symbols: dict[int, str] = {}
+    for kind in range(1, num_types + 1):
+        if labels.get(kind) in atomic_numbers:
+            symbols[kind] = labels[kind]
+        elif kind in masses:
+            symbols[kind] = _element_of_mass(path, kind, masses[kind])
+        else:
+            raise StructureError(
+                f"structure file '{path}' does not say what atom type {kind} is: give "
+                'system.elements, for example ["C", "O", "H"]'
+            )
+    return symbols
+
+
+def _element_of_mass(path: Path, kind: int, mass_u: float) -> str:
+    """Symbol of the element of an atomic mass.
+
+    Raises:
+        StructureError: when there is none.
+    """
+    if abs(mass_u - _DEUTERIUM_U) < _MASS_TOLERANCE_U:
+        return "H"
+    nearest = int(np.argmin(np.abs(atomic_masses[1:] - mass_u))) + 1
+    difference = abs(float(atomic_masses[nearest]) - mass_u)
+    if not difference <= max(_MASS_TOLERANCE * mass_u, _MASS_TOLERANCE_U):
+        raise StructureError(
+            f"structure file '{path}': the mass {mass_u:g} of atom type {kind} is that of no "
+            'element: give system.elements, for example ["C", "O", "H"]'
+        )
+    return str(chemical_symbols[nearest])
