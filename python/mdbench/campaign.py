@@ -7,7 +7,7 @@ import json
 import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from mdbench.check import refuse_errors

@@ -137,10 +137,13 @@ def _cause(last: BlowUp, worst: list[int], manifest: dict[str, Any]) -> str:
     i, j, distance = closest_pair(last, worst)
     radii = [covalent_radii[atomic_numbers[last.elements[k]]] for k in (i, j)]
     pair = f"atoms {i + 1} ({last.elements[i]}) and {j + 1} ({last.elements[j]})"
-    if last.step <= _START_STEPS:
-        return f"the structure at the start: {pair} are {distance:.2f} A apart; see 'mdbench check'"
+    if len(last.elements) < manifest["num_atoms"]:
+        lost = manifest["num_atoms"] - len(last.elements)
+        return f"{lost} atoms left through an open side of the cell"
     if timestep > _FASTEST_H_FS and "H" in last.elements:
         return f"a timestep of {timestep:g} fs is too long for hydrogen: 0.5 fs is usual"
+    if last.step <= _START_STEPS:
+        return f"the structure at the start: {pair} are {distance:.2f} A apart; see 'mdbench check'"
     if distance < _TOO_CLOSE * sum(radii):
         return (
             f"{pair} came within {distance:.2f} A, where the model may never have been trained; "

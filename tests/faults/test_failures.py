@@ -1,0 +1,123 @@
+"""Blow-ups and other ends of LAMMPS: one line that says what, where and why."""
+
+import json
+
+import pytest
+from faults.driver import NAME, fingerprint, lmp_with, mdbench, state, thermo_rows, write_spec
+
+
+def one_line(err):
+    lines = [line for line in err.strip().splitlines() if "error" in line]
+    assert len(lines) == 1 and "Traceback" not in err, err
+    return lines[0]
+
+
+def test_explosion(tmp_path):
+    """A timestep that the check lets pass with a warning, far too long at this temperature."""
+    write_spec(tmp_path, equilibration="0 fs", production="2 ps", segment="200 fs", frames="20 fs",
+               more='[ensemble]\ntemperature = "298 K"\nkind = "nve"\n')
+    path = tmp_path / "run.toml"
+    path.write_text(path.read_text().replace('timestep = "0.5 fs"', 'timestep = "5 fs"'))
+    code, _, err = mdbench("run", tmp_path, "--quiet")
+    line = one_line(err)
+    assert code == 1
+    run = tmp_path / "runs" / NAME
+    assert "blew up at step" in line and "eV/A" in line and "too long for hydrogen" in line
+    assert "last good frame" in line
+    step = int(line.split("at step ")[1].split()[0])
+    assert state(run)["status"] == "failed"
+    kept = next((run / "failed").iterdir())
+    assert int((next(kept.glob("*.blowup"))).read_text().splitlines()[1]) == step
+    for row in next(kept.glob("*.log")).read_text().splitlines():
+        assert "nan" not in row.split()
+
+
+def test_model_refuses(tmp_path):
+    """A hard error of the pair style: LAMMPS's own message comes through."""
+    write_spec(tmp_path)
+    fault = lmp_with(tmp_path, "echo 'ERROR: pair_style mace: energy is not finite'; exit 1")
+    code, _, err = mdbench("run", tmp_path, "--quiet", **fault)
+    assert code == 1
+    assert "energy is not finite" in one_line(err)
+
+
+def test_killed_for_memory(tmp_path):
+    write_spec(tmp_path)
+    code, _, err = mdbench("run", tmp_path, "--quiet", **lmp_with(tmp_path, "kill -9 $$"))
+    assert code == 1
+    assert "perhaps for memory" in one_line(err)
+
+
+def test_wrong_state_after_a_restart_is_noticed(tmp_path):
+    """A restart file that reads well and is not ours: its energy differs."""
+    write_spec(tmp_path)
+    other = tmp_path / "other"
+    write_spec(other, run="seed = 2", production="20 fs")
+    assert mdbench("run", other)[0] == 0
+    foreign = other / "runs/298K-seed2/segments/000000000.restart"
+    fault = lmp_with(tmp_path, f'case "$*" in *"first 40 "*) '
+                               f'cp {foreign} segments/000000000.restart;; esac')
+    code, _, err = mdbench("run", tmp_path, "--quiet", **fault)
+    assert code == 1
+    assert "restart file is wrong" in one_line(err)
+
+
+def test_a_run_is_not_overwritten(tmp_path):
+    write_spec(tmp_path, production="20 fs")
+    assert mdbench("run", tmp_path)[0] == 0
+    before = fingerprint(tmp_path / "runs" / NAME)
+    code, _, err = mdbench("run", tmp_path)
+    assert code == 1
+    assert "mdbench resume" in one_line(err)
+    assert fingerprint(tmp_path / "runs" / NAME) == before
+
+
+def test_a_changed_specification_does_not_go_on(tmp_path):
+    path = write_spec(tmp_path, production="20 fs")
+    assert mdbench("run", tmp_path)[0] == 0
+    path.write_text(path.read_text().replace('"0.5 fs"', '"0.4 fs"'))
+    code, _, err = mdbench("resume", tmp_path)
+    assert code == 1
+    assert "run.timestep" in one_line(err)
+
+
+def test_a_changed_model_does_not_go_on(tmp_path):
+    write_spec(tmp_path, production="20 fs")
+    assert mdbench("run", tmp_path)[0] == 0
+    model = tmp_path / "runs" / NAME / "model.mace"
+    model.write_bytes(model.read_bytes() + b"x")
+    code, _, err = mdbench("resume", tmp_path)
+    assert code == 1
+    assert "model.mace" in one_line(err)
+
+
+def test_a_longer_production_goes_on(tmp_path):
+    path = write_spec(tmp_path, production="40 fs")
+    assert mdbench("run", tmp_path)[0] == 0
+    path.write_text(path.read_text().replace('production = "40 fs"', 'production = "80 fs"'))
+    code, _, err = mdbench("resume", tmp_path)
+    assert code == 0, err
+    run = tmp_path / "runs" / NAME
+    assert state(run)["segments"][-1]["last"] == 200
+    assert json.loads((run / "manifest.json").read_text())["plan"]["total"] == 200
+
+
+def test_several_temperatures_side_by_side(tmp_path):
+    more = '[ensemble]\ntemperature = ["280 K", "320 K"]\n'
+    write_spec(tmp_path, production="40 fs", run="seed = [1, 2]", more=more)
+    code, _, err = mdbench("run", tmp_path, "--jobs", 2, "--quiet")
+    assert code == 0, err
+    runs = sorted(p.name for p in (tmp_path / "runs").iterdir())
+    assert runs == ["280K-seed1", "280K-seed2", "320K-seed1", "320K-seed2"]
+    prints = [str(fingerprint(tmp_path / "runs" / r)) for r in runs]
+    assert len(set(prints)) == 4  # every run has its own velocities
+
+
+@pytest.mark.slow
+def test_on_ranks(tmp_path):
+    write_spec(tmp_path, production="40 fs", run="ranks = 2")
+    code, _, err = mdbench("run", tmp_path, "--quiet")
+    assert code == 0, err
+    log = (tmp_path / "runs" / NAME / "segments/000000000.log").read_text()
+    assert "on 2 procs" in log
+    assert thermo_rows(tmp_path / "runs" / NAME)

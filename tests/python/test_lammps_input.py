@@ -1,0 +1,90 @@
+"""Every script that a specification can give is made of allowed words, and LAMMPS runs it."""
+
+import itertools
+import re
+
+import pytest
+
+from mdbench.lammps_input import InputFacts, render
+from mdbench.spec import RunSpec
+
+COMMANDS = {
+    "variable", "log", "units", "atom_style", "atom_modify", "newton", "boundary", "box", "if",
+    "read_data", "read_restart", "pair_style", "pair_coeff", "bond_style", "bond_coeff",
+    "angle_style", "angle_coeff", "special_bonds", "kspace_style", "neighbor", "neigh_modify",
+    "timestep", "thermo", "thermo_style", "thermo_modify", "jump", "minimize", "reset_timestep",
+    "velocity", "label", "dump", "dump_modify", "fix", "unfix", "run", "write_dump", "quit",
+    "write_restart", "clear", "print",
+}
+# what may stand in a script: no shell, no python, no include, no getenv, no backslash
+WORDS = re.compile(r"[A-Za-z0-9_*./:+-]+|\$\{[a-z]+\}|[\"'&|<>=,()%$ {}]+")
+FACTS = InputFacts(("C", "O", "H"), "p p p", 372, "model.mace")
+
+
+def spec(**sections):
+    return RunSpec.model_validate({"system": {"builder": "graphene-water"}, **sections})
+
+
+def script(facts=FACTS, **sections):
+    made = spec(**sections)
+    return render(made, made.variants()[0], facts)
+
+
+def commands(text):
+    """Every command of a script, those inside `if` too."""
+    text = text.replace("&\n", " ")
+    for line in text.splitlines():
+        line = re.sub(r"\s#.*|^#.*", "", line).strip()
+        if not line:
+            continue
+        yield line
+        if line.startswith("if "):
+            for quoted in re.findall(r'"([^"]*)"', line)[1:]:
+                yield quoted
+
+
+ALL = [
+    {"ensemble": {"kind": kind, "thermostat": thermostat, "temperature": "300 K"},
+     "output": {"format": form, **({"velocities": "2 fs"} if velocities else {})},
+     "run": {"minimize": minimize, "equilibration": equilibration}}
+    for kind, thermostat, form, velocities, minimize, equilibration in itertools.product(
+        ("nvt", "npt", "nve"), ("nose-hoover", "csvr", "langevin"),
+        ("xtc", "custom", "dcd", "extxyz"), (False, True), (False, True), ("0 fs", "1 ps"))
+    if not (kind == "npt" and thermostat == "langevin")
+]
+
+
+def test_scripts_use_allowed_commands_only():
+    models = [{}, {"model": {"file": "reference"}},
+              {"dispersion": {"method": "d3", "functional": "b3lyp"}},
+              {"model": {"head": "pbe", "device": "cuda:1", "precision": "double"}}]
+    for sections in ALL:
+        for model in models:
+            for line in commands(script(**sections, **model)):
+                assert line.split()[0] in COMMANDS, line
+                assert not WORDS.sub("", line).strip(), line
+                assert "shell" not in line and "python" not in line and "include" not in line
+
+
+def test_segments_and_whole_run_share_the_script():
+    text = script(run={"equilibration": "1 ps", "production": "2 ps"})
+    assert "variable last  index 6000" in text
+    assert text.count("run         ") == 2
+
+
+def test_dispersion_names_its_own_cutoffs():
+    text = script(dispersion={"method": "d3", "functional": "pbe", "cutoff": "12 A"})
+    assert "pair_style  hybrid/overlay mace precision mixed dispersion/d3 bj pbe 12 10" in text
+    assert "pair_coeff  * * dispersion/d3 C O H" in text
+
+
+def test_torchscript_gets_single_for_mixed():
+    text = script(InputFacts(("C",), "p p p", 8, "model.pt"))
+    assert "precision single" in text
+
+
+@pytest.mark.parametrize("kind", ["iso", "aniso", "z", "tri"])
+def test_barostat(kind):
+    text = script(ensemble={"kind": "npt", "pressure": "1 GPa", "coupling": kind, "pdamp": "2 ps"})
+    assert f"temp 298 298 0.1 {kind} 10000 10000 2" in text
+    assert f"nph {kind} 10000 10000 2" in text  # in the equilibration
