@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mdbench.check import refuse_errors
 from mdbench.errors import MdbenchError, RunError
 from mdbench.lammps_input import STRUCTURE_FILE, InputFacts, render
-from mdbench.prepare import Origin, prepare
+from mdbench.prepare import Origin, model_path, prepare
 from mdbench.progress import Display
 from mdbench.run import Control, run_to_end
 from mdbench.run_folder import MANIFEST, SCRIPT, RunFolder, read_json, sha256_of, write_atomically
@@ -157,7 +157,7 @@ def _prepare_all(
     new = [p for p in chosen if p not in found]
     if new:
         atoms = build(loaded.spec.system)
-        refuse_errors(loaded.spec, atoms)
+        refuse_errors(loaded.spec, atoms, model_path(loaded.spec))
         try:
             for path in new:
                 prepare(loaded.spec, chosen[path], atoms, path, origin)

@@ -74,7 +74,7 @@ def check(
     if as_json:
         typer.echo(json.dumps(report.as_dict(), indent=1))
     else:
-        typer.echo(report.text())
+        typer.echo("\n".join(report.lines()))
     if report.errors:
         raise typer.Exit(1)
 

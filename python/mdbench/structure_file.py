@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LAMMPS_SUFFIXES = {".data", ".lmp", ".lammps", ".lammps-data"}
+_LENGTH_IN_ANGSTROM = {"metal", "real"}
 _MASS_TOLERANCE = 0.005
 _MASS_TOLERANCE_U = 0.02  # so that hydrogen may weigh 1
 _DEUTERIUM_U = 2.014
@@ -31,7 +32,7 @@ def read_structure(path: Path, elements: Sequence[str] | None = None) -> Atoms:
     Args:
         path: Any format that ASE reads (the last frame of several), or a LAMMPS data file (named
             ``*.data``, ``*.lmp``, ``*.lammps`` or ``data.*``) of style atomic, charge, molecular or
-            full in metal or real units.
+            full, in metal units unless its first line says ``units = real``, as LAMMPS's own do.
         elements: Of the atom types of a LAMMPS data file, in order; by default those that its type
             labels, the comments of its masses or its masses name.
 
@@ -109,10 +110,16 @@ def _checked(atoms: Atoms, path: Path) -> Atoms:
 
 
 def _read_lammps(path: Path, elements: Sequence[str] | None) -> Atoms:
+    with path.open(errors="replace") as file:
+        units = re.search(r"units = (\w+)", file.readline())
+    if units and units[1] not in _LENGTH_IN_ANGSTROM:
+        raise StructureError(
+            f"structure file '{path}' is in units {units[1]}: convert it to metal or real"
+        )
     masses, labels, num_types = _type_sections(path)
     symbols = _symbols_of_types(path, masses, labels, num_types, elements)
     numbers = {t: atomic_numbers[s] for t, s in symbols.items()}
-    atoms = read_lammps_data(str(path), Z_of_type=numbers)
+    atoms = read_lammps_data(str(path), Z_of_type=numbers, units=units[1] if units else "metal")
     if masses:  # ASE's differ in the tenth digit, by its conversion of units
         atoms.set_masses([masses[t] for t in atoms.arrays["type"]])
     return atoms

@@ -1,0 +1,133 @@
+"""What a run will cost: time, memory, disk."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase import Atoms
+
+from mdbench.check.findings import readable_bytes, readable_time
+from mdbench.check.potential import metadata
+from mdbench.core import GraphArrays, evaluate_arrays
+from mdbench.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mdbench._core import Evaluator
+    from mdbench.spec import RunSpec
+
+LARGEST_TIMED = 20_000
+_SAMPLE_ATOMS = 5000
+_TIMED_S, _TIMED_TIMES = 2.0, 7
+
+# Measured with LAMMPS 22 Jul 2025 on water over graphene: xtc at precision 10000, restart files;
+# lines of text by their columns.
+_FRAME_BYTES = {"xtc": 5.0, "custom": 40.0, "dcd": 12.0, "extxyz": 60.0}
+_VELOCITY_BYTES, _RESTART_BYTES, _THERMO_BYTES = 42.0, 90.0, 240.0
+
+# Measured likewise: resident memory of lmp with the plugin, and per thread, atom and edge, with
+# models of 16 and 128 channels; good to a factor of two.
+_PROGRAM_BYTES, _THREAD_BYTES, _ATOM_BYTES, _EDGE_BYTES, _FEATURE_BYTES = 1.2e8, 1e7, 1500, 100, 17
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Estimates for this machine."""
+
+    ms_per_step: float
+    steps: int
+    """Of all runs of the specification."""
+    wall_s: float
+    edges: int
+    edges_per_atom: float
+    memory_bytes: float | None
+    """Of one run on the CPU; ``None`` for TorchScript, whose use is not known."""
+    threads: int
+    kernel: str
+
+    def lines(self) -> list[str]:
+        """The estimates as text."""
+        memory = "not known" if self.memory_bytes is None else readable_bytes(self.memory_bytes)
+        speed = f"{self.ms_per_step:.3g} ms a step ({self.kernel}, {self.threads} threads)"
+        return [
+            f"edges         {self.edges:,}, {self.edges_per_atom:.1f} an atom",
+            f"speed         about {speed}",
+            f"wall time     about {readable_time(self.wall_s)} for {self.steps:,} steps",
+            f"memory        about {memory}",
+        ]
+
+
+def measure(spec: RunSpec, atoms: Atoms, evaluator: Evaluator, model: Path) -> Cost:
+    """Time a model on a structure, or on a part of a large one.
+
+    Raises:
+        MdbenchError: when the model cannot evaluate it.
+    """
+    info = evaluator.info
+    whole = len(atoms) <= LARGEST_TIMED
+    part, inner = (atoms, np.arange(len(atoms))) if whole else _sample(atoms, info["cutoff_ang"])
+    graph = GraphArrays.from_atoms(part, info["atomic_numbers"], info["cutoff_ang"])
+    per_atom = float(np.diff(graph.first_edge)[inner].mean())
+    edges = round(per_atom * len(atoms))
+    scale = 1.0 if whole else edges / max(1, len(graph.sender))
+    ms = _ms_per_evaluation(evaluator, graph) * scale / spec.run.ranks
+    steps = spec.plan().total * len(spec.variants())
+    return Cost(
+        ms,
+        steps,
+        steps * ms / 1000,
+        edges,
+        per_atom,
+        _memory(metadata(model), len(atoms), edges, info["threads"] * spec.run.ranks),
+        info["threads"],
+        info["kernel"],
+    )
+
+
+def _sample(atoms: Atoms, cutoff_ang: float) -> tuple[Atoms, np.ndarray]:
+    """A ball of atoms about the middle one, and which of them have all their neighbours in it."""
+    middle = np.argmin(np.linalg.norm(atoms.positions - atoms.positions.mean(axis=0), axis=1))
+    distance = np.linalg.norm(atoms.positions - atoms.positions[middle], axis=1)
+    ball = np.argpartition(distance, _SAMPLE_ATOMS)[:_SAMPLE_ATOMS]
+    part = Atoms(atoms.numbers[ball], atoms.positions[ball])
+    inner = np.flatnonzero(distance[ball] < distance[ball].max() - cutoff_ang)
+    return part, inner if len(inner) else np.arange(_SAMPLE_ATOMS)
+
+
+def _ms_per_evaluation(evaluator: Evaluator, graph: GraphArrays) -> float:
+    times: list[float] = []
+    begin = time.perf_counter()
+    while len(times) < _TIMED_TIMES and (not times or time.perf_counter() - begin < _TIMED_S):
+        start = time.perf_counter()
+        energy, _ = evaluate_arrays(evaluator, graph)
+        times.append(1000 * (time.perf_counter() - start))
+        if not np.isfinite(energy).all():
+            raise EvaluationError("the model gives no finite energy for this structure")
+    return statistics.median(times[1:] or times)  # the first one makes room
+
+
+def _memory(about: dict[str, Any], num_atoms: int, edges: int, threads: int) -> float | None:
+    if "channels" not in about:
+        return None
+    features: int = sum(
+        about["channels"] * (layer["output_l"] + 1) ** 2 for layer in about["layers"]
+    )
+    per_atom = _ATOM_BYTES + _FEATURE_BYTES * features
+    of_atoms = num_atoms * per_atom + edges * _EDGE_BYTES
+    return _PROGRAM_BYTES + threads * _THREAD_BYTES + of_atoms
+
+
+def disk_bytes(spec: RunSpec, num_atoms: int) -> int:
+    """What all runs of a specification will write."""
+    plan = spec.plan()
+    size = num_atoms * _FRAME_BYTES[spec.output.format] * (plan.total // plan.frames)
+    if plan.velocities:
+        size += num_atoms * _VELOCITY_BYTES * (plan.total // plan.velocities)
+    size += _THERMO_BYTES * (plan.total // plan.thermo)
+    size += num_atoms * _RESTART_BYTES * len(plan.boundaries())
+    return round(size * len(spec.variants()))

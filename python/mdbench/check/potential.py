@@ -1,0 +1,189 @@
+"""The model of a run: may it be used, does it know the elements, does it hold dispersion."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mdbench.check.findings import Problem
+from mdbench.check.settings import available_cores
+from mdbench.core import species_of
+from mdbench.errors import ModelError, StructureError
+from mdbench.model import ModelFile, inspect, load_evaluator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from mdbench._core import Evaluator
+    from mdbench.spec import RunSpec
+
+_REFERENCE_ELEMENTS = {"C", "O", "H"}
+_LONGEST_HEADER = 100_000_000
+
+
+def is_native(file: ModelFile) -> bool:
+    """Whether a file holds numbers only, no code."""
+    return file.description == "a safetensors file"
+
+
+def metadata(path: Path) -> dict[str, Any]:
+    """What a converted file says about itself; nothing in it is run.
+
+    ``plugin/evaluator/native/FORMAT.md`` describes a native file's. Files of other programs say
+    nothing.
+
+    Raises:
+        ModelError: when it cannot be read.
+    """
+    try:
+        if is_native(inspect(path)):
+            with path.open("rb") as file:
+                size = int.from_bytes(file.read(8), "little")
+                header = json.loads(file.read(min(size, _LONGEST_HEADER)))
+            return dict(json.loads(header["__metadata__"]["mdbench"]))
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    if name.endswith("/extra/mdbench.json"):
+                        return dict(json.loads(archive.read(name)))
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
+        raise ModelError(f"model file '{path}': its metadata cannot be read: {problem}") from None
+    return {}
+
+
+def load(spec: RunSpec, model: Path) -> Evaluator | None:
+    """The model as the run will use it; ``None`` for one that must be converted first.
+
+    Raises:
+        ModelError: when it cannot be used.
+    """
+    file = inspect(model)
+    if not file.is_converted:
+        return None
+    precision = spec.model.precision
+    if precision == "mixed" and not is_native(file):
+        precision = "single"
+    threads = spec.run.threads or max(1, available_cores() // spec.run.ranks)
+    return load_evaluator(
+        model,
+        precision=precision,
+        head=spec.model.head,
+        device=spec.model.device,
+        threads=threads,
+    )
+
+
+def problems_of_model(spec: RunSpec, model: Path | None, atoms: Atoms) -> list[Problem]:
+    """Trust, precision, elements, head and dispersion.
+
+    Args:
+        spec: The specification.
+        model: The model's file; ``None`` for the reference force field.
+        atoms: The structure.
+    """
+    if model is None:
+        return [*_reference(atoms), *_dispersion(spec, "functional")]
+    try:
+        file = inspect(model)
+        about = metadata(model)
+    except ModelError as problem:
+        return [Problem("error", "model.file", str(problem))]
+    trust = _trust(spec, file)
+    if trust:
+        return trust
+    labels = "functional"  # of the classical force field that the bundled model learned
+    if os.fspath(spec.model.file) != "bundled":
+        labels = str(about.get("labels_include_dispersion", "unknown"))
+    return [
+        *_precision(spec, file),
+        *_elements(about, atoms),
+        *_head(spec, about),
+        *_dispersion(spec, labels),
+    ]
+
+
+def _trust(spec: RunSpec, file: ModelFile) -> list[Problem]:
+    """Files that hold code are pinned; a pin fits its file."""
+    pinned = spec.model.sha256
+    if pinned and pinned != file.sha256:
+        text = f"the file has the hash {file.sha256}: it is not the one that was pinned"
+        return [Problem("error", "model.sha256", text)]
+    if not file.is_converted and "pickle" not in file.description:
+        text = f"'{file.path}' is {file.description}: no model that mdbench can use"
+        return [Problem("error", "model.file", text)]
+    if pinned or is_native(file):
+        return []
+    text = (
+        f"'{file.path}' is {file.description}, which is code: if you trust it, pin it: "
+        f'sha256 = "{file.sha256}"'
+    )
+    return [Problem("error", "model.sha256", text)]
+
+
+def _precision(spec: RunSpec, file: ModelFile) -> list[Problem]:
+    chosen = "precision" in spec.model.model_fields_set and spec.model.precision == "mixed"
+    if not chosen or is_native(file) or not file.is_converted:
+        return []
+    text = "'mixed' is for *.mace files: TorchScript computes in single precision then"
+    return [Problem("warning", "model.precision", text)]
+
+
+def _elements(about: dict[str, Any], atoms: Atoms) -> list[Problem]:
+    if "elements" not in about:
+        return []
+    try:
+        species_of(atoms.numbers, list(about["elements"]))
+    except StructureError as problem:
+        return [Problem("error", "system", str(problem))]
+    return []
+
+
+def _head(spec: RunSpec, about: dict[str, Any]) -> list[Problem]:
+    heads, head = about.get("heads", []), spec.model.head
+    names = ", ".join(heads)
+    if head and heads and head not in heads:
+        return [Problem("error", "model.head", f"the model has no head '{head}': it has {names}")]
+    if len(heads) > 1 and not head and not about.get("head"):
+        return [Problem("error", "model.head", f"the model has several heads, choose one: {names}")]
+    return []
+
+
+def _dispersion(spec: RunSpec, labels: str) -> list[Problem]:
+    if spec.dispersion.method == "none" or labels == "none":
+        return []
+    if labels == "unknown":
+        text = (
+            "the model's file does not say whether its labels hold dispersion; if they do, D3 "
+            "counts it twice: convert the model with --labels-include-dispersion"
+        )
+        return [Problem("warning", "dispersion.method", text)]
+    if spec.dispersion.allow_double_counting:
+        return []
+    text = (
+        f"the model's labels hold dispersion already ('{labels}'), so D3 would count it twice: "
+        "take method = 'none', or set dispersion.allow_double_counting = true"
+    )
+    return [Problem("error", "dispersion.method", text)]
+
+
+def _reference(atoms: Atoms) -> list[Problem]:
+    """What the reference force field can describe."""
+    symbols = atoms.get_chemical_symbols()
+    others = sorted(set(symbols) - _REFERENCE_ELEMENTS)
+    if others:
+        text = f"the reference force field is for graphene and water; it knows no {others[0]}"
+        return [Problem("error", "system", text)]
+    carbon = symbols.count("C")
+    if symbols != ["C"] * carbon + ["O", "H", "H"] * ((len(symbols) - carbon) // 3):
+        text = "the reference force field takes carbon first, then O H H of each molecule"
+        return [Problem("error", "system", text)]
+    if not np.all(atoms.pbc):
+        text = "the reference force field needs a structure that is periodic in every direction"
+        return [Problem("error", "system", text)]
+    return []

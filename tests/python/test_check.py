@@ -1,0 +1,448 @@
+"""`mdbench check`: every finding once, and silence where nothing is wrong."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+from ase.io import write
+from support import BUNDLED, BUNDLED_LAMMPS
+
+from mdbench.check import examine, problems_of_run
+from mdbench.check.cost import LARGEST_TIMED, measure
+from mdbench.check.findings import readable_bytes, readable_time
+from mdbench.check.geometry import examine_geometry, problems_of_structure
+from mdbench.check.potential import metadata, problems_of_model
+from mdbench.doctor import BUNDLED_MODEL
+from mdbench.errors import ModelError
+from mdbench.model import inspect, load_evaluator
+from mdbench.native_file import BLANK
+from mdbench.spec import RunSpec
+from mdbench.structure import graphene, water_box
+from mdbench.systems import build, write_data
+
+WATER = {"builder": "water", "num_water": 20}
+
+
+def specification(system=None, **sections):
+    run = {"threads": 1, **sections.pop("run", {})}
+    return RunSpec.model_validate({"system": system or WATER, "run": run, **sections})
+
+
+def found(problems):
+    return [(p.level, p.field) for p in problems]
+
+
+def about_run(symbols="H", **sections):
+    return problems_of_run(specification(**sections), {symbols})
+
+
+def about_structure(atoms, spec=None):
+    return problems_of_structure(spec or specification(), atoms, examine_geometry(atoms))
+
+
+# --- the specification alone ---
+
+
+@pytest.mark.parametrize(
+    ("symbols", "sections", "level", "field", "says"),
+    [
+        ("C", {"run": {"timestep": "11 fs"}, "ensemble": {"tdamp": "1 ps"}}, "error", "run.timestep", "11 fs is too long"),
+        ("H", {"run": {"timestep": "1.1 fs"}}, "warning", "run.timestep", "take 0.5 fs"),
+        ("C", {"run": {"timestep": "2.6 fs"}}, "warning", "run.timestep", "2.6 fs is long"),
+        ("H", {"ensemble": {"tdamp": "0.9 fs"}}, "error", "ensemble.tdamp", "two time steps"),
+        ("H", {"ensemble": {"tdamp": "11 ps"}}, "error", "ensemble.tdamp", "would do nothing"),
+        ("H", {"ensemble": {"tdamp": "4.9 fs"}}, "warning", "ensemble.tdamp", "9.8 time steps"),
+        ("H", {"ensemble": {"tdamp": "501 fs"}}, "warning", "ensemble.tdamp", "1002 time steps"),
+        ("H", {"ensemble": {"kind": "npt", "pdamp": "499 fs"}}, "warning", "ensemble.pdamp",
+         "1000 fs is usual"),
+        ("H", {"ensemble": {"temperature": [300, 5001]}}, "warning", "ensemble.temperature",
+         "5001 K"),
+        ("H", {"run": {"threads": 1024}}, "warning", "run.threads", "cores of this machine"),
+        ("H", {"run": {"ranks": 4096}}, "warning", "run.ranks", "cores of this machine"),
+    ],
+)
+def test_numbers_that_do_not_go_together(symbols, sections, level, field, says):
+    problems = about_run(symbols, **sections)
+    assert found(problems) == [(level, field)]
+    assert says in problems[0].text
+    assert "\n" not in str(problems[0])
+
+
+@pytest.mark.parametrize(
+    ("symbols", "sections"),
+    [
+        ("H", {}),
+        ("H", {"run": {"timestep": "1 fs"}}),
+        ("C", {"run": {"timestep": "2.5 fs"}}),
+        ("H", {"ensemble": {"kind": "npt"}}),
+        ("H", {"ensemble": {"kind": "npt", "pdamp": "500 fs"}}),
+        ("H", {"ensemble": {"kind": "nve", "tdamp": "1 ps"}}),
+        ("H", {"ensemble": {"tdamp": "5 fs"}}),
+        ("H", {"ensemble": {"tdamp": "500 fs", "temperature": 5000}}),
+        ("H", {"ensemble": {"kind": "nvt", "pdamp": "1 fs"}}),
+    ],
+)
+def test_numbers_at_their_limits_pass(symbols, sections):
+    assert about_run(symbols, **sections) == []
+
+
+# --- the structure ---
+
+
+def pair(symbols, distance, **options):
+    return Atoms(symbols, [[1, 1, 1], [1 + distance, 1, 1]], cell=[4, 4, 4], pbc=True, **options)
+
+
+def salted(atoms, masses):
+    atoms.set_masses(masses)
+    return atoms
+
+
+def sheared(tilt):
+    atoms = bulk("Cu", "sc", a=2.6)
+    atoms.cell[1, 0] = tilt * 2.6
+    return atoms
+
+
+def expanded(factor):
+    atoms = water_box(64, 12.417)
+    atoms.set_cell(atoms.cell * factor, scale_atoms=True)
+    return atoms
+
+
+@pytest.mark.parametrize(
+    ("atoms", "level", "says"),
+    [
+        (pair("OH", 0.58), "error", "atoms 1 (O) and 2 (H) are 0.580 A apart: they overlap"),
+        (pair("HHe", 0.001), "error", "atoms 1 (H) and 2 (He) are 0.001 A"),
+        (pair("C2", 0.0), "error", "0.000 A apart"),
+        (pair("H2", 0.499), "error", "0.499 A apart"),
+        (pair("C2", -0.9), "error", "0.900 A apart"),
+        (pair("C2", 3.1), "error", "0.900 A apart"),  # through the boundary
+        (bulk("Cu", "sc", a=1.5), "error", "atom 1 (Cu) and its periodic image are 1.500 A"),
+        (salted(pair("CO", 1.4), [15.999, 15.999]), "error", "C weighs 15.999 u in the file, not 12.011; "
+         "that is the mass of O: is"),
+        (salted(pair("CO", 1.4), [12.011, 0]), "error", "O weighs 0 u"),
+        (salted(pair("C2", 1.4), [12, 13]), "error", "several masses, 12 to 13 u"),
+        (salted(pair("OH", 1), [16, 2.014]), "warning", "taken for deuterium"),
+        (expanded(3.0), "error", "the density is 0.037 g/cm3, outside 0.05"),
+        (expanded(1.6), "warning", "the density is 0.244 g/cm3"),
+        (bulk("Os", "fcc", a=3.65), "error", "the density is 26 g/cm3, outside"),
+        (bulk("Os", "fcc", a=3.82), "warning", "the density is 22.7 g/cm3"),
+        (sheared(0.6), "warning", "tilted by 0.60 of its length"),
+        (sheared(-1.6), "error", "tilted by 1.60 of its length"),
+    ],
+)
+def test_structures_with_something_wrong(atoms, level, says):
+    problems = [p for p in about_structure(atoms)
+                if "density" in says or "density" not in p.text]  # two atoms in a box are thin
+    assert found(problems) == [(level, "system")]
+    assert says in problems[0].text
+    assert "\n" not in str(problems[0])
+
+
+def test_all_overlaps_are_counted_and_the_closest_is_named():
+    atoms = Atoms("C4", [[0, 0, 0], [0.8, 0, 0], [0, 5, 0], [0.5, 5, 0]], cell=[9] * 3, pbc=True)
+    text = about_structure(atoms)[0].text
+    assert text == "atoms 3 (C) and 4 (C) are 0.500 A apart: they overlap, and 1 more pairs"
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        water_box(64, 12.417),
+        graphene(3, 2),  # vacuum: no density to judge
+        molecule("H2O"),
+        molecule("H2"),
+        bulk("Cu", "fcc"),  # rhombohedral, tilts of one half
+        bulk("Mg"),
+        bulk("W", cubic=True),
+        salted(pair("OH", 0.97), [16, 1]),
+        Atoms("He", cell=[2.5, 2.5, 2.5], pbc=True),
+        Atoms("He"),
+    ],
+    ids=str,
+)
+def test_good_structures_pass(atoms):
+    assert about_structure(atoms) == []
+
+
+@pytest.mark.parametrize("system", [
+    {"builder": "graphene-water"}, {"builder": "graphene-water", "cell": "128"},
+    {"builder": "graphene-water", "cell": "lattice"}, WATER, {"builder": "water"},
+    {"builder": "licl"}, {"builder": "hea"}, {"builder": "lgps"}], ids=str)
+def test_every_builder_passes(system):
+    spec = specification(system)
+    assert about_structure(build(spec.system), spec) == []
+
+
+def test_files_are_named_as_the_field(tmp_path):
+    write(tmp_path / "a.xyz", pair("OH", 0.3))
+    spec = specification({"file": tmp_path / "a.xyz"})
+    assert ("error", "system.file") in found(about_structure(build(spec.system), spec))
+
+
+def test_wrong_order_of_elements_shows_in_the_masses(tmp_path):
+    atoms = water_box(10, 7)
+    write_data(tmp_path / "a.data", atoms, ["O", "H"])
+    spec = specification({"file": tmp_path / "a.data", "elements": ["H", "O"]})
+    problems = about_structure(build(spec.system), spec)
+    assert {p.field for p in problems} == {"system.file"}
+    assert "is system.elements in the order of the file's atom types?" in problems[0].text
+
+
+def test_barostats_need_matter_on_both_sides():
+    npt = {"kind": "npt"}
+    slab = graphene(3, 2)
+    open_slab = graphene(3, 2)
+    open_slab.pbc[2] = False
+
+    def about(atoms, coupling):
+        spec = specification(ensemble={**npt, "coupling": coupling})
+        return found(about_structure(atoms, spec))
+
+    assert about(slab, "iso") == about(slab, "z") == [("warning", "ensemble.coupling")]
+    assert about(open_slab, "aniso") == about(open_slab, "z") == [("error", "ensemble.coupling")]
+    assert about(slab, "x") == about(open_slab, "y") == about(water_box(20, 8.4), "iso") == []
+
+
+def test_rdf_range_ends_at_half_the_cell():
+    atoms = water_box(20, 8.4)
+    for length, expected in (("4.2 A", []), ("4.3 A", [("warning", "analysis.rdf_range")])):
+        assert found(about_structure(atoms, specification(analysis={"rdf_range": length}))) == expected
+
+
+def test_facts_of_a_structure():
+    atoms = build(specification({"builder": "graphene-water"}).system)
+    facts = examine_geometry(atoms)
+    assert [(s.type, s.element, s.count) for s in facts.species] == [
+        (1, "C", 72), (2, "O", 100), (3, "H", 200)]
+    assert facts.density_gcm3 == pytest.approx(
+        (72 * 12.011 + 100 * 18.015) * 1.66053907 / atoms.get_volume(), rel=1e-6)
+    distances = atoms.get_all_distances(mic=True) + np.eye(len(atoms)) * 9
+    assert facts.closest.distance_ang == pytest.approx(distances.min())
+    pairs = {frozenset(p + 1) for p in np.argwhere(distances == distances.min())}
+    assert frozenset((facts.closest.first_id, facts.closest.second_id)) in pairs
+    assert facts.cell_heights_ang == pytest.approx(atoms.cell.lengths())
+    tilted = examine_geometry(bulk("Cu", "fcc", a=3.6))
+    assert tilted.cell_heights_ang == pytest.approx([3.6 / np.sqrt(3)] * 3)
+    assert examine_geometry(graphene(3, 2)).vacuum == (False, False, True)
+    assert examine_geometry(molecule("H2O")).density_gcm3 is None
+
+
+# --- the model ---
+
+
+def about_model(path, atoms=None, **sections):
+    return problems_of_model(specification(**sections), path, atoms or water_box(20, 8.4))
+
+
+def labelled(folder, labels):
+    """The bundled model with another note about dispersion."""
+    import hashlib
+
+    content = BUNDLED_MODEL.read_bytes()
+    old = metadata(BUNDLED_MODEL)
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:8 + size])
+    about = {**old, "labels_include_dispersion": labels, "checksum": BLANK}
+    header["__metadata__"]["mdbench"] = json.dumps(about)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    whole = len(text).to_bytes(8, "little") + text + content[8 + size:]
+    digest = hashlib.sha256(whole).hexdigest().encode()
+    path = folder / f"{labels}.mace"
+    path.write_bytes(whole.replace(BLANK.encode(), digest, 1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("labels", "double", "expected"),
+    [
+        ("d3", False, [("error", "dispersion.method")]),
+        ("functional", False, [("error", "dispersion.method")]),
+        ("unknown", False, [("warning", "dispersion.method")]),
+        ("unknown", True, [("warning", "dispersion.method")]),
+        ("none", False, []),
+        ("d3", True, []),
+    ],
+)
+def test_dispersion_is_not_counted_twice(tmp_path, labels, double, expected):
+    path = labelled(tmp_path, labels)
+    model = {"file": str(path)}
+    d3 = {"method": "d3", "allow_double_counting": double}
+    assert found(about_model(path, model=model, dispersion=d3)) == expected
+    assert about_model(path, model=model) == []
+
+
+def test_bundled_model_and_reference_hold_dispersion():
+    d3 = {"method": "d3"}
+    assert found(about_model(BUNDLED_MODEL, dispersion=d3)) == [("error", "dispersion.method")]
+    reference = {"file": "reference"}
+    assert found(about_model(None, model=reference, dispersion=d3)) == [
+        ("error", "dispersion.method")]
+    assert about_model(None, model=reference) == []
+
+
+def test_code_must_be_pinned():
+    for path in (BUNDLED_LAMMPS, BUNDLED):
+        sha256 = inspect(path).sha256
+        unpinned = {"file": str(path)}
+        problems = about_model(path, model=unpinned)
+        assert found(problems) == [("error", "model.sha256")]
+        assert f'pin it: sha256 = "{sha256}"' in problems[0].text
+        assert about_model(path, model={**unpinned, "sha256": sha256}) == []
+    wrong = about_model(BUNDLED_MODEL, model={"sha256": "0" * 64})
+    assert found(wrong) == [("error", "model.sha256")]
+
+
+def test_unpinned_code_is_not_opened(monkeypatch):
+    import mdbench.check.potential as module
+
+    monkeypatch.setattr(module, "load_evaluator", lambda *a, **k: pytest.fail("opened"))
+    spec = specification(model={"file": str(BUNDLED_LAMMPS)})
+    assert examine(spec, build(spec.system), BUNDLED_LAMMPS).cost is None
+
+
+def test_mixed_precision_is_for_native_files():
+    pinned = {"file": str(BUNDLED_LAMMPS), "sha256": inspect(BUNDLED_LAMMPS).sha256}
+    problems = about_model(BUNDLED_LAMMPS, model={**pinned, "precision": "mixed"})
+    assert found(problems) == [("warning", "model.precision")]
+    for precision in ("single", "double"):
+        assert about_model(BUNDLED_LAMMPS, model={**pinned, "precision": precision}) == []
+    assert about_model(BUNDLED_MODEL, model={"precision": "mixed"}) == []
+
+
+def test_elements_and_heads_that_the_model_lacks(models):
+    problems = about_model(BUNDLED_MODEL, Atoms("LiCl", [[0, 0, 0], [2.5, 0, 0]]))
+    assert found(problems) == [("error", "system")]
+    assert problems[0].text == "the structure holds Li, Cl; the model knows only H, C, O"
+    path = models["two_heads.mace"]
+    model = {"file": str(path)}
+    assert about_model(path, Atoms("H"), model=model) == []
+    problems = about_model(path, Atoms("H"), model={**model, "head": "other"})
+    assert found(problems) == [("error", "model.head")]
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"\x10\0\0\0\0\0\0\0{\"a\": 1}        "])
+def test_broken_model_files(tmp_path, content):
+    path = tmp_path / "m.mace"
+    path.write_bytes(content)
+    problems = about_model(path, model={"file": str(path)})
+    assert found(problems) == [("error", "model.file")]
+    assert found(about_model(tmp_path / "none.mace")) == [("error", "model.file")]
+    if content:
+        with pytest.raises(ModelError):
+            metadata(path)
+
+
+def test_metadata_of_both_formats():
+    assert metadata(BUNDLED_MODEL)["cutoff_ang"] == metadata(BUNDLED_LAMMPS)["cutoff_ang"] == 4.5
+    assert metadata(BUNDLED) == {}
+
+
+def test_the_reference_field_is_for_carbon_then_water():
+    reference = {"file": "reference"}
+    for atoms, says in (
+        (bulk("Cu"), "it knows no Cu"),
+        (Atoms("HOH", pbc=True), "carbon first, then O H H"),
+        (Atoms("OHH"), "periodic in every direction"),
+    ):
+        problems = about_model(None, atoms, model=reference)
+        assert found(problems) == [("error", "system")]
+        assert says in problems[0].text
+
+
+# --- the whole report ---
+
+
+def test_report_of_the_default_is_clean_and_sensible():
+    spec = specification({"builder": "graphene-water"})
+    report = examine(spec, build(spec.system), BUNDLED_MODEL)
+    assert report.problems == () == report.errors
+    cost = report.cost
+    assert cost.edges == round(cost.edges_per_atom * 372) == 14138
+    assert 0.5 < cost.ms_per_step < 200
+    assert cost.steps == 24_000
+    assert cost.wall_s == pytest.approx(cost.steps * cost.ms_per_step / 1000)
+    assert 1e8 < cost.memory_bytes < 3e8
+    text = "\n".join(report.lines())
+    assert "atoms         372" in text
+    assert "ms a step" in text
+    assert json.loads(json.dumps(report.as_dict()))["geometry"]["num_atoms"] == 372
+
+
+@pytest.mark.alone
+def test_speed_is_that_of_lammps():
+    """About 6 ms a step of 372 atoms on one core of the machine that this was written on."""
+    import time
+
+    from mdbench.engine import boxed, load_structure, open_lammps
+
+    spec = specification({"builder": "graphene-water"})
+    atoms = build(spec.system)
+    lmp = open_lammps()
+    system = boxed(atoms, ["C", "O", "H"])
+    load_structure(lmp, system)
+    lmp.commands_string(
+        f"pair_style mace precision mixed\npair_coeff * * {BUNDLED_MODEL} C O H\n"
+        "timestep 0.0005\nfix n all nve\nrun 20 post no")
+    start = time.perf_counter()
+    lmp.command("run 100 post no")
+    ms = (time.perf_counter() - start) * 10
+    lmp.close()
+    assert 0.5 < examine(spec, atoms, BUNDLED_MODEL).cost.ms_per_step / ms < 2
+
+
+def test_large_structures_are_timed_on_a_part(monkeypatch):
+    """The same estimates from a part as from the whole."""
+    import mdbench.check.cost as module
+
+    spec = specification({"builder": "water", "num_water": 4000})
+    atoms = build(spec.system)
+    assert len(atoms) < LARGEST_TIMED
+    evaluator = load_evaluator(BUNDLED_MODEL, threads=1)
+    whole = measure(spec, atoms, evaluator, BUNDLED_MODEL)
+    monkeypatch.setattr(module, "LARGEST_TIMED", 1000)
+    part = measure(spec, atoms, evaluator, BUNDLED_MODEL)
+    assert part.edges_per_atom == pytest.approx(whole.edges_per_atom, rel=0.02)
+    assert part.edges != whole.edges
+    assert part.memory_bytes == pytest.approx(whole.memory_bytes, rel=0.02)
+    assert 0.3 < part.ms_per_step / whole.ms_per_step < 3
+
+
+def test_errors_come_first_and_name_a_model_that_fails(tmp_path):
+    spec = specification(
+        {"builder": "graphene-water"}, model={"device": "cuda:99"}, run={"timestep": "1.5 fs"})
+    report = examine(spec, build(spec.system), BUNDLED_MODEL)
+    assert found(report.problems) == [("error", "model.file"), ("warning", "run.timestep")]
+    assert len(report.errors) == 1
+    assert report.cost is None
+
+
+def test_costs_count_every_run():
+    one = specification({"builder": "graphene-water"})
+    many = specification({"builder": "graphene-water"}, ensemble={"temperature": [280, 300, 320]},
+                         run={"seed": [1, 2]})
+    atoms = build(one.system)
+    single, sixfold = (examine(s, atoms, BUNDLED_MODEL) for s in (one, many))
+    assert sixfold.cost.steps == 6 * single.cost.steps
+    assert sixfold.disk_bytes == 6 * single.disk_bytes
+    # 240 frames of 5 bytes an atom, 22 restart files of 90, 1200 rows of 240 bytes
+    assert single.disk_bytes == pytest.approx(372 * (240 * 5 + 22 * 90) + 1200 * 240, rel=0.1)
+
+
+def test_readable_numbers():
+    assert [readable_bytes(n) for n in (1, 1234, 5.6e7, 3e9, 4e15)] == [
+        "1 B", "1.23 kB", "56 MB", "3 GB", "4e+03 TB"]
+    assert [readable_time(s) for s in (1, 119, 600, 7300, 1e6)] == [
+        "1 s", "119 s", "10 min", "2.03 h", "11.6 days"]
+
+
+def test_cores_are_those_of_this_process():
+    from mdbench.check.settings import available_cores
+
+    assert 1 <= available_cores() <= os.cpu_count()
