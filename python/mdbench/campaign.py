@@ -157,7 +157,9 @@ def _prepare_all(
     new = [p for p in chosen if p not in found]
     if new:
         atoms = build(loaded.spec.system)
-        refuse_errors(loaded.spec, atoms, model_path(loaded.spec))
+        refuse_errors(
+            loaded.spec, atoms, model_path(loaded.spec), trust_unpinned=options.trust_unpinned
+        )
         try:
             for path in new:
                 prepare(loaded.spec, chosen[path], atoms, path, origin)
@@ -213,7 +215,7 @@ def _extend(folder: RunFolder, manifest: dict[str, Any], spec: RunSpec, variant:
     """Take a new length over into manifest and script."""
     if spec.plan().total < folder.state().step:
         raise RunError(f"'{folder.path}' is already longer than run.production")
-    facts = InputFacts(tuple(manifest["elements"]), manifest["boundary"], manifest["model"]["file"])
+    facts = InputFacts(**{f.name: manifest[f.name] for f in fields(InputFacts)})
     write_atomically(folder.path / SCRIPT, render(spec, variant, facts))
     manifest["files"] = {n: sha256_of(folder.path / n) for n in (STRUCTURE_FILE, SCRIPT)}
     manifest["spec"], manifest["plan"] = spec.model_dump(mode="json"), asdict(spec.plan())

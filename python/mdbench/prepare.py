@@ -64,11 +64,11 @@ def facts_of(spec: RunSpec, atoms: Atoms) -> InputFacts:
     return InputFacts(elements, boxed(atoms).boundary, len(atoms), f"model{suffix}")
 
 
-def take_model(spec: RunSpec, facts: InputFacts, folder: Path, origin: Origin) -> dict[str, Any]:
+def take_model(spec: RunSpec, facts: InputFacts, folder: Path) -> dict[str, Any]:
     """Copy or convert the model into the run folder; the copy is what is hashed and used.
 
     Raises:
-        RunError: when a file of code is not pinned, or the hash is another.
+        RunError: when its hash is not the pinned one.
         ModelError: when it cannot be used.
     """
     source = model_path(spec)
@@ -81,11 +81,6 @@ def take_model(spec: RunSpec, facts: InputFacts, folder: Path, origin: Origin) -
     pinned = spec.model.sha256
     if pinned and found.sha256 != pinned:
         raise RunError(f"model.sha256: '{source}' has {found.sha256}, not the pinned {pinned}")
-    if source.suffix != ".mace" and not pinned and not origin.trust_unpinned:
-        raise RunError(
-            f"model.sha256: '{source}' is code; pin it with sha256 = \"{found.sha256}\" "
-            "or pass --trust-unpinned"
-        )
     target = folder / facts.model_file
     if found.is_converted:
         copy.replace(target)
@@ -120,7 +115,7 @@ def prepare(spec: RunSpec, variant: Variant, atoms: Atoms, path: Path, origin: O
     try:
         (path / SEGMENTS).mkdir(parents=True)
         facts = facts_of(spec, atoms)
-        model = take_model(spec, facts, path, origin)
+        model = take_model(spec, facts, path)
         if spec.model.is_reference:
             (path / STRUCTURE_FILE).write_text(data_text(atoms))
         else:

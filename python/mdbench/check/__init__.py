@@ -65,18 +65,23 @@ def _problems(spec: RunSpec, atoms: Atoms, geometry: Geometry, model: Path | Non
     ]
 
 
-def refuse_errors(spec: RunSpec, atoms: Atoms, model: Path | None) -> list[Problem]:
+def refuse_errors(
+    spec: RunSpec, atoms: Atoms, model: Path | None, *, trust_unpinned: bool = False
+) -> list[Problem]:
     """The warnings about a run.
 
     Args:
         spec: What to run.
         atoms: The structure.
         model: The model's file; ``None`` for the reference force field.
+        trust_unpinned: Let a file of code without ``sha256`` pass.
 
     Raises:
         RunError: with the first error.
     """
     problems = _problems(spec, atoms, examine_geometry(atoms), model)
+    if trust_unpinned and spec.model.sha256 is None:
+        problems = [p for p in problems if p.field != "model.sha256"]
     errors = [p for p in problems if p.level == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more: see 'mdbench check')" if len(errors) > 1 else ""
