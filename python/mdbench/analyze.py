@@ -1,0 +1,272 @@
+"""All analyses of a campaign: what the data support, and why not where they do not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from mdbench.analysis.density import density_profile
+from mdbench.analysis.diffusion import self_diffusion, yeh_hummer
+from mdbench.analysis.estimate import Estimate, mean_of_runs
+from mdbench.analysis.msd import MsdOptions, MsdResult, mean_squared_displacement
+from mdbench.analysis.rdf import radial_distribution
+from mdbench.analysis.temperature import DensityPoint, arrhenius, density_against_temperature
+from mdbench.analysis.thermo import thermo_averages
+from mdbench.analysis.vacf import VacfOptions, velocity_autocorrelation
+from mdbench.errors import AnalysisError
+from mdbench.results import plain
+from mdbench.spec import Analysis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mdbench.output.run_data import RunData
+
+SCHEMA = 1
+_LONGEST_CURVE = 1000
+"""Points of an MSD that are kept."""
+
+
+@dataclass
+class _Report:
+    """Sections of one run as they come in."""
+
+    sections: dict[str, Any] = field(default_factory=dict)
+    refused: list[dict[str, str]] = field(default_factory=list)
+
+    def attempt(self, quantity: str, compute: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """The result, or ``None`` with the reason on record."""
+        try:
+            return compute()
+        except AnalysisError as reason:
+            self.refused.append({"quantity": quantity, "reason": str(reason)})
+            return None
+
+
+def analyze_run(run: RunData, settings: Analysis) -> dict[str, Any]:
+    """Everything about one run, as data for ``analysis.json``.
+
+    Args:
+        run: What the simulation wrote.
+        settings: Ranges, pairs and elements.
+    """
+    report = _Report()
+    start_ps = _thermo(run, report)
+    trajectory = run.trajectory
+    if trajectory is None:
+        reason = "the run has no trajectory"
+        report.refused.append({"quantity": "structure and diffusion", "reason": reason})
+    else:
+        elements = [chemical_symbols[z] for z in dict.fromkeys(np.sort(trajectory.numbers)[::-1])]
+        with_sheet = settings.sheet in elements and len(elements) > 1
+        layered = with_sheet and _profile(run, settings, start_ps, report)
+        _rdf(run, settings, start_ps, report)
+        for element in settings.diffusion or elements:
+            _diffusion(run, element, "xy" if layered else "xyz", (settings, start_ps), report)
+    if run.velocities is not None:
+        _spectra(run, start_ps, report)
+    return {
+        "name": run.name,
+        "label": run.name if run.temperature_k is None else f"{run.temperature_k:g} K",
+        "temperature_k": run.temperature_k,
+        "seed": run.provenance.get("seed"),
+        "provenance": plain(run.provenance),
+        **plain(report.sections),
+        "refused": report.refused,
+    }
+
+
+def _thermo(run: RunData, report: _Report) -> float:
+    """Averages; returns where production starts, ps."""
+    start_ps = run.equilibration_ps
+    if run.thermo is None:
+        return start_ps
+    thermo = run.thermo
+    known = start_ps if start_ps > 0 else None
+    result = report.attempt(
+        "thermodynamic averages",
+        lambda: thermo_averages(
+            thermo.times_ps,
+            thermo.columns,
+            int(run.provenance["num_atoms"]),
+            ensemble=run.ensemble,
+            start_ps=known,
+            temperature_k=run.temperature_k,
+        ),
+    )
+    if result is None:
+        return start_ps
+    section = asdict(result)
+    for quantity, reason in section.pop("refused").items():
+        report.refused.append({"quantity": quantity, "reason": reason})
+    report.sections["thermo"] = section
+    return float(result.equilibration_ps)
+
+
+def _profile(run: RunData, settings: Analysis, start_ps: float, report: _Report) -> bool:
+    """Density profile over a sheet; whether there is one."""
+    trajectory, element = run.trajectory, settings.profile or "O"
+    assert trajectory is not None  # noqa: S101 - the caller's
+    profile = report.attempt(
+        f"density profile of {element}",
+        lambda: density_profile(trajectory, element, settings.sheet, start_ps=start_ps),
+    )
+    if profile is not None:
+        report.sections["density_profile"] = profile
+    return profile is not None
+
+
+def _rdf(run: RunData, settings: Analysis, start_ps: float, report: _Report) -> None:
+    """Radial distribution functions of all pairs asked for."""
+    trajectory = run.trajectory
+    assert trajectory is not None  # noqa: S101 - the caller's
+    pairs = None
+    if settings.rdf:
+        pairs = [(a, b) for a, _, b in (p.partition("-") for p in settings.rdf)]
+    found = report.attempt(
+        "radial distribution functions",
+        lambda: radial_distribution(
+            trajectory, pairs, r_max_ang=settings.rdf_range_ang, start_ps=start_ps
+        ),
+    )
+    if found is not None:
+        report.sections["rdf"] = found
+
+
+def _diffusion(
+    run: RunData, element: str, dimensions: str, how: tuple[Analysis, float], report: _Report
+) -> None:
+    """Mean squared displacement, and a diffusion coefficient where there is one."""
+    settings, start_ps = how
+    trajectory = run.trajectory
+    assert trajectory is not None  # noqa: S101 - the caller's
+    options = MsdOptions(start_ps=start_ps, dimensions=dimensions)
+    msd: MsdResult | None = report.attempt(
+        f"mean squared displacement of {element}",
+        lambda: mean_squared_displacement(trajectory, element, options),
+    )
+    if msd is None:
+        return
+    keep = np.unique(np.geomspace(1, len(msd.lag_ps), _LONGEST_CURVE).astype(int)) - 1
+    section: dict[str, Any] = {
+        "lag_ps": msd.lag_ps[keep],
+        "msd_ang2": msd.msd_ang2[keep],
+        "msd_error": msd.msd_error_ang2[keep],
+        "dimensions": msd.dimensions,
+        "note": msd.note,
+        "fit_ps": None,
+        "diffusion": None,
+        "yeh_hummer": None,
+    }
+    found = report.attempt(f"diffusion of {element}", lambda: self_diffusion(msd))
+    if found is not None:
+        section |= {
+            "fit_ps": found.fit_ps,
+            "diffusion": found.diffusion,
+            "interval_95": found.interval_95,
+        }
+        viscosity, temperature = settings.viscosity_mpas, run.temperature_k
+        if viscosity is not None and temperature is not None:
+            cell = next(trajectory.frames()).cell
+            section["yeh_hummer"] = report.attempt(
+                f"finite-size correction of the diffusion of {element}",
+                lambda: yeh_hummer(
+                    found,
+                    cell,
+                    trajectory.pbc,
+                    temperature_k=temperature,
+                    viscosity_mpa_s=viscosity,
+                ),
+            )
+    report.sections.setdefault("msd", {})[element] = section
+
+
+def _spectra(run: RunData, start_ps: float, report: _Report) -> None:
+    """Velocity autocorrelation and vibrational spectrum, of all atoms and each element."""
+    velocities = run.velocities
+    assert velocities is not None  # noqa: S101 - the caller's
+    options = VacfOptions(start_ps=start_ps)
+    for z in [0, *sorted(set(velocities.numbers.tolist()))]:
+        element = chemical_symbols[z] if z else None
+        name = element or "all"
+        found = report.attempt(
+            f"vibrational spectrum of {name}",
+            lambda element=element: velocity_autocorrelation(velocities, element, options),
+        )
+        if found is not None:
+            report.sections.setdefault("vacf", {})[name] = found
+
+
+def combine(runs: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """What several temperatures give together: density against T, Arrhenius fits.
+
+    Args:
+        runs: Results of ``analyze_run``.
+
+    Returns:
+        The section ``combined``, and what was refused.
+    """
+    report = _Report()
+    densities: dict[float, list[Estimate]] = defaultdict(list)
+    rates: dict[str, dict[float, list[Estimate]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        t = run["temperature_k"]
+        if t is None:
+            continue
+        density = run.get("thermo", {}).get("quantities", {}).get("density")
+        if density and run["provenance"].get("ensemble") == "npt":
+            densities[t].append(Estimate(**density))
+        for element, msd in run.get("msd", {}).items():
+            if msd["diffusion"]:
+                rates[element][t].append(Estimate(**msd["diffusion"]))
+    if len(densities) > 1:
+        _density_section({t: mean_of_runs(e) for t, e in densities.items()}, report)
+    for element, by_temperature in rates.items():
+        if len(by_temperature) > 1:
+            means = {t: mean_of_runs(e) for t, e in by_temperature.items()}
+            _arrhenius_section(element, means, report)
+    return plain(report.sections), report.refused
+
+
+def _density_section(means: dict[float, Estimate], report: _Report) -> None:
+    kelvin = sorted(means)
+    points = [DensityPoint(t, means[t], "npt") for t in kelvin]
+    fit = report.attempt("density against T", lambda: density_against_temperature(points))
+    report.sections["density_temperature"] = {
+        "temperature_k": kelvin,
+        "density_gcm3": [means[t].value for t in kelvin],
+        "density_error": [means[t].error for t in kelvin],
+        "slope": fit and fit.slope,
+        "expansivity": fit and fit.expansivity,
+    }
+
+
+def _arrhenius_section(element: str, means: dict[float, Estimate], report: _Report) -> None:
+    kelvin = sorted(means)
+    rates = [means[t] for t in kelvin]
+    fit = report.attempt(f"Arrhenius fit of {element}", lambda: arrhenius(kelvin, rates))
+    report.sections.setdefault("arrhenius", {})[element] = {
+        "temperature_k": kelvin,
+        "diffusion": [r.value for r in rates],
+        "diffusion_error": [r.error for r in rates],
+        "activation_energy": fit and fit.activation_ev,
+        "prefactor": fit and fit.prefactor,
+    }
+
+
+def analyze(name: str, runs: list[RunData], settings: Analysis | None = None) -> dict[str, Any]:
+    """Analyse runs together: the contents of ``analysis.json``."""
+    results = [analyze_run(run, settings or Analysis()) for run in runs]
+    combined, refused = combine(results)
+    return {
+        "schema": SCHEMA,
+        "kind": "mdbench analysis",
+        "name": name,
+        "runs": results,
+        "combined": combined,
+        "refused": refused,
+    }

@@ -1,0 +1,58 @@
+"""Results as files: analysis.json and a table of every number with an error."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import asdict, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DIGITS = 7
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - whatever results hold
+    """Results as data for JSON: arrays to lists, NaN and infinity to null, seven digits."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+    return value
+
+
+def write_analysis(analysis: dict[str, Any], folder: Path) -> Path:
+    """Write ``analysis.json``, and ``analysis.csv`` with every number that has an error."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "analysis.json"
+    path.write_text(json.dumps(analysis, indent=1) + "\n")
+    with (folder / "analysis.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["run", "quantity", "value", "error", "unit", "n_eff", "method"])
+        for run in [*analysis["runs"], {"name": "combined", **analysis["combined"]}]:
+            for quantity, e in estimates_in(run):
+                row = [e["value"], e["error"], e["unit"], e["n_eff"], e["method"]]
+                writer.writerow([run["name"], quantity, *row])
+    return path
+
+
+def estimates_in(section: dict[str, Any], prefix: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Every estimate below a section, with its path."""
+    found = []
+    for key, value in section.items():
+        if isinstance(value, dict):
+            if "value" in value and "error" in value:
+                found.append((prefix + key, value))
+            else:
+                found += estimates_in(value, f"{prefix}{key} ")
+    return found
