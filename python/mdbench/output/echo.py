@@ -1,0 +1,179 @@
+"""What a LAMMPS log says of its run: the commands it echoes, variables replaced."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from ase.data import atomic_numbers
+
+_THERMOSTATS = ("langevin", "temp/csvr", "temp/csld", "temp/berendsen", "temp/rescale", "gle")
+_TARGET_AT = {"temp/rescale": 2, "gle": 2}  # index of Tstop behind the style; 1 for the others
+_TABLE_ROW = re.compile(r"\s+(\d+) ([A-Z][a-z]?)\s+(\d+\.\d+)\s*\Z")
+
+
+@dataclass
+class Dump:
+    """A dump command with its modifications."""
+
+    style: str
+    group: str
+    every: int
+    file: str
+    is_unwrapped: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the file without folders."""
+        return PurePath(self.file).name
+
+
+@dataclass
+class Setup:
+    """What the commands of a log set."""
+
+    units: str | None = None
+    timestep: float | None = None  # in the time unit of ``units``
+    boundary: tuple[bool, bool, bool] = (True, True, True)
+    atom_style: str | None = None
+    data_file: str | None = None
+    is_restarted: bool = False
+    is_normalised: bool = False  # thermo_modify norm yes
+    has_variable_timestep: bool = False
+    elements: list[str] = field(default_factory=list)  # of atom types 1..n
+    masses: dict[int, float] = field(default_factory=dict)
+    fixes: dict[str, list[str]] = field(default_factory=dict)  # id -> style and its arguments
+    dumps: dict[str, Dump] = field(default_factory=dict)
+
+    def command(self, line: str) -> None:
+        """Take in an echoed line; anything that is none of the known commands is passed over.
+
+        LAMMPS echoes a line as written and once more for each variable replaced: those with
+        variables left in them do not count. What is malformed was not carried out by LAMMPS.
+        """
+        words = line.split("#", 1)[0].split()
+        action = _ACTIONS.get(words[0]) if words and "$" not in line else None
+        if action:
+            try:
+                action(self, words[1:])
+            except (ValueError, IndexError):
+                return
+
+    def model_table(self, line: str) -> None:
+        """Take in a row of the table of types that ``pair_style mace`` prints."""
+        row = _TABLE_ROW.match(line)
+        if row and row[2] in atomic_numbers:
+            if int(row[1]) == 1:
+                self.elements = []
+            if int(row[1]) == len(self.elements) + 1:
+                self.elements.append(row[2])
+                self.masses.setdefault(int(row[1]), float(row[3]))
+
+    def ensemble(self) -> tuple[str | None, float | None]:
+        """``nvt``, ``npt`` or ``nve`` by the fixes in force, and the target temperature, K."""
+        kind, target = None, None
+        for style, *arguments in self.fixes.values():
+            base = style.removesuffix("/small").split("/")
+            name = next((b for b in base if b in {"nvt", "npt", "nph", "nve"}), None)
+            if name == "nve":
+                kind = kind or "nve"
+            elif name:
+                kind = "npt" if name in {"npt", "nph"} else kind or "nvt"
+            if name in {"nvt", "npt"} and "temp" in arguments:
+                target = _number(arguments, arguments.index("temp") + 2)
+            if style.startswith(_THERMOSTATS):
+                plain = next(t for t in _THERMOSTATS if style.startswith(t))
+                target = _number(arguments, _TARGET_AT.get(plain, 1))
+                kind = "npt" if kind == "npt" else "nvt"
+            if style.startswith("press/"):
+                kind = "npt"
+        return "nvt" if kind == "nve" and target is not None else kind, target
+
+
+def _number(words: list[str], index: int) -> float | None:
+    try:
+        return float(words[index])
+    except (ValueError, IndexError):
+        return None
+
+
+def _units(setup: Setup, words: list[str]) -> None:
+    setup.units = words[0]
+
+
+def _timestep(setup: Setup, words: list[str]) -> None:
+    setup.timestep = float(words[0])
+
+
+def _boundary(setup: Setup, words: list[str]) -> None:
+    x, y, z = (w == "p" for w in words[:3])
+    setup.boundary = (x, y, z)
+
+
+def _atom_style(setup: Setup, words: list[str]) -> None:
+    setup.atom_style = words[0]
+
+
+def _read_data(setup: Setup, words: list[str]) -> None:
+    if "add" not in words:
+        setup.data_file = words[0]
+
+
+def _read_restart(setup: Setup, _: list[str]) -> None:
+    setup.is_restarted = True
+
+
+def _pair_coeff(setup: Setup, words: list[str]) -> None:
+    elements: list[str] = []
+    for word in reversed(words[2:]):
+        if word not in atomic_numbers:
+            break
+        elements.insert(0, word)
+    if words[:2] == ["*", "*"] and elements:
+        setup.elements = elements
+
+
+def _mass(setup: Setup, words: list[str]) -> None:
+    setup.masses[int(words[0])] = float(words[1])
+
+
+def _fix(setup: Setup, words: list[str]) -> None:
+    setup.fixes[words[0]] = words[2:]
+    setup.has_variable_timestep |= words[2] == "dt/reset"
+
+
+def _unfix(setup: Setup, words: list[str]) -> None:
+    setup.fixes.pop(words[0], None)
+
+
+def _dump(setup: Setup, words: list[str]) -> None:
+    name, group, style, every, file = words[:5]
+    setup.dumps[name] = Dump(style, group, int(every), file)
+
+
+def _dump_modify(setup: Setup, words: list[str]) -> None:
+    if words[0] in setup.dumps and "unwrap" in words:
+        setup.dumps[words[0]].is_unwrapped = words[words.index("unwrap") + 1] in {"yes", "on"}
+
+
+def _thermo_modify(setup: Setup, words: list[str]) -> None:
+    if "norm" in words:
+        setup.is_normalised = words[words.index("norm") + 1] in {"yes", "on"}
+
+
+_ACTIONS = {
+    "units": _units,
+    "timestep": _timestep,
+    "boundary": _boundary,
+    "atom_style": _atom_style,
+    "read_data": _read_data,
+    "read_restart": _read_restart,
+    "pair_coeff": _pair_coeff,
+    "mass": _mass,
+    "fix": _fix,
+    "unfix": _unfix,
+    "dump": _dump,
+    "dump_modify": _dump_modify,
+    "thermo_modify": _thermo_modify,
+}

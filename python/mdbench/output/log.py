@@ -1,0 +1,164 @@
+"""LAMMPS logs: thermodynamic output in metal units, and what was run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mdbench.errors import OutputError
+from mdbench.output.log_blocks import Block, LogLines, Loop
+from mdbench.output.text import integers
+from mdbench.output.thermo import (
+    DEFAULT_TIMESTEP,
+    ENERGIES,
+    TIME_FS,
+    ThermoTable,
+    join_tables,
+    metal_factor,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mdbench.output.echo import Setup
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """A log; ``setup`` is what was in force in its last run, in the units of the log."""
+
+    path: Path
+    thermo: ThermoTable
+    setup: Setup
+    units: str  # metal or real
+    timestep_fs: float
+    loops: tuple[Loop, ...]
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def num_atoms(self) -> int | None:
+        """Of the last run that reached its end."""
+        return self.loops[-1].num_atoms if self.loops else None
+
+    @property
+    def ns_per_day(self) -> float | None:
+        """Speed over all runs that reached their end."""
+        steps = sum(loop.num_steps for loop in self.loops)
+        seconds = sum(loop.seconds for loop in self.loops)
+        return steps * self.timestep_fs * 1e-6 / seconds * 86400 if seconds > 0 else None
+
+
+def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None = None) -> LogFile:
+    """Read a log, whatever became of its run: killed ones end in a cut line, which is dropped.
+
+    Where steps repeat or go back, as in runs one behind the other in a file, later rows replace
+    earlier ones from their step on (``rows_to_keep``).
+
+    Args:
+        path: ``log.lammps``, or what LAMMPS printed.
+        units: ``metal`` or ``real`` where the log does not say, as after ``read_restart``.
+        timestep_fs: Overrides what the log says.
+
+    Raises:
+        OutputError: when the file cannot be read, is no log, or is in other units.
+    """
+    lines = LogLines()
+    try:
+        with path.open("rb") as file:
+            lines.read(file)
+    except OSError as problem:
+        raise OutputError(f"log '{path}' cannot be read: {problem.strerror}") from None
+    if not (lines.blocks or lines.setup.units or lines.setup.is_restarted or lines.errors):
+        raise OutputError(f"'{path}' is no LAMMPS log: it holds neither commands nor thermo output")
+    setup = lines.blocks[-1].setup if lines.blocks else lines.setup
+    units = units or _units(path, setup, lines.loops)
+    notes = ["the last line was cut and is dropped"] if lines.is_truncated else []
+    tables, skipped = [], 0
+    for block in lines.blocks:
+        if "Step" in block.columns:
+            tables.append(_table(path, block, units, timestep_fs))
+        else:
+            skipped += 1
+    if skipped:
+        notes.append(f"{skipped} blocks of thermo output without the column Step are left out")
+    table, timestep_fs = _join(path, tables, timestep_fs or _timestep_fs(path, setup, units))
+    return LogFile(
+        path=path,
+        thermo=table,
+        setup=setup,
+        units=units,
+        timestep_fs=timestep_fs,
+        loops=tuple(lines.loops),
+        errors=tuple(lines.errors),
+        warnings=tuple(lines.warnings),
+        notes=tuple(notes),
+    )
+
+
+def _units(path: Path, setup: Setup, loops: list[Loop]) -> str:
+    """Units as echoed, or, after ``read_restart``, those in which the speed fits the timestep."""
+    if setup.units is None and setup.is_restarted and setup.timestep:
+        for loop in loops:
+            if loop.ns_per_day and loop.steps_per_s:
+                step_fs = loop.ns_per_day * 1e6 / (86400 * loop.steps_per_s)
+                for units, unit_fs in TIME_FS.items():
+                    if 0.5 < setup.timestep * unit_fs / step_fs < 2:  # noqa: PLR2004
+                        return units
+    if setup.units in TIME_FS:
+        return setup.units
+    if setup.units is None and setup.is_restarted:
+        raise OutputError(
+            f"log '{path}' does not say its units: put the log of the first run in front of it"
+        )
+    raise OutputError(f"log '{path}' is in units {setup.units or 'lj'}: metal and real can be read")
+
+
+def _timestep_fs(path: Path, setup: Setup, units: str) -> float:
+    if setup.has_variable_timestep:
+        raise OutputError(f"log '{path}' has fix dt/reset: without a fixed timestep steps are no times")
+    if setup.timestep is None and setup.is_restarted:
+        raise OutputError(f"log '{path}' does not say the timestep: give timestep_fs")
+    timestep_fs = (setup.timestep or DEFAULT_TIMESTEP[units]) * TIME_FS[units]
+    if not 0 < timestep_fs < np.inf:
+        raise OutputError(f"log '{path}' has timestep {setup.timestep}: give timestep_fs")
+    return timestep_fs
+
+
+def _table(path: Path, block: Block, units: str, timestep_fs: float | None) -> ThermoTable:
+    """A block in metal units; its own timestep in the times."""
+    numbers = block.table()
+    try:
+        steps = integers(numbers[:, block.columns.index("Step")])
+    except ValueError:
+        raise OutputError(f"log '{path}' is damaged: a step is no whole number") from None
+    columns = {
+        name: numbers[:, i] * metal_factor(name, units)
+        for i, name in enumerate(block.columns)
+        if name != "Step"
+    }
+    if block.setup.is_normalised:
+        if not block.num_atoms:
+            raise OutputError(
+                f"log '{path}' has energies per atom (thermo_modify norm yes) and no number of atoms"
+            )
+        for name in ENERGIES & columns.keys():
+            columns[name] = columns[name] * block.num_atoms
+    own_fs = timestep_fs or (block.setup.timestep or DEFAULT_TIMESTEP[units]) * TIME_FS[units]
+    return ThermoTable(steps, steps * own_fs * 1e-3, columns)
+
+
+def _join(path: Path, tables: list[ThermoTable], timestep_fs: float) -> tuple[ThermoTable, float]:
+    """All blocks, if those that count have one timestep."""
+    table = join_tables(tables)
+    expected = table.steps * timestep_fs * 1e-3
+    changed = np.flatnonzero(~np.isclose(table.times_ps, expected, rtol=1e-9, atol=1e-12))
+    if len(changed):
+        raise OutputError(
+            f"log '{path}' changes the timestep before step {table.steps[changed[-1]]}: "
+            "split it, or give timestep_fs to use one for all"
+        )
+    return table, timestep_fs
