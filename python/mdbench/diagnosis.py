@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
 
 from mdbench.errors import OutputError
-from mdbench.output.formats import frame_steps
+from mdbench.output.formats import open_reader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,11 +109,10 @@ def _explain_blow_up(kept: Path, failure: SegmentFailed, manifest: dict[str, Any
 def _last_good_frame(kept: Path, failure: SegmentFailed, manifest: dict[str, Any]) -> str:
     for path in kept.glob(f"*.{manifest['format']}"):
         try:
-            steps = list(frame_steps(path))
+            steps = open_reader(path).contents.steps
         except OutputError:
             continue
-        if steps:
-            return f"last good frame: step {steps[-1]} in {path}"
+        return f"last good frame: step {steps[-1]} in {path}"
     return f"no frame was written since step {failure.first}"
 
 

@@ -118,6 +118,4 @@ def lower_triangular(lengths: Sequence[float], cosines: Sequence[float]) -> NDAr
     alpha, beta, gamma = cosines
     sine = np.sqrt(1 - gamma**2)
     cx, cy = c * beta, c * (alpha - beta * gamma) / sine
-    return np.array(
-        [[a, 0, 0], [b * gamma, b * sine, 0], [cx, cy, np.sqrt(c**2 - cx**2 - cy**2)]]
-    )
+    return np.array([[a, 0, 0], [b * gamma, b * sine, 0], [cx, cy, np.sqrt(c**2 - cx**2 - cy**2)]])

@@ -74,8 +74,11 @@ def parse_head(text: bytes) -> Head:
     bounds = parse_numbers(bounds_text)
     if len(bounds) not in {6, 9} or num_atoms < 1 or abs(step) >= 2**62:
         raise ValueError("the box, the step or the number of atoms is no such")
-    low, high, tilt = (*bounds.reshape(3, 2).T, np.zeros(3)) if len(bounds) == 6 else (  # noqa: PLR2004
-        bounds.reshape(3, 3).T
+    low, high, tilt = (
+        (*bounds.reshape(3, 2).T, np.zeros(3))
+        if len(bounds) == 6
+        # noqa: PLR2004
+        else (bounds.reshape(3, 3).T)
     )
     xy, xz, yz = tilt
     low = low - [min(0, xy, xz, xy + xz), min(0, yz), 0]
@@ -102,8 +105,9 @@ def _choose(path: Path, names: tuple[str, ...], *, velocities: bool) -> Columns:
         Columns(names, ("xu", "yu", "zu")),
         Columns(names, ("x", "y", "z"), has_images=True) if has_images else None,
         Columns(names, ("xsu", "ysu", "zsu"), is_scaled=True),
-        Columns(names, ("xs", "ys", "zs"), is_scaled=True, has_images=has_images,
-                is_wrapped=wrapped),
+        Columns(
+            names, ("xs", "ys", "zs"), is_scaled=True, has_images=has_images, is_wrapped=wrapped
+        ),
         Columns(names, ("x", "y", "z"), is_wrapped=True),
     ):
         if columns and set(columns.vectors) <= set(names):
@@ -121,7 +125,7 @@ class DumpText:
         self._order = np.empty(0, np.int64)
         self._ids: NDArray[np.float64] = np.empty(0)
         self.contents = Contents(path, np.empty(0, np.int64), 0, fixed)  # what broken frames name
-        (_, text), = self._spans.read(path, [0])
+        ((_, text),) = self._spans.read(path, [0])
         head, table = self._parse(0, text)
         ids = self._sorted_ids(0, table)
         numbers = {n: table[self._order, i] for i, n in enumerate(head.columns)}

@@ -119,7 +119,9 @@ def _units(path: Path, setup: Setup, loops: list[Loop]) -> str:
 
 def _timestep_fs(path: Path, setup: Setup, units: str) -> float:
     if setup.has_variable_timestep:
-        raise OutputError(f"log '{path}' has fix dt/reset: without a fixed timestep steps are no times")
+        raise OutputError(
+            f"log '{path}' has fix dt/reset: without a fixed timestep steps are no times"
+        )
     if setup.timestep is None and setup.is_restarted:
         raise OutputError(f"log '{path}' does not say the timestep: give timestep_fs")
     timestep_fs = (setup.timestep or DEFAULT_TIMESTEP[units]) * TIME_FS[units]

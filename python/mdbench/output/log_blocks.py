@@ -155,8 +155,12 @@ class LogLines:
         elif (speed := _SPEED.match(line)) and self.loops:
             last = self.loops[-1]
             self.loops[-1] = Loop(
-                last.seconds, last.num_processes, last.num_steps, last.num_atoms,
-                _float(speed[1]), _float(speed[2]),
+                last.seconds,
+                last.num_processes,
+                last.num_steps,
+                last.num_atoms,
+                _float(speed[1]),
+                _float(speed[2]),
             )
         elif screen := _SCREEN.match(line):
             words = ["units", screen[2]] if screen[1] == "Unit style" else ["timestep", screen[2]]
