@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME = "run.toml"
 RUNS = "runs"
-_MAY_CHANGE = {"run.production_fs", "run.segment_fs"}
+_MAY_CHANGE = {"run.production", "run.segment"}
 """Between a run and its continuation; and everything about the analysis."""
 
 
@@ -93,7 +93,8 @@ def run_campaign(loaded: LoadedSpec, options: Options) -> str:
             try:
                 return run_to_end(folder, plan, display, control).status
             except MdbenchError as problem:
-                display.say(str(problem))
+                if len(folders) > 1:
+                    display.say(str(problem))
                 return problem
 
         with ThreadPoolExecutor(max_workers=options.jobs) as pool:
@@ -188,7 +189,7 @@ def _check_unchanged(folder: RunFolder, spec: RunSpec, variant: Variant) -> None
     """
     manifest = folder.manifest()
     now, before = _flat(spec.model_dump(mode="json")), _flat(manifest["spec"])
-    lists = {"ensemble.temperature_k", "run.seed"}  # other runs of the campaign
+    lists = {"ensemble.temperature", "run.seed"}  # other runs of the campaign
     changed = sorted(
         k
         for k in now.keys() | before.keys()

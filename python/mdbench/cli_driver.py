@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.table import Table
 from rich.console import Console
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 Spec = Annotated[
     Path | None,
@@ -148,11 +146,74 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), indent=1))
 
 
+def analyze(  # noqa: PLR0913 - one parameter an option
+    folder: Annotated[
+        Path | None, typer.Argument(help="Campaign, run folder, or log of a plain lmp run.")
+    ] = None,
+    *,
+    trajectory: Annotated[Path | None, typer.Option(help="Plain runs: unless in the log.")] = None,
+    timestep: Annotated[str | None, typer.Option(help='Plain runs: such as "0.5 fs".')] = None,
+    elements: Annotated[str | None, typer.Option(help="Plain runs: of the types, C,O,H.")] = None,
+    structure: Annotated[Path | None, typer.Option(help="Plain runs: LAMMPS data file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Averages, density profile, RDF, diffusion, spectrum, with errors; writes analysis/."""
+    from mdbench.campaign import find_spec  # noqa: PLC0415
+    from mdbench.collect import Hints, analyze_folder  # noqa: PLC0415
+    from mdbench.results import estimates_in  # noqa: PLC0415
+    from mdbench.units import parse_option  # noqa: PLC0415
+
+    path = folder or find_spec(None, Path.cwd()).parent
+    hints = Hints(
+        trajectory,
+        parse_option(timestep, "time", "--timestep") if timestep else None,
+        [e.strip() for e in elements.split(",")] if elements else None,
+        structure,
+    )
+    analysis = analyze_folder(path, hints)
+    if as_json:
+        typer.echo(json.dumps(analysis))
+        return
+    for run in [*analysis["runs"], {"name": "together", **analysis["combined"], "refused": []}]:
+        table = Table("quantity", "value", "error", "unit", box=None, title=run["name"])
+        for quantity, e in estimates_in(run):
+            table.add_row(quantity, f"{e['value']:.6g}", f"{e['error']:.2g}", e["unit"])
+        if table.row_count:
+            print_table(table)
+        for refused in run["refused"]:
+            typer.echo(f"no {refused['quantity']}: {refused['reason']}")
+
+
+def report(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Campaigns or runs; several are compared.")
+    ] = None,
+    *,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Default: report/.")] = None,
+    reference: Annotated[
+        list[Path] | None, typer.Option(help="CSV of reference data, drawn beside.")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option(help="One for each folder.")] = None,
+) -> None:
+    """One page with figures, tables, errors and provenance; analyses first where needed."""
+    from mdbench.campaign import find_spec  # noqa: PLC0415
+    from mdbench.collect import analysis_of, home_of  # noqa: PLC0415
+    from mdbench.report import write_report  # noqa: PLC0415
+
+    chosen = folders or [find_spec(None, Path.cwd()).parent]
+    target = output or home_of(chosen[0]) / "report"
+    analyses = [analysis_of(p) for p in chosen]
+    page = write_report(analyses, target, references=reference or [], labels=label)
+    typer.echo(f"{page}")
+
+
 VERBS = {
     init: "mdbench init graphene-water --size 372",
     check: "mdbench check graphene-water --dry-run",
     run: "mdbench run graphene-water",
     resume: "mdbench resume graphene-water",
     submit: "mdbench submit licl --slurm --time 12:00:00",
+    analyze: "mdbench analyze graphene-water",
+    report: "mdbench report before after --label before --label after -o comparison",
     schema: "mdbench schema > run.schema.json",
 }

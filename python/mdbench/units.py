@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from mdbench.errors import SettingError
+
 UNITS: dict[str, dict[str, float]] = {
     "time": {"fs": 1.0, "ps": 1e3, "ns": 1e6, "us": 1e9},
     "length": {"A": 1.0, "Å": 1.0, "angstrom": 1.0, "nm": 10.0},
@@ -63,3 +65,15 @@ def parse_quantity(value: object, kind: str) -> float:
     if not math.isfinite(number * known[unit]):
         raise ValueError(f"{value!r} is not a finite {kind}")
     return number * known[unit]
+
+
+def parse_option(text: str, kind: str, option: str) -> float:
+    """A quantity given on the command line.
+
+    Raises:
+        SettingError: naming the option.
+    """
+    try:
+        return parse_quantity(text, kind)
+    except ValueError as problem:
+        raise SettingError(f"{option}: {problem}") from None

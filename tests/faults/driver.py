@@ -16,6 +16,10 @@ name = "small"
 builder = "graphene-water"
 cell = "128"
 
+[ensemble]
+tdamp = "10 fs"
+{ensemble}
+
 [run]
 timestep = "0.5 fs"
 equilibration = "{equilibration}"
@@ -30,15 +34,15 @@ thermo = "{thermo}"
 frames = "{frames}"
 {output}
 """
-DEFAULTS = {"equilibration": "20 fs", "production": "180 fs", "segment": "20 fs", "run": "",
+DEFAULTS = {"equilibration": "20 fs", "production": "180 fs", "segment": "20 fs", "run": "", "ensemble": "",
             "thermo": "5 fs", "frames": "5 fs", "output": ""}
 NAME = "298K-seed1"
 
 
-def write_spec(folder, more="", **changes):
+def write_spec(folder, **changes):
     folder.mkdir(exist_ok=True)
     path = folder / "run.toml"
-    path.write_text(SPEC.format(**{**DEFAULTS, **changes}) + more)
+    path.write_text(SPEC.format(**{**DEFAULTS, **changes}))
     return path
 
 

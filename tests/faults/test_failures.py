@@ -15,7 +15,7 @@ def one_line(err):
 def test_explosion(tmp_path):
     """A timestep that the check lets pass with a warning, far too long at this temperature."""
     write_spec(tmp_path, equilibration="0 fs", production="2 ps", segment="200 fs", frames="20 fs",
-               more='[ensemble]\ntemperature = "298 K"\nkind = "nve"\n')
+               ensemble='kind = "nve"')
     path = tmp_path / "run.toml"
     path.write_text(path.read_text().replace('timestep = "0.5 fs"', 'timestep = "5 fs"'))
     code, _, err = mdbench("run", tmp_path, "--quiet")
@@ -103,8 +103,8 @@ def test_a_longer_production_goes_on(tmp_path):
 
 
 def test_several_temperatures_side_by_side(tmp_path):
-    more = '[ensemble]\ntemperature = ["280 K", "320 K"]\n'
-    write_spec(tmp_path, production="40 fs", run="seed = [1, 2]", more=more)
+    write_spec(tmp_path, production="40 fs", run="seed = [1, 2]",
+               ensemble='temperature = ["280 K", "320 K"]')
     code, _, err = mdbench("run", tmp_path, "--jobs", 2, "--quiet")
     assert code == 0, err
     runs = sorted(p.name for p in (tmp_path / "runs").iterdir())

@@ -63,8 +63,9 @@ LAYERS = {
     "verify": {"_core", "core", "engine", "errors", "model"},
     "doctor": {"__init__", "errors", "model", "programs"},
     "cli": {"__init__", "cli_driver", "errors", "doctor", "model", "verify"},
-    "cli_driver": {"analyze", "campaign", "check", "lammps_input", "prepare", "report",
-                   "spec_file", "submit", "systems", "templates"},
+    "collect": {"analyze", "campaign", "output", "results", "run_folder", "spec", "spec_file"},
+    "cli_driver": {"campaign", "check", "collect", "lammps_input", "prepare", "report", "results",
+                   "spec_file", "submit", "systems", "templates", "units"},
     "__main__": {"cli"},
 }
 
