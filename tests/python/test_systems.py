@@ -244,7 +244,8 @@ def test_elements_of_atom_types(tmp_path, masses, elements, expected):
 
 
 def test_data_files_of_lammps_say_their_units(tmp_path):
-    path = data_file(tmp_path, rows=STYLES["atomic"] + "\n\nVelocities\n\n1 1 0 0\n2 0 0 0\n3 0 0 0")
+    velocities = "\n\nVelocities\n\n1 1 0 0\n2 0 0 0\n3 0 0 0"
+    path = data_file(tmp_path, rows=STYLES["atomic"] + velocities)
     speed = {}
     for units in ("metal", "real"):
         text = path.read_text().splitlines()

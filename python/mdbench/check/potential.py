@@ -115,7 +115,7 @@ def _trust(spec: RunSpec, file: ModelFile) -> list[Problem]:
         text = f"the file has the hash {file.sha256}: it is not the one that was pinned"
         return [Problem("error", "model.sha256", text)]
     if not file.is_converted and "pickle" not in file.description:
-        text = f"'{file.path}' is {file.description}: no model that mdbench can use"
+        text = f"'{file.path}' is {file.description}: give a *.mace file from 'mdbench convert'"
         return [Problem("error", "model.file", text)]
     if pinned or is_native(file):
         return []
