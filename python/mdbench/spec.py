@@ -7,36 +7,53 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from mdbench.spec_system import (
-    AnySystem,
+from mdbench.spec_system import AnySystem  # noqa: TC001 - pydantic reads the annotation
+from mdbench.spec_types import (
     Element,
+    Integer,
     LengthAng,
+    Located,
+    OneOrMore,
     PressureBar,
-    PrintablePath,
     Section,
     Seed,
     TemperatureK,
+    Text,
     TimeFs,
     TimeOrZeroFs,
     ViscosityMpas,
-    listed,
+    Yes,
+    conflict,
 )
+
+_MOST_STEPS = 2**31 - 1  # what XTC can count
+_MOST_SEGMENTS = 10_000
+_LONGEST_TIMESTEP_FS = 10.0  # molecules need 0.5-1 fs, heavy metals up to 5 fs
+
+
+ElementPair = Annotated[str, Text("[A-Z][a-z]?-[A-Z][a-z]?", "a pair of elements such as O-H")]
 
 
 class Model(Section):
     """The potential."""
 
-    file: PrintablePath = Path("bundled")
+    file: Annotated[Path, Located(words=("bundled", "reference"))] = Path("bundled")
     """``*.mace``, ``*.pt`` or ``*.model``; ``bundled``; ``reference``: the classical force field
     that labelled the bundled model's data."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Needed for ``*.pt`` and ``*.model`` files, which are code."""
-    head: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")] | None = None
+    sha256: Annotated[str, Text("[0-9a-f]{64}", "64 digits 0-9 a-f")] | None = None
+    """Of the file. Needed for ``*.pt`` and ``*.model`` files, which are code."""
+    head: (
+        Annotated[str, Text("[A-Za-z0-9_.+-]{1,64}", "1 to 64 letters, digits and _ . + -")] | None
+    ) = None
+    """Of a model with several; by default that chosen when it was converted."""
     precision: Literal["single", "double", "mixed"] = "mixed"
     """TorchScript files know ``single`` and ``double``: ``mixed`` is single there."""
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:\d{1,2})$")] = "auto"
+    device: Annotated[str, Text("auto|cpu|cuda|cuda:[0-9]{1,2}", "auto, cpu, cuda or cuda:N")] = (
+        "auto"
+    )
+    """Where the model is evaluated; ``auto``: on a GPU if there is one."""
 
     @property
     def is_reference(self) -> bool:
@@ -48,34 +65,45 @@ class Dispersion(Section):
     """D3 dispersion added to the model."""
 
     method: Literal["none", "d3"] = "none"
+    """Leave it at ``none`` where the model's labels hold dispersion already."""
     functional: Literal["pbe", "revpbe", "pbesol", "blyp", "b3lyp", "scan"] = "pbe"
+    """That the model was trained on."""
     damping: Literal["bj", "zero"] = "bj"
+    """Becke-Johnson or zero damping."""
     cutoff_ang: LengthAng = Field(15.0, alias="cutoff")
+    """Of the pairs."""
     coordination_cutoff_ang: LengthAng = Field(10.0, alias="coordination_cutoff")
-    allow_double_counting: bool = False
+    """Of the coordination numbers."""
+    allow_double_counting: Yes = False
+    """Add D3 even to a model whose labels hold dispersion."""
 
 
 class Ensemble(Section):
     """What is held constant, and how."""
 
     kind: Literal["nvt", "npt", "nve"] = "nvt"
+    """Constant volume and temperature, pressure and temperature, or volume and energy."""
     temperature_k: Annotated[
-        tuple[TemperatureK, ...], BeforeValidator(listed), Field(min_length=1)
+        tuple[TemperatureK, ...], Field(min_length=1, max_length=1000), OneOrMore()
     ] = Field((298.0,), alias="temperature")
     """One, or a list: a run for each."""
     thermostat: Literal["nose-hoover", "csvr", "langevin"] = "nose-hoover"
+    """Langevin does not keep diffusion coefficients."""
     tdamp_fs: TimeFs = Field(100.0, alias="tdamp")
+    """Time constant of the thermostat; 100 to 200 time steps."""
     pressure_bar: PressureBar = Field(1.0, alias="pressure")
+    """NPT only."""
     pdamp_fs: TimeFs = Field(1000.0, alias="pdamp")
+    """Time constant of the barostat; about 1000 time steps; NPT only."""
     coupling: Literal["iso", "aniso", "x", "y", "z", "tri"] = "iso"
-    """Which lengths of the cell the barostat moves."""
+    """Which lengths of the cell the barostat moves; NPT only."""
 
     @model_validator(mode="after")
     def _barostat_needs_nose_hoover(self) -> Ensemble:
         if self.kind == "npt" and self.thermostat == "langevin":
-            raise ValueError("kind 'npt' goes with thermostat 'nose-hoover' or 'csvr'")
-        if len(set(self.temperature_k)) < len(self.temperature_k):
-            raise ValueError("temperature lists a value twice")
+            raise conflict("thermostat", "for kind 'npt' it is 'nose-hoover' or 'csvr'")
+        if len({f"{t:g}" for t in self.temperature_k}) < len(self.temperature_k):
+            raise conflict("temperature", "lists a value twice (six digits count)")
         return self
 
 
@@ -83,26 +111,41 @@ class Run(Section):
     """How long, from what, with what."""
 
     timestep_fs: TimeFs = Field(0.5, alias="timestep")
+    """0.5 fs with hydrogen, 1 to 2 fs without."""
     equilibration_fs: TimeOrZeroFs = Field(2000.0, alias="equilibration")
     """Langevin thermostat of 100 fs, not analysed; with NPT the barostat works in it already."""
     production_fs: TimeFs = Field(10_000.0, alias="production")
+    """What is analysed."""
     segment_fs: TimeFs | None = Field(None, alias="segment")
     """Length between restart files: what a crash can cost. A twentieth of the whole by default."""
-    minimize: bool = True
+    minimize: Yes = True
     """Relax the structure before the first step."""
-    seed: Annotated[tuple[Seed, ...], BeforeValidator(listed), Field(min_length=1)] = (1,)
-    """One, or a list: a run for each."""
-    ranks: Annotated[int, Field(ge=1, le=4096)] = 1
-    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    seed: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000), OneOrMore()] = (1,)
+    """Of the velocities. One, or a list: a run for each."""
+    ranks: Annotated[Integer, Field(ge=1, le=4096)] = 1
+    """MPI processes."""
+    threads: Annotated[Integer, Field(ge=1, le=1024)] | None = None
     """Threads a rank; the cores of the machine shared by the ranks by default."""
+
+    @model_validator(mode="after")
+    def _values_make_sense(self) -> Run:
+        if self.timestep_fs > _LONGEST_TIMESTEP_FS:
+            why = f"{self.timestep_fs:g} fs is more than the {_LONGEST_TIMESTEP_FS:g} fs"
+            raise conflict("timestep", f"{why} that any system stands")
+        if len(set(self.seed)) < len(self.seed):
+            raise conflict("seed", "lists a value twice")
+        return self
 
 
 class Output(Section):
     """What is written, and how often."""
 
     thermo_fs: TimeFs = Field(10.0, alias="thermo")
+    """Interval of temperature, energies, pressure and cell."""
     frames_fs: TimeFs = Field(50.0, alias="frames")
+    """Interval of positions."""
     format: Literal["xtc", "custom", "dcd", "extxyz"] = "xtc"
+    """Of the trajectory; xtc is ten times smaller than text, to 0.001 A."""
     velocities_fs: TimeFs | None = Field(None, alias="velocities")
     """Interval of velocities for the vibrational spectrum, about 2 fs; none by default."""
 
@@ -110,13 +153,15 @@ class Output(Section):
 class Analysis(Section):
     """What ``mdbench analyze`` computes beyond its defaults."""
 
-    rdf: tuple[Annotated[str, Field(pattern=r"^[A-Z][a-z]?-[A-Z][a-z]?$")], ...] | None = None
+    rdf: Annotated[tuple[ElementPair, ...], OneOrMore()] | None = None
     """Pairs such as ``O-H``; all pairs of elements by default."""
     rdf_range_ang: LengthAng = Field(8.0, alias="rdf_range")
+    """Largest distance of the RDF."""
     profile: Element | None = None
     """Element of the density profile along z over a sheet; O by default where there is a sheet."""
     sheet: Element = "C"
-    diffusion: tuple[Element, ...] | None = None
+    """Element of the sheet that heights are measured from."""
+    diffusion: Annotated[tuple[Element, ...], OneOrMore()] | None = None
     """Elements; all that are mobile by default."""
     viscosity_mpas: ViscosityMpas | None = Field(None, alias="viscosity")
     """Turns on the Yeh-Hummer correction of the diffusion coefficient."""
@@ -151,14 +196,24 @@ class Variant:
 class RunSpec(Section):
     """A whole specification; see ``mdbench init`` for commented examples."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "run"
+    name: Annotated[
+        str, Text("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", "1 to 64 letters, digits and _ . -")
+    ] = "run"
+    """Heads reports."""
     system: AnySystem
+    """What is simulated."""
     model: Model = Model()
+    """The potential."""
     dispersion: Dispersion = Dispersion()
+    """D3 dispersion added to the model."""
     ensemble: Ensemble = Ensemble()
+    """What is held constant, and how."""
     run: Run = Run()
+    """How long, from what, with what."""
     output: Output = Output()
+    """What is written, and how often."""
     analysis: Analysis = Analysis()
+    """What ``mdbench analyze`` computes beyond its defaults."""
 
     @model_validator(mode="before")
     @classmethod
@@ -172,11 +227,25 @@ class RunSpec(Section):
 
     @model_validator(mode="after")
     def _lengths_fit(self) -> RunSpec:
+        run, output = self.run, self.output
+        longest_fs = _MOST_STEPS * run.timestep_fs
+        for key, length_fs in (
+            ("run.equilibration", run.equilibration_fs),
+            ("run.production", run.equilibration_fs + run.production_fs),
+            ("run.segment", run.segment_fs or 0.0),
+            ("output.thermo", output.thermo_fs),
+            ("output.frames", output.frames_fs),
+            ("output.velocities", output.velocities_fs or 0.0),
+        ):
+            if not length_fs < longest_fs:
+                raise conflict(key, f"makes more than {_MOST_STEPS} steps, which XTC cannot count")
         plan = self.plan()
-        if plan.total - plan.equilibration < plan.frames:
-            raise ValueError("run.production is shorter than output.frames: no frame to analyse")
-        if plan.total > 2**31 - 1:
-            raise ValueError("run.production is more than 2147483647 steps, which XTC cannot count")
+        if run.production_fs < output.frames_fs:
+            raise conflict("run.production", "is shorter than output.frames: nothing to analyse")
+        if plan.total > _MOST_STEPS:
+            raise conflict("run.production", f"ends after step {_MOST_STEPS}, the last of XTC")
+        if plan.total > plan.segment * _MOST_SEGMENTS:
+            raise conflict("run.segment", f"makes more than {_MOST_SEGMENTS} segments: lengthen it")
         return self
 
     def plan(self) -> Plan:
@@ -196,7 +265,7 @@ class RunSpec(Section):
         return Plan(
             equilibration,
             total,
-            whole_frames(self.run.segment_fs or total * dt / 20),
+            max(frames, whole_frames(self.run.segment_fs or total * dt / 20)),
             every(self.output.thermo_fs),
             frames,
             every(self.output.velocities_fs) if self.output.velocities_fs else None,

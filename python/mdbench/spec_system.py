@@ -1,148 +1,129 @@
-"""The building blocks of a specification: quantities with units, and the systems."""
+"""The systems of a specification: a structure file, or one of the builders."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from ase.data import atomic_numbers
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
+from pydantic import Discriminator, Field, model_validator
+
+from mdbench.spec_types import (
+    Count,
+    DensityGcm3,
+    Element,
+    FilePath,
+    Integer,
+    LengthAng,
+    NumberWord,
+    Repeats,
+    Section,
+    Seed,
+    conflict,
 )
-from pydantic_core import CoreSchema, core_schema
-
-from mdbench.units import UNITS, parse_quantity
-
-if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-    from pydantic.json_schema import JsonSchemaValue
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """Marks a number that is written with a unit; it is stored in the first unit of its kind."""
-
-    kind: str
-
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        """Parse before the number's own constraints."""
-        parse = partial(parse_quantity, kind=self.kind)
-        return core_schema.no_info_before_validator_function(parse, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """What an editor is told."""
-        del schema, handler
-        units = ", ".join(UNITS[self.kind])
-        return {"type": ["string", "number"], "description": f"{self.kind}: number and {units}"}
-
-
-TimeFs = Annotated[float, Field(gt=0), Quantity("time")]
-TimeOrZeroFs = Annotated[float, Field(ge=0), Quantity("time")]
-LengthAng = Annotated[float, Field(gt=0), Quantity("length")]
-TemperatureK = Annotated[float, Field(gt=0), Quantity("temperature")]
-PressureBar = Annotated[float, Quantity("pressure")]
-DensityGcm3 = Annotated[float, Field(gt=0), Quantity("density")]
-ViscosityMpas = Annotated[float, Field(gt=0), Quantity("viscosity")]
-
-
-def _check_element(symbol: str) -> str:
-    if symbol not in atomic_numbers or symbol == "X":
-        raise ValueError(f"{symbol!r} is not the symbol of an element")
-    return symbol
-
-
-def _check_path(path: Path) -> Path:
-    if not str(path).isprintable():
-        raise ValueError("the path holds characters that do not print")
-    return path
-
-
-def listed(value: Any) -> Any:  # noqa: ANN401
-    """A single value as a list of one."""
-    return value if isinstance(value, (list, tuple)) else [value]
-
-
-Element = Annotated[str, AfterValidator(_check_element)]
-Count = Annotated[int, Field(ge=1, le=1000)]
-Seed = Annotated[int, Field(ge=1, le=899_999_999)]  # what LAMMPS's generators take
-PrintablePath = Annotated[Path, AfterValidator(_check_path)]
-
-
-class Section(BaseModel):
-    """A table of the specification: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class FileSystem(Section):
     """A structure from any file that ASE reads; LAMMPS data files too."""
 
     builder: Literal["file"] = "file"
-    file: PrintablePath
-    elements: tuple[Element, ...] | None = None
+    """May be left out where there is a file."""
+    file: FilePath
+    """Relative paths count from the folder of this specification."""
+    elements: Annotated[tuple[Element, ...], Field(min_length=1)] | None = None
     """Of the atom types of a LAMMPS data file without masses, in order."""
-    supercell: tuple[Count, Count, Count] = (1, 1, 1)
+    supercell: Repeats = (1, 1, 1)
+    """Copies along the three cell vectors."""
 
 
 class GrapheneWater(Section):
     """Graphene with water between it and its periodic image."""
 
     builder: Literal["graphene-water"]
-    cell: Literal["372", "128", "lattice"] = "372"
+    """Which system."""
+    cell: Annotated[Literal["372", "128", "lattice"], NumberWord] = "372"
     """An equilibrated cell of that many atoms, or molecules on a lattice (options below)."""
     cells: tuple[Count, Count] = (6, 3)
-    num_water: Annotated[int, Field(ge=0, le=1_000_000)] = 100
+    """Rectangular graphene cells of 4 atoms, 2.492 A x 4.316 A; cell = "lattice" only."""
+    num_water: Annotated[Integer, Field(ge=0, le=1_000_000)] = 100
+    """Molecules; cell = "lattice" only."""
     height_ang: LengthAng | None = Field(None, alias="height")
-    supercell: tuple[Count, Count, Count] = (1, 1, 1)
+    """Of the cell; by default that of zero normal pressure; cell = "lattice" only."""
+    supercell: Repeats = (1, 1, 1)
+    """Copies along the three cell vectors."""
+
+    @model_validator(mode="after")
+    def _options_go_with_lattice(self) -> GrapheneWater:
+        fields = type(self).model_fields
+        for name in ("cells", "num_water", "height_ang"):
+            changed = getattr(self, name) != fields[name].default
+            if changed and self.cell != "lattice":
+                why = f"goes with cell = 'lattice'; cell = '{self.cell}' is ready-made"
+                raise conflict(fields[name].alias or name, why)
+        return self
 
 
 class Water(Section):
     """A cubic box of water."""
 
     builder: Literal["water"]
-    num_water: Annotated[int, Field(ge=1, le=1_000_000)] = 64
+    """Which system."""
+    num_water: Annotated[Integer, Field(ge=1, le=1_000_000)] = 64
+    """Molecules."""
     density_gcm3: DensityGcm3 = Field(1.0, alias="density")
-    supercell: tuple[Count, Count, Count] = (1, 1, 1)
+    """With the number of molecules it sets the edge of the box."""
+    supercell: Repeats = (1, 1, 1)
+    """Copies along the three cell vectors."""
 
 
 class LithiumChloride(Section):
     """LiCl, a rock-salt crystal expanded to the melt's density; melts in the equilibration."""
 
     builder: Literal["licl"]
-    cells: Count = 4
+    """Which system."""
+    cells: Annotated[Integer, Field(ge=1, le=100)] = 4
+    """Cubic cells of 8 atoms along each axis."""
     density_gcm3: DensityGcm3 = Field(1.46, alias="density")
     """Molten LiCl at 900 K and 1 bar (Janz, NSRDS-NBS 15: 1.8842 - 4.328e-4 T/K)."""
-    supercell: tuple[Count, Count, Count] = (1, 1, 1)
+    supercell: Repeats = (1, 1, 1)
+    """Copies along the three cell vectors."""
 
 
 class Alloy(Section):
     """A random solid solution on a bcc or fcc lattice."""
 
     builder: Literal["hea"]
-    elements: tuple[Element, ...] = ("Nb", "Al", "Mo", "Ti", "Zr")
-    fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] | None = None
+    """Which system."""
+    elements: Annotated[tuple[Element, ...], Field(min_length=1)] = ("Nb", "Al", "Mo", "Ti", "Zr")
+    """In the order of the atom types."""
+    fractions: tuple[Annotated[float, Field(gt=0, le=1, strict=True)], ...] | None = None
     """Of the elements, in order; equal unless given."""
     lattice: Literal["bcc", "fcc"] = "bcc"
+    """Of the sites."""
     lattice_constant_ang: LengthAng = Field(3.26, alias="lattice_constant")
-    cells: tuple[Count, Count, Count] = (4, 4, 4)
+    """Edge of the cubic cell; NPT finds its own."""
+    cells: Repeats = (4, 4, 4)
+    """Cubic cells along each axis: 2 atoms each for bcc, 4 for fcc."""
     arrangement_seed: Seed = 1
+    """Of the choice of sites."""
+
+    @model_validator(mode="after")
+    def _fractions_go_with_elements(self) -> Alloy:
+        if len(set(self.elements)) < len(self.elements):
+            raise conflict("elements", "names an element twice")
+        if self.fractions is not None:
+            if len(self.fractions) != len(self.elements):
+                raise conflict("fractions", f"needs {len(self.elements)} numbers, one an element")
+            if abs(sum(self.fractions) - 1) > 1e-3:  # noqa: PLR2004 - thirds as people write them
+                raise conflict("fractions", f"adds up to {sum(self.fractions):g} instead of 1")
+        return self
 
 
 class Lgps(Section):
     """Li10GeP2S12, the tetragonal superionic conductor (50 atoms a cell)."""
 
     builder: Literal["lgps"]
-    supercell: tuple[Count, Count, Count] = (2, 2, 1)
+    """Which system."""
+    supercell: Repeats = (2, 2, 1)
+    """Copies along the three cell vectors."""
     arrangement_seed: Seed = 1
     """Of the choice among half-occupied sites."""
 
