@@ -28,6 +28,7 @@ class XtcFile:
     """Gromacs's compressed trajectories, as ``dump xtc`` writes them (nm)."""
 
     def __init__(self, path: Path) -> None:
+        """Find the frames."""
         steps, offsets, self._num_atoms, fixed, note = _xtc_index(path)
         self._offsets = np.array(offsets, np.int64)
         self.contents = Contents(
@@ -101,6 +102,7 @@ class DcdFile:
     """DCD files as ``dump dcd`` writes them (Angstrom), of either byte order."""
 
     def __init__(self, path: Path) -> None:
+        """Find the frames."""
         start, frame, (announced, first_step, interval) = _dcd_head(path)
         present, rest = divmod(path.stat().st_size - start, frame.itemsize)
         if present < 1:

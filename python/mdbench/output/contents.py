@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
@@ -60,13 +60,14 @@ def open_bytes(path: Path) -> BinaryIO:
     """A file, unpacked if it is gzip."""
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else path.open("rb")
+    return cast("BinaryIO", gzip.open(path, "rb") if packed else path.open("rb"))
 
 
 class Window:
     """A file read forward once, a window at a time: memory is that of the longest frame."""
 
     def __init__(self, file: BinaryIO) -> None:
+        """Start at the file's beginning."""
         self.data = bytearray()
         self.offset = 0  # of the window's first byte
         self._file = file
@@ -107,7 +108,7 @@ class Spans:
             raise OutputError(f"'{path}' cannot be read: {problem}") from None
 
 
-def lower_triangular(lengths: Sequence[float], cosines: Sequence[float]) -> NDArray[np.float64]:
+def lower_triangular(lengths: Sequence[float], cosines: NDArray[np.float64]) -> NDArray[np.float64]:
     """Cell with a along x and b in the xy plane, as LAMMPS has it.
 
     Args:

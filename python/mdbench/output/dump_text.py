@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _MARK = b"ITEM: TIMESTEP\n"
 _TIME = b"ITEM: TIME\n"  # in front of the mark, with ``dump_modify time yes``
 _NEWLINE = ord("\n")
+_COLUMNS = "it has other columns or another number of atoms than announced"
+_LINES = "lines are too short or too long"
 _IMAGES = ("ix", "iy", "iz")
 _VELOCITIES = ("vx", "vy", "vz")
 _WORDS = {"element", "typelabel"}  # columns that hold no numbers
@@ -74,12 +76,8 @@ def parse_head(text: bytes) -> Head:
     bounds = parse_numbers(bounds_text)
     if len(bounds) not in {6, 9} or num_atoms < 1 or abs(step) >= 2**62:
         raise ValueError("the box, the step or the number of atoms is no such")
-    low, high, tilt = (
-        (*bounds.reshape(3, 2).T, np.zeros(3))
-        if len(bounds) == 6
-        # noqa: PLR2004
-        else (bounds.reshape(3, 3).T)
-    )
+    low, high, *tilts = bounds.reshape(3, -1).T
+    tilt = tilts[0] if tilts else np.zeros(3)
     xy, xz, yz = tilt
     low = low - [min(0, xy, xz, xy + xz), min(0, yz), 0]
     high = high - [max(0, xy, xz, xy + xz), max(0, yz), 0]
@@ -119,6 +117,7 @@ class DumpText:
     """A text dump; frames sorted by atom id."""
 
     def __init__(self, path: Path, *, velocities: bool = False) -> None:
+        """Find the frames and parse the first."""
         self._spans, steps, first, fixed, notes = _index(path)
         self._columns = _choose(path, first.columns, velocities=velocities)
         self._codes: dict[bytes, bytes] = {}  # words of the text columns -> numbers
@@ -154,7 +153,7 @@ class DumpText:
         at = [columns.names.index(v) for v in columns.vectors]
         for index, text in self._spans.read(self.contents.path, indices):
             head, table = self._parse(index, text)
-            if not np.array_equal(self._sorted_ids(index, table), self.contents.ids):
+            if np.any(self._sorted_ids(index, table) != self.contents.ids):
                 raise broken(self.contents.path, index, "its atoms are not those of frame 0")
             vectors = table[:, at][self._order]
             if columns.is_scaled:
@@ -181,12 +180,12 @@ class DumpText:
             end = text.index(b"\n", text.index(b"ITEM: ATOMS")) + 1
             head, body = parse_head(text[:end]), text[end:].partition(_TIME)[0]
             if head.columns != self._columns.names or body.count(b"\n") != head.num_atoms:
-                raise ValueError("it has other columns or another number of atoms than announced")
+                raise ValueError(_COLUMNS)  # noqa: TRY301 - all damage is told alike
             if _WORDS & set(head.columns):
                 body = self._encoded(body, head.columns)
             table = parse_numbers(body)
             if table.size != head.num_atoms * len(head.columns):
-                raise ValueError("lines are too short or too long")
+                raise ValueError(_LINES)  # noqa: TRY301
         except ValueError as problem:
             raise broken(self.contents.path, index, problem) from None
         return head, table.reshape(head.num_atoms, -1)
@@ -212,7 +211,8 @@ class DumpText:
 
 def _index(path: Path) -> tuple[Spans, list[int], Head, bool, tuple[str, ...]]:
     """Where the complete frames lie, their steps, the first head, if the cell stays, notes."""
-    spans, steps, fixed, cut = Spans([], []), [], True, False
+    spans, fixed, cut = Spans([], []), True, False
+    steps: list[int] = []
     first = None
     for offset, length, head_text, lines in _frames(path):
         try:

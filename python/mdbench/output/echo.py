@@ -21,6 +21,7 @@ class Dump:
     group: str
     every: int
     file: str
+    columns: tuple[str, ...] = ()
     is_unwrapped: bool = False
 
     @property
@@ -37,11 +38,11 @@ class Setup:
     timestep: float | None = None  # in the time unit of ``units``
     boundary: tuple[bool, bool, bool] = (True, True, True)
     atom_style: str | None = None
-    data_file: str | None = None
     is_restarted: bool = False
     is_normalised: bool = False  # thermo_modify norm yes
     has_variable_timestep: bool = False
     elements: list[str] = field(default_factory=list)  # of atom types 1..n
+    data_files: list[str] = field(default_factory=list)  # read, then written
     masses: dict[int, float] = field(default_factory=dict)
     fixes: dict[str, list[str]] = field(default_factory=dict)  # id -> style and its arguments
     dumps: dict[str, Dump] = field(default_factory=dict)
@@ -117,7 +118,11 @@ def _atom_style(setup: Setup, words: list[str]) -> None:
 
 def _read_data(setup: Setup, words: list[str]) -> None:
     if "add" not in words:
-        setup.data_file = words[0]
+        setup.data_files.append(words[0])
+
+
+def _write_data(setup: Setup, words: list[str]) -> None:
+    setup.data_files.append(words[0])
 
 
 def _read_restart(setup: Setup, _: list[str]) -> None:
@@ -149,7 +154,7 @@ def _unfix(setup: Setup, words: list[str]) -> None:
 
 def _dump(setup: Setup, words: list[str]) -> None:
     name, group, style, every, file = words[:5]
-    setup.dumps[name] = Dump(style, group, int(every), file)
+    setup.dumps[name] = Dump(style, group, int(every), file, tuple(words[5:]))
 
 
 def _dump_modify(setup: Setup, words: list[str]) -> None:
@@ -168,6 +173,7 @@ _ACTIONS = {
     "boundary": _boundary,
     "atom_style": _atom_style,
     "read_data": _read_data,
+    "write_data": _write_data,
     "read_restart": _read_restart,
     "pair_coeff": _pair_coeff,
     "mass": _mass,

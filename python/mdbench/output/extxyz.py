@@ -26,6 +26,8 @@ _STEPS = ("timestep", "step")
 _MOST_SYMBOLS = 1000
 _LONGEST_COUNT = 16  # bytes
 _LONGEST_COMMENT = 1 << 16
+_LINES = "lines are too short or too long"
+_PROPERTIES = "its Properties are not those of frame 0"
 _TRUE = {"T", "TRUE", "1"}
 _POSITION_NAMES = ("pos", "positions")
 _VELOCITY_NAMES = ("vel", "velo", "velocities")
@@ -73,6 +75,7 @@ class ExtXyz:
     """An extended XYZ file; atoms in the order of the file, which LAMMPS sorts by id."""
 
     def __init__(self, path: Path, *, velocities: bool = False) -> None:
+        """Find the frames and parse the first."""
         self._spans, steps, self._first, fixed, notes = _index(path)
         names = _VELOCITY_NAMES if velocities else _POSITION_NAMES
         at = 0
@@ -124,12 +127,12 @@ class ExtXyz:
             count, line, body = text.split(b"\n", 2)
             comment = parse_comment(line.decode("utf-8", "replace"))
             if comment.columns != self._first.columns:
-                raise ValueError("its Properties are not those of frame 0")
+                raise ValueError(_PROPERTIES)  # noqa: TRY301 - all damage is told alike
             if self._words:
                 body = self._encoded(body)
             table = parse_numbers(body)
             if table.size != int(count) * self._width:
-                raise ValueError("lines are too short or too long")
+                raise ValueError(_LINES)  # noqa: TRY301
         except ValueError as problem:
             raise broken(self.contents.path, index, problem) from None
         return comment, table.reshape(-1, self._width)
@@ -145,7 +148,7 @@ class ExtXyz:
         rows = [line.split() for line in body.splitlines()]
         for row in rows:
             if len(row) != self._width:
-                raise ValueError("lines are too short or too long")
+                raise ValueError(_LINES)
             for i in self._words:
                 code = self._codes.setdefault(row[i], b"%d" % (len(self._codes) + 1))
                 row[i] = code
@@ -161,7 +164,8 @@ def _kinds(comment: Comment) -> str:
 
 def _index(path: Path) -> tuple[Spans, list[int], Comment, bool, tuple[str, ...]]:
     """Where the complete frames lie, their steps, the first comment, if the cell stays, notes."""
-    spans, steps, fixed, offset = Spans([], []), [], True, 0
+    spans, fixed, offset = Spans([], []), True, 0
+    steps: list[int] = []
     first = None
     with open_bytes(path) as file:
         while frame := _next_frame(path, len(steps), file):

@@ -75,6 +75,7 @@ def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None 
     if not (lines.blocks or lines.setup.units or lines.setup.is_restarted or lines.errors):
         raise OutputError(f"'{path}' is no LAMMPS log: it holds neither commands nor thermo output")
     setup = lines.blocks[-1].setup if lines.blocks else lines.setup
+    setup.data_files = lines.setup.data_files  # with those written after the last run
     units = units or _units(path, setup, lines.loops)
     notes = ["the last line was cut and is dropped"] if lines.is_truncated else []
     tables, skipped = [], 0
@@ -119,9 +120,7 @@ def _units(path: Path, setup: Setup, loops: list[Loop]) -> str:
 
 def _timestep_fs(path: Path, setup: Setup, units: str) -> float:
     if setup.has_variable_timestep:
-        raise OutputError(
-            f"log '{path}' has fix dt/reset: without a fixed timestep steps are no times"
-        )
+        raise OutputError(f"log '{path}' has fix dt/reset: its steps have no fixed length")
     if setup.timestep is None and setup.is_restarted:
         raise OutputError(f"log '{path}' does not say the timestep: give timestep_fs")
     timestep_fs = (setup.timestep or DEFAULT_TIMESTEP[units]) * TIME_FS[units]
@@ -145,18 +144,18 @@ def _table(path: Path, block: Block, units: str, timestep_fs: float | None) -> T
     if block.setup.is_normalised:
         if not block.num_atoms:
             raise OutputError(
-                f"log '{path}' has energies per atom (thermo_modify norm yes) and no number of atoms"
+                f"log '{path}' has energies per atom (thermo_modify norm yes) but no number"
             )
         for name in ENERGIES & columns.keys():
             columns[name] = columns[name] * block.num_atoms
     own_fs = timestep_fs or (block.setup.timestep or DEFAULT_TIMESTEP[units]) * TIME_FS[units]
-    return ThermoTable(steps, steps * own_fs * 1e-3, columns)
+    return ThermoTable(steps, steps * np.float64(own_fs * 1e-3), columns)
 
 
 def _join(path: Path, tables: list[ThermoTable], timestep_fs: float) -> tuple[ThermoTable, float]:
     """All blocks, if those that count have one timestep."""
     table = join_tables(tables)
-    expected = table.steps * timestep_fs * 1e-3
+    expected = table.steps * (timestep_fs * 1e-3)
     changed = np.flatnonzero(~np.isclose(table.times_ps, expected, rtol=1e-9, atol=1e-12))
     if len(changed):
         raise OutputError(

@@ -86,6 +86,7 @@ class LogLines:
     """Takes the lines of a log one after the other."""
 
     def __init__(self) -> None:
+        """Start with nothing set."""
         self.setup = Setup()
         self.blocks: list[Block] = []
         self.loops: list[Loop] = []
@@ -106,25 +107,22 @@ class LogLines:
         self._end_entry()
 
     def _takes_row(self, line: bytes) -> bool:
+        """Whether a line belongs to the block being written; what does not is looked at further."""
         block = self._block
-        if block is None:
+        if block is None or line.startswith(b"---"):
             return False
         if block.style == "one":
-            if line.lstrip()[:1] not in _ROW_STARTS or line[:4] == b"----":
-                return False
-            block.add(line)
-            return True
-        if block.style == "yaml":
+            if is_row := line.lstrip()[:1] in _ROW_STARTS:
+                block.add(line)
+        elif block.style == "yaml":
             row = line.strip()
-            if not (row.startswith(b"- [") and row.endswith(b"]")):
-                return False
-            block.add(row[3:-1].replace(b",", b" ") + b"\n")
-            return True
-        entries = _ENTRY.findall(line)
-        if not entries or line.startswith(b"---"):
-            return False
-        self._entry.update((k.decode("ascii", "replace"), v) for k, v in entries)
-        return True
+            if is_row := row.startswith(b"- [") and row.endswith(b"]"):
+                block.add(row[3:-1].replace(b",", b" ") + b"\n")
+        else:
+            entries = _ENTRY.findall(line)
+            is_row = bool(entries)
+            self._entry.update((k.decode("ascii", "replace"), v) for k, v in entries)
+        return is_row
 
     def _other(self, raw: bytes) -> None:
         line = raw.decode("utf-8", "replace").rstrip()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _LONGEST = 40  # characters of a number; anything longer is damage
 _EXACT = 15  # digits that a double holds exactly: mantissa / 10**k is then rounded once
@@ -51,7 +55,7 @@ def parse_numbers(text: bytes) -> NDArray[np.float64]:
     decimals = np.where(plain & (dots == 1), lengths - 1 - dot_at, 0)
     numbers /= _POWERS.take(decimals)
     np.negative(numbers, out=numbers, where=first == _MINUS)
-    for i in np.flatnonzero(~plain):
+    for i in np.flatnonzero(~plain).tolist():
         word = text[starts[i] - 1 : ends[i] - 1]
         if b"_" in word:  # Python's float would take it
             raise ValueError(f"{word!r} is no number")
@@ -69,7 +73,7 @@ def rows_to_keep(steps: NDArray[np.int64]) -> NDArray[np.int64]:
     if not len(steps):
         return np.empty(0, np.int64)
     lowest_after = np.minimum.accumulate(steps[::-1])[::-1][1:]
-    return np.flatnonzero(np.append(steps[:-1] < lowest_after, True))  # noqa: FBT003
+    return np.flatnonzero(np.append(steps[:-1] < lowest_after, True))
 
 
 def integers(numbers: NDArray[np.float64]) -> NDArray[np.int64]:

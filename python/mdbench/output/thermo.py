@@ -14,17 +14,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-KCAL_PER_MOL_EV = (
-    4184.0 / 96485.33212
-)  # J per kcal over the Faraday constant in C/mol (CODATA 2018)
+KCAL_PER_MOL_EV = 4184.0 / 96485.33212  # J per kcal over the Faraday constant in C/mol (2018)
 ATM_BAR = 1.01325
 TIME_FS = {"metal": 1e3, "real": 1.0}
 """Time unit of each unit style that can be read."""
 DEFAULT_TIMESTEP = {"metal": 1e-3, "real": 1.0}
 
 ENERGIES = frozenset(
-    "PotEng TotEng KinEng Enthalpy E_pair E_vdwl E_coul E_long E_tail E_mol E_bond E_angle E_dihed"
-    " E_impro Ecouple Econserve".split()
+    ["PotEng", "TotEng", "KinEng", "Enthalpy", "Ecouple", "Econserve"]
+    + [f"E_{k}" for k in ("pair", "vdwl", "coul", "long", "tail")]
+    + [f"E_{k}" for k in ("mol", "bond", "angle", "dihed", "impro")]
 )
 _PRESSURES = frozenset(["Press", "Pxx", "Pyy", "Pzz", "Pxy", "Pxz", "Pyz"])
 _FORCES = frozenset(["Fmax", "Fnorm"])

@@ -1,0 +1,82 @@
+"""LAMMPS data files: the types of the atoms, and what the types are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase.data import atomic_numbers
+
+from mdbench.errors import OutputError
+from mdbench.output.text import integers, parse_numbers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_SECTION = re.compile(r"^([A-Z][A-Za-z ]*?)[ \t]*(?:#[ \t]*(\S+)[^\n]*)?\n\s*?\n", re.MULTILINE)
+_COMMENT = re.compile(r"#[^\n]*")
+_TYPE_AT = {"atomic": 1, "charge": 1, "full": 2, "molecular": 2, "bond": 2, "angle": 2}
+_BY_WIDTH = {5: "atomic", 8: "atomic", 7: "full", 10: "full"}
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """Atoms by rising id; masses and elements of their types where the file has them."""
+
+    ids: NDArray[np.int64]
+    types: NDArray[np.int64]
+    masses: dict[int, float]  # u
+    labels: dict[int, str]  # element symbols in comments behind the masses
+
+
+def read_data_file(path: Path, atom_style: str | None = None) -> DataFile:
+    """Read ids, types and masses.
+
+    Args:
+        path: A file for ``read_data``.
+        atom_style: Where the section Atoms does not name it.
+
+    Raises:
+        OutputError: when it cannot be read or its style is not known.
+    """
+    try:
+        text = path.read_text(errors="replace") + "\n"
+    except OSError as problem:
+        raise OutputError(f"data file '{path}' cannot be read: {problem.strerror}") from None
+    parts = list(_SECTION.finditer(text))
+    bounds = [m.start() for m in parts[1:]] + [len(text)]
+    found = {m[1]: (m[2], text[m.end() : end]) for m, end in zip(parts, bounds, strict=True)}
+    if "Atoms" not in found:
+        raise OutputError(f"'{path}' is no LAMMPS data file: it has no section Atoms")
+    named, body = found["Atoms"]
+    try:
+        masses, labels = _masses(found.get("Masses", ("", ""))[1])
+        rows = _COMMENT.sub("", body).strip().encode()
+        width = len(rows.split(b"\n", 1)[0].split())
+        style = next((s for s in (named, atom_style) if s in _TYPE_AT), _BY_WIDTH.get(width))
+        if style is None:
+            raise OutputError(f"data file '{path}': the style of section Atoms is not known")
+        table = parse_numbers(rows).reshape(-1, width)
+        ids, types = integers(table[:, 0]), integers(table[:, _TYPE_AT[style]])
+    except (ValueError, IndexError) as problem:
+        raise OutputError(f"data file '{path}' is damaged: {problem}") from None
+    order = np.argsort(ids, kind="stable")
+    if np.any(np.diff(ids[order]) == 0):
+        raise OutputError(f"data file '{path}' is damaged: an atom occurs twice")
+    return DataFile(ids[order], types[order], masses, labels)
+
+
+def _masses(section: str) -> tuple[dict[int, float], dict[int, str]]:
+    masses, labels = {}, {}
+    for line in section.splitlines():
+        numbers, _, comment = line.partition("#")
+        if words := numbers.split():
+            kind = int(words[0])
+            masses[kind] = float(words[1])
+            if comment.split()[:1] and comment.split()[0] in atomic_numbers:
+                labels[kind] = comment.split()[0]
+    return masses, labels

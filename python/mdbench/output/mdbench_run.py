@@ -1,0 +1,133 @@
+"""Run folders that mdbench wrote: manifest, state and segments."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from mdbench.errors import OutputError
+from mdbench.output.data_file import read_data_file
+from mdbench.output.echo import Setup
+from mdbench.output.formats import open_reader
+from mdbench.output.log import LogFile, read_log
+from mdbench.output.run_parts import RunData, atom_table
+from mdbench.output.thermo import join_tables
+from mdbench.output.trajectory import AtomTable, FileTrajectory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SCHEMA = 1
+_IS_WRAPPED = {"xtc": False, "dcd": False, "custom": False, "extxyz": True}
+
+
+def open_mdbench_run(folder: Path) -> RunData:
+    """Open a run folder; only segments that ``state.json`` lists count.
+
+    Raises:
+        OutputError: when it holds no complete segment, or a file is missing or damaged.
+    """
+    manifest, state = _json(folder / "manifest.json"), _json(folder / "state.json")
+    try:
+        return _open(folder, manifest, state)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise OutputError(
+            f"'{folder}': its manifest or state is damaged: {type(problem).__name__} {problem}"
+        ) from None
+
+
+def _open(folder: Path, manifest: dict[str, Any], state: dict[str, Any]) -> RunData:
+    timestep_fs = float(manifest["timestep_fs"])
+    segments = sorted(state["segments"], key=lambda s: int(s["first"]))
+    if not segments:
+        raise OutputError(f"'{folder}' holds no complete segment yet")
+    setup = Setup()
+    for line in (
+        (folder / "run.in").read_text().splitlines() if (folder / "run.in").is_file() else ()
+    ):
+        setup.command(line)
+    data = read_data_file(folder / "structure.data")
+    atoms = atom_table(data.types, manifest["elements"], data.masses, setup.boundary)
+    logs = [
+        read_log(path, units="metal", timestep_fs=timestep_fs)
+        for path in _files(folder, segments, "log")
+    ]
+    form = manifest["format"]
+    frames = [open_reader(p) for p in _files(folder, segments, form)]
+    trajectory = (
+        FileTrajectory(frames, atoms, timestep_fs, is_wrapped=_IS_WRAPPED[form]) if frames else None
+    )
+    plan, variant = manifest["plan"], manifest["variant"]
+    ensemble = manifest["spec"]["ensemble"]["kind"]
+    thermo = join_tables([log.thermo for log in logs])
+    velocities = _velocities(folder, segments, atoms, timestep_fs)
+    return RunData(
+        name=variant["name"],
+        folder=folder,
+        thermo=thermo,
+        trajectory=trajectory,
+        velocities=velocities,
+        temperature_k=float(variant["temperature_k"]),
+        ensemble=ensemble,
+        equilibration_ps=float(plan["equilibration"]) * timestep_fs * 1e-3,
+        provenance=_provenance(manifest, state, logs, ensemble),
+        notes=tuple(n for s in (trajectory, velocities) if s for n in s.notes),
+    )
+
+
+def _velocities(
+    folder: Path, segments: list[dict[str, Any]], atoms: AtomTable, timestep_fs: float
+) -> FileTrajectory | None:
+    files = _files(folder, segments, "velocities")
+    readers = [open_reader(p, velocities=True) for p in files]
+    return FileTrajectory(readers, atoms, timestep_fs, velocity_factor=1.0) if readers else None
+
+
+def _provenance(
+    manifest: dict[str, Any], state: dict[str, Any], logs: list[LogFile], ensemble: str
+) -> dict[str, Any]:
+    timestep_fs = float(manifest["timestep_fs"])
+    steps = sum(loop.num_steps for log in logs for loop in log.loops)
+    seconds = sum(loop.seconds for log in logs for loop in log.loops)
+    copied = ("name", "model", "versions", "hardware", "command", "started", "format", "elements")
+    return {
+        **{key: manifest[key] for key in copied if key in manifest},
+        "num_atoms": manifest["num_atoms"],
+        "seed": manifest["variant"]["seed"],
+        "timestep_fs": timestep_fs,
+        "ensemble": ensemble,
+        "status": state["status"],
+        "ns_per_day": steps * timestep_fs * 1e-6 / seconds * 86400 if seconds > 0 else None,
+        "simulated_ps": int(state["segments"][-1]["last"]) * timestep_fs * 1e-3,
+    }
+
+
+def _files(folder: Path, segments: list[dict[str, Any]], kind: str) -> list[Path]:
+    """Files of a kind that the segments have, each as long as it was when it was complete."""
+    paths = []
+    for segment in segments:
+        if kind not in segment["files"]:
+            continue
+        path = folder / "segments" / f"{int(segment['first']):09d}.{kind}"
+        size = segment["files"][kind].get("bytes")
+        if not path.is_file():
+            raise OutputError(f"'{path}' is missing, though state.json lists it")
+        if size is not None and path.stat().st_size != size:
+            raise OutputError(
+                f"'{path}' has {path.stat().st_size} bytes, and state.json says {size}: it was "
+                "changed after the run"
+            )
+        paths.append(path)
+    return paths
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except OSError as problem:
+        raise OutputError(f"'{path}' cannot be read: {problem.strerror}") from None
+    except ValueError as problem:
+        raise OutputError(f"'{path}' is damaged: {problem}") from None
+    if not isinstance(content, dict) or content.get("schema") != _SCHEMA:
+        raise OutputError(f"'{path}' is not of schema {_SCHEMA}: another version wrote it")
+    return content

@@ -1,0 +1,235 @@
+"""Output of any LAMMPS input: what it is, is taken from the commands that its log echoes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.data import atomic_masses, atomic_numbers, chemical_symbols
+
+from mdbench.errors import OutputError
+from mdbench.output.data_file import DataFile, read_data_file
+from mdbench.output.formats import open_reader
+from mdbench.output.log import LogFile, read_log
+from mdbench.output.run_parts import RunData, atom_table, element_of_mass
+from mdbench.output.thermo import TIME_FS
+from mdbench.output.trajectory import AtomTable, FileTrajectory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mdbench.output.contents import Reader
+    from mdbench.output.echo import Dump
+
+_STYLES = ("xtc", "dcd", "custom", "custom/gz", "atom", "atom/gz", "extxyz")
+_DATA_SUFFIXES = {".data", ".lmp", ".lammps-data"}
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What the user says about a run; ``None`` where the log is to say it."""
+
+    trajectory: Path | None = None
+    timestep_fs: float | None = None
+    elements: Sequence[str] | None = None
+    structure: Path | None = None
+
+
+def open_plain_run(log_file: Path, hints: Hints) -> RunData:
+    """Open a log and the trajectories that it names, or the hints do.
+
+    Raises:
+        OutputError: when something cannot be found; the text says which hint to give.
+    """
+    log = read_log(log_file, timestep_fs=hints.timestep_fs)
+    kind, temperature_k = log.setup.ensemble()
+    notes = list(log.notes)
+    trajectory, is_wrapped = _trajectory_files(log, hints)
+    source = velocities = None
+    if trajectory:
+        readers = [open_reader(p) for p in trajectory]
+        atoms = find_atoms(readers[0], log, hints)
+        source = FileTrajectory(readers, atoms, log.timestep_fs, is_wrapped=is_wrapped)
+        notes += source.notes
+        velocities = _velocities(log, atoms)
+    else:
+        notes.append(
+            "no trajectory: neither does the log name a file that exists, nor is one given"
+        )
+    return RunData(
+        name=log_file.stem if log_file.stem != "log" else log_file.parent.resolve().name,
+        folder=log_file.parent,
+        thermo=log.thermo,
+        trajectory=source,
+        velocities=velocities,
+        temperature_k=temperature_k,
+        ensemble=kind,
+        equilibration_ps=0.0,
+        provenance=_provenance(log, source),
+        notes=tuple(notes),
+    )
+
+
+def find_log(folder: Path) -> Path:
+    """The log in a folder.
+
+    Raises:
+        OutputError: when there is none, or more than one.
+    """
+    if (log := folder / "log.lammps").is_file():
+        return log
+    found = sorted(p for p in {*folder.glob("*.log"), *folder.glob("log.*")} if p.is_file())
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise OutputError(
+            f"'{folder}' holds no LAMMPS log (log.lammps, *.log): give the file itself"
+        )
+    names = ", ".join(p.name for p in found[:5])
+    raise OutputError(f"'{folder}' holds {len(found)} logs ({names}): give the file itself")
+
+
+def find_atoms(reader: Reader, log: LogFile, hints: Hints) -> AtomTable:
+    """Elements and masses of a trajectory's atoms.
+
+    Elements of types: hints, ``pair_coeff`` or the table of ``pair_style mace``, comments in the
+    data file, masses. Types of atoms: the trajectory, else the data file. Symbols in a trajectory
+    come last, as dumps write C for what nobody named.
+
+    Raises:
+        OutputError: when they are not to be found.
+    """
+    here, setup = reader.contents, log.setup
+    pbc = here.pbc or setup.boundary
+    data = _data_file(reader, log, hints)
+    if hints.structure and data is None:
+        return _from_structure(hints.structure, pbc)
+    types = here.types
+    if types is None and data is not None:
+        keep = np.isin(data.ids, here.ids) if here.ids is not None else slice(None)
+        types = data.types[keep]
+    masses = {**(data.masses if data else {}), **setup.masses}
+    elements: Sequence[str] | dict[int, str] = hints.elements or setup.elements
+    if not elements:
+        guesses = {k: element_of_mass(m) for k, m in masses.items()}
+        elements = {k: s for k, s in guesses.items() if s} | (data.labels if data else {})
+    if types is not None and elements:
+        return atom_table(types, elements, masses, pbc)
+    if here.symbols and all(s in atomic_numbers for s in here.symbols):
+        numbers = np.array([atomic_numbers[s] for s in here.symbols], np.int64)
+        weights = atomic_masses[numbers] if here.masses is None else here.masses
+        return AtomTable(numbers, np.asarray(weights, np.float64), np.array(pbc))
+    if types is None:
+        raise OutputError(
+            f"'{here.path}' does not hold the types of its atoms, and no data file is found: give "
+            "structure (a LAMMPS data file, or any file that ASE reads)"
+        )
+    raise OutputError(f"'{log.path}' does not tell the elements of the atom types: give elements")
+
+
+def _data_file(reader: Reader, log: LogFile, hints: Hints) -> DataFile | None:
+    style = log.setup.atom_style
+    if hints.structure:
+        is_data = hints.structure.suffix in _DATA_SUFFIXES or hints.structure.name.startswith(
+            "data"
+        )
+        return read_data_file(hints.structure, style) if is_data else None
+    data = None
+    for name in log.setup.data_files:
+        if path := _find(log.path.parent, name):
+            data = read_data_file(path, style)
+            if (
+                len(data.ids) >= reader.contents.num_atoms
+            ):  # else replicate or create_atoms followed
+                return data
+    return data
+
+
+def _from_structure(path: Path, pbc: Sequence[bool]) -> AtomTable:
+    from ase.io import read  # noqa: PLC0415 - slow, and seldom needed
+
+    try:
+        atoms = read(path)
+    except Exception as problem:  # noqa: BLE001 - readers of ASE raise anything
+        raise OutputError(f"structure '{path}' cannot be read: {problem}") from None
+    return AtomTable(
+        np.asarray(atoms.numbers, np.int64), np.asarray(atoms.get_masses()), np.array(pbc)
+    )
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    """A file that a log names: LAMMPS may have run in its folder or in this one."""
+    places = (folder / name, Path(name), folder / Path(name).name)
+    return next((p for p in places if p.is_file()), None)
+
+
+def _files(log: LogFile, dump: Dump) -> list[Path]:
+    """Files of a dump; those of one file a frame in order of their steps."""
+    if "*" not in dump.name:
+        found = _find(log.path.parent, dump.file)
+        return [found] if found else []
+    pattern = re.compile(re.escape(dump.name).replace(r"\*", r"(\d+)"))
+    for folder in (
+        log.path.parent / Path(dump.file).parent,
+        Path(dump.file).parent,
+        log.path.parent,
+    ):
+        steps = {int(m[1]): p for p in folder.glob("*") if (m := pattern.fullmatch(p.name))}
+        if steps:
+            return [steps[k] for k in sorted(steps)]
+    return []
+
+
+def _trajectory_files(log: LogFile, hints: Hints) -> tuple[list[Path], bool | None]:
+    """Files of the best trajectory, and whether their positions are wrapped, if that is known."""
+    dumps = [d for d in log.setup.dumps.values() if d.style in _STYLES]
+    if hints.trajectory:
+        same = [d for d in dumps if d.name == hints.trajectory.name]
+        return [hints.trajectory], not same[-1].is_unwrapped if same else None
+    usable = [(d, files) for d in dumps if not _is_of_velocities(d) and (files := _files(log, d))]
+    if not usable:
+        return [], None
+    dump, files = min(
+        usable,
+        key=lambda u: (u[0].group != "all", not u[0].is_unwrapped, _STYLES.index(u[0].style)),
+    )
+    return files, not dump.is_unwrapped
+
+
+def _is_of_velocities(dump: Dump) -> bool:
+    columns = set(dump.columns)
+    return bool(columns) and "vx" in columns and not columns & {"x", "xu", "xs", "xsu"}
+
+
+def _velocities(log: LogFile, atoms: AtomTable) -> FileTrajectory | None:
+    """Velocities of all atoms from a text dump with vx vy vz, in Angstrom/ps."""
+    for dump in log.setup.dumps.values():
+        if {"vx", "vy", "vz"} <= set(dump.columns) and dump.group == "all":
+            readers = [open_reader(p, velocities=True) for p in _files(log, dump)]
+            if readers:
+                factor = 1e3 / TIME_FS[log.units]
+                return FileTrajectory(readers, atoms, log.timestep_fs, velocity_factor=factor)
+    return None
+
+
+def _provenance(log: LogFile, source: FileTrajectory | None) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "log": str(log.path),
+        "units": log.units,
+        "timestep_fs": log.timestep_fs,
+        "num_atoms": log.num_atoms,
+        "ensemble": log.setup.ensemble()[0],
+        "ns_per_day": log.ns_per_day,
+        "errors": list(log.errors),
+        "warnings": list(log.warnings),
+    }
+    if len(log.thermo):
+        found["simulated_ps"] = float(log.thermo.times_ps[-1] - log.thermo.times_ps[0])
+    if source is not None:
+        numbers = np.unique(source.numbers).tolist()
+        found["elements"] = [chemical_symbols[z] for z in numbers]
+        found["num_atoms"] = len(source.numbers)
+    return found
