@@ -50,7 +50,7 @@ LAYERS = {
     "submit": {"errors", "run", "spec", "spec_file"},
     "frames": set(),
     "output": {"errors", "frames"},
-    "analysis": {"_core", "errors", "frames"},
+    "analysis": {"_core", "errors", "frames", "neighbours"},
     "analyze": {"analysis", "errors", "frames", "output", "spec"},
     "plots": {"errors"},
     "report": {"analyze", "errors", "plots"},

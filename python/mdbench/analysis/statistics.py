@@ -179,19 +179,20 @@ def merge_correlated(samples: NDArray[Sample], watched: Floats) -> tuple[NDArray
         [fewer blocks, ...] and the number of them that are independent.
 
     Raises:
-        AnalysisError: where the run is too short for four such blocks.
+        AnalysisError: where fewer than four blocks are independent.
     """
     inefficiency = statistical_inefficiency(watched)
+    independent = len(watched) / inefficiency
+    if independent < _FEWEST_SAMPLES:
+        raise AnalysisError(
+            f"the production run holds {independent:.1f} independent samples, four are needed; "
+            "run longer"
+        )
     # g of a short uncorrelated series comes out between 1 and 1.5
     length = int(np.ceil(2.0 * inefficiency)) if inefficiency > 1.5 else 1  # noqa: PLR2004
-    kept = len(samples) // length
-    if kept < _FEWEST_BLOCKS:
-        raise AnalysisError(
-            f"the production run is {len(watched) / inefficiency:.1f} correlation times long, "
-            f"{2 * _FEWEST_BLOCKS} are needed at least; run longer"
-        )
+    kept = max(len(samples) // length, _FEWEST_BLOCKS)
     starts = np.linspace(0, len(samples), kept + 1).astype(int)[:-1]
-    return np.add.reduceat(samples, starts, axis=0), len(watched) / inefficiency
+    return np.add.reduceat(samples, starts, axis=0), independent
 
 
 def block_bootstrap(
