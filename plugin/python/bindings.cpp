@@ -2,15 +2,19 @@
 // Python binding of the engine-neutral core, so that it can be exercised without LAMMPS.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+
 #include "error.hpp"
 #include "evaluator.hpp"
 #include "graph_builder.hpp"
 #include "model_file.hpp"
+#include "pair_counts.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -114,6 +118,28 @@ nb::dict update(mdbench::GraphBuilder& builder, Vectors positions) {
   return d;
 }
 
+using Matrix = nb::ndarray<const double, nb::shape<3, 3>, nb::c_contig, nb::device::cpu>;
+
+nb::object count_pairs(Vectors positions, Int32s kind, Int32s molecule, Matrix cell,
+                       std::array<bool, 3> periodic, double r_max, std::size_t bins) {
+  check(positions.shape(0) == kind.size() && molecule.size() == kind.size(),
+        "positions, kind and molecule must have one row an atom");
+  check(r_max > 0.0 && bins > 0, "r_max and bins must be positive");
+  std::int32_t highest = -1;
+  for (const auto k : view(kind)) {
+    check(k >= 0, "kind out of range");
+    highest = std::max(highest, k);
+  }
+  mdbench::PairInput input{view(positions), view(kind), view(molecule), {}, periodic};
+  std::copy_n(cell.data(), 9, input.cell.begin());
+  std::vector<std::int64_t> counts;
+  {
+    nb::gil_scoped_release unlocked;
+    counts = mdbench::count_pairs(input, {std::size_t(highest + 1), bins, r_max});
+  }
+  return to_numpy(std::span<const std::int64_t>(counts));
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -160,4 +186,8 @@ NB_MODULE(_core, m) {
       .def("reach", &mdbench::GraphBuilder::reach, "skin_ang"_a)
       .def("rebuild", &rebuild, "num_local"_a, "positions"_a, "species"_a, "owner"_a, "skin_ang"_a)
       .def("update", &update, "positions"_a);
+
+  m.def("count_pairs", &count_pairs, "positions"_a, "kind"_a, "molecule"_a, "cell"_a, "periodic"_a,
+        "r_max_ang"_a, "bins"_a,
+        "[kinds * kinds * bins] atoms of the second kind around those of the first, by distance.");
 }

@@ -58,7 +58,7 @@ LAYERS = {
     "submit": {"campaign", "errors", "run_folder", "spec_file"},
     "frames": set(),
     "output": {"errors", "frames"},
-    "analysis": {"errors", "frames"},
+    "analysis": {"_core", "errors", "frames", "neighbours"},
     "results": set(),
     "analyze": {"analysis", "errors", "output", "results", "spec"},
     "plots": {"errors"},

@@ -1,0 +1,189 @@
+"""Averages of the thermodynamic output: temperature, energies, pressure, density, drift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mdbench.analysis.statistics import (
+    detect_equilibration,
+    mean_with_error,
+    slope_with_error,
+    statistical_inefficiency,
+)
+from mdbench.errors import AnalysisError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from mdbench.analysis.estimate import Estimate
+
+    Floats = NDArray[np.float64]
+
+_QUANTITIES = {
+    "temperature": ("Temp", "K"),
+    "potential_energy_per_atom": ("PotEng", "eV"),
+    "total_energy_per_atom": ("TotEng", "eV"),
+    "pressure": ("Press", "bar"),
+    "density": ("Density", "g/cm3"),
+    "volume": ("Volume", "A3"),
+}
+"""Column of LAMMPS (units metal) and unit of each quantity."""
+
+_LONGEST_SERIES = 2000
+_FEWEST_ROWS = 4
+_SUSPICIOUS = 3.0
+"""Standard errors beyond which a difference is named."""
+
+_MEV_PER_NS = 1e6
+"""eV/ps in meV/ns."""
+
+
+@dataclass(frozen=True)
+class ThermoResult:
+    """Averages over production, and the whole run in few enough points to plot."""
+
+    equilibration_ps: float  # time at which production starts
+    quantities: dict[str, Estimate]
+    drift_mev_per_atom_per_ns: Estimate | None  # of the total energy; NVE only
+    temperature_variance_ratio: Estimate | None  # to the canonical one, 2 T^2 / (3 N - 3); NVT only
+    series: dict[str, Floats]  # time_ps and the quantities, means over equal stretches
+    notes: tuple[str, ...]
+    refused: dict[str, str]  # quantity -> reason
+
+
+def thermo_averages(  # noqa: PLR0913 - a run is described by six things
+    times_ps: Floats,
+    columns: Mapping[str, Floats],
+    num_atoms: int,
+    *,
+    ensemble: str | None = None,
+    start_ps: float | None = None,
+    temperature_k: float | None = None,
+) -> ThermoResult:
+    """Averages of a run's thermodynamic columns with their errors.
+
+    Args:
+        times_ps: [rows] increasing, at even distances.
+        columns: Columns by LAMMPS's names (``Temp``, ``PotEng``...), in units metal.
+        num_atoms: Number of atoms.
+        ensemble: ``"nvt"``, ``"npt"``, ``"nve"``; None where it is unknown.
+        start_ps: Start of production; None finds it from the potential energy (or, where the run
+            has none, the temperature).
+        temperature_k: Temperature of the thermostat.
+
+    Raises:
+        AnalysisError: where production has hardly any rows.
+    """
+    known = {
+        name: columns[column] / (num_atoms if name.endswith("_per_atom") else 1.0)
+        for name, (column, _) in _QUANTITIES.items()
+        if column in columns
+    }
+    if not known:
+        raise AnalysisError(f"the log has none of {', '.join(c for c, _ in _QUANTITIES.values())}")
+    start, notes = _start(times_ps, known, start_ps)
+    if len(times_ps) - start < _FEWEST_ROWS:
+        raise AnalysisError(
+            f"{len(times_ps) - start} rows of thermodynamic output in production; "
+            f"{_FEWEST_ROWS} are needed at least"
+        )
+    refused: dict[str, str] = {}
+
+    def attempt(name: str, estimate: Callable[[], Estimate]) -> Estimate | None:
+        try:
+            return estimate()
+        except AnalysisError as error:
+            refused[name] = str(error)
+            return None
+
+    production = {name: values[start:] for name, values in known.items()}
+    found = {
+        name: attempt(name, partial(mean_with_error, values, _QUANTITIES[name][1], name))
+        for name, values in production.items()
+    }
+    quantities = {name: estimate for name, estimate in found.items() if estimate is not None}
+    drift = ratio = None
+    if ensemble == "nve" and "total_energy_per_atom" in production:
+        energy_mev = production["total_energy_per_atom"] * _MEV_PER_NS
+        name, unit = "drift_mev_per_atom_per_ns", "meV/atom/ns"
+        drift = attempt(name, partial(slope_with_error, times_ps[start:], energy_mev, unit, name))
+    if ensemble == "nvt" and "temperature" in production:
+        width = partial(_variance_ratio, production["temperature"], num_atoms)
+        ratio = attempt("temperature_variance_ratio", width)
+        notes += _differs(ratio, 1.0, "the temperature's variance over the canonical one", "one")
+    if ensemble in {"nvt", "npt"}:
+        mean = quantities.get("temperature")
+        notes += _differs(mean, temperature_k, "the mean temperature", "the thermostat's")
+    series = _thinned(times_ps, known)
+    return ThermoResult(float(times_ps[start]), quantities, drift, ratio, series, notes, refused)
+
+
+def _start(
+    times_ps: Floats, known: Mapping[str, Floats], start_ps: float | None
+) -> tuple[int, tuple[str, ...]]:
+    """First row of production, and whether the run had not settled by then."""
+    name = next(iter(n for n in ("potential_energy_per_atom", "temperature") if n in known), None)
+    start = 0 if start_ps is None else int(np.searchsorted(times_ps, start_ps - 1e-9))
+    if name is None or len(times_ps) - start < _FEWEST_ROWS:
+        return start, ()
+    settled, inefficiency, independent = detect_equilibration(known[name][start:])
+    if start_ps is None:
+        return settled, ()
+    rows = len(times_ps) - start
+    # a few correlation times are within what the search finds in stationary series
+    if settled > max(0.1 * rows, 5 * inefficiency) and independent > _FEWEST_ROWS:
+        note = (
+            f"production starts at {start_ps:g} ps, but the {name.replace('_', ' ')} settles only "
+            f"at about {times_ps[start + settled]:g} ps"
+        )
+        return start, (note,)
+    return start, ()
+
+
+def _variance_ratio(temperature_k: Floats, num_atoms: int) -> Estimate:
+    """Variance of the kinetic temperature over the canonical one, 2 T^2 / (3 N - 3).
+
+    The kinetic energy of f quadratic degrees of freedom is chi-squared distributed, so the
+    temperature has the variance 2 T^2 / f (Allen and Tildesley, Computer Simulation of Liquids,
+    section 2.5); a thermostat that rescales velocities narrows it.
+    """
+    if not temperature_k.all():
+        raise AnalysisError("variance of the temperature: the temperature is zero")
+    canonical = 2.0 * temperature_k.mean() ** 2 / (3 * num_atoms - 3)
+    # correlated samples fall short of the variance by the variance of their mean
+    unbiased = 1.0 - statistical_inefficiency(temperature_k) / len(temperature_k)
+    squares = (temperature_k - temperature_k.mean()) ** 2 / canonical / unbiased
+    return mean_with_error(squares, "1", "variance of the temperature")
+
+
+def _differs(
+    found: Estimate | None, expected: float | None, what: str, than: str
+) -> tuple[str, ...]:
+    if (
+        found is None
+        or expected is None
+        or abs(found.value - expected) <= _SUSPICIOUS * found.error
+    ):
+        return ()
+    note = (
+        f"{what} is {found.value:.4g} +- {found.error:.2g}, {than} {expected:g}: more than "
+        f"{_SUSPICIOUS:g} standard errors apart"
+    )
+    return (note,)
+
+
+def _thinned(times_ps: Floats, known: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Means over at most 2000 stretches of equally many rows; the last may be shorter."""
+    length = -(-len(times_ps) // _LONGEST_SERIES)
+    starts = np.arange(0, len(times_ps), length)
+    rows = np.diff(np.append(starts, len(times_ps)))
+    return {
+        name: np.add.reduceat(values, starts) / rows
+        for name, values in {"time_ps": times_ps, **known}.items()
+    }
