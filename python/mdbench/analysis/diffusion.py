@@ -84,7 +84,8 @@ def self_diffusion(msd: MsdResult, fit_ps: tuple[float, float] | None = None) ->
 
     - Brownian covariance, with as many walkers as move independently: the number of atoms over
       their collectivity (``LagMoments.collectivity``). Precise, but knows only Brownian noise.
-    - The spread between atoms times the collectivity. Sees atoms that differ for long.
+    - The spread between atoms times the collectivity. Sees atoms that differ for long,
+      and takes them for samples of one liquid: for atoms of two kinds it is too large.
     - The spread between blocks in time, where the run has eight or more of at least three times
       the first lag. Sees slow changes of all atoms together.
 

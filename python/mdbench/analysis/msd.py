@@ -95,8 +95,8 @@ def mean_squared_displacement(
     moments = LagMoments.empty(frames, atoms)
     power, squares, longest = np.zeros(1), np.zeros(frames), 0.0
     for chosen, positions in series:
-        chunk = positions  # about its mean in place: displacements count; keeps the sums small
-        chunk -= chunk.mean(axis=2, keepdims=True)
+        # About the mean: only displacements count, and small numbers keep the sums precise.
+        chunk = np.subtract(positions, positions.mean(axis=2, keepdims=True), out=positions)
         longest = max(longest, moments.add(chosen, chunk))
         power = power + summed_power(chunk)
         squares += np.einsum("act,act->t", chunk, chunk)
@@ -141,7 +141,7 @@ def _assemble(
     both_ends = total[frames - lags] + total[frames] - total[lags]
     msd = (both_ends - 2.0 * lag_sums(power, frames)[lags]) / (frames - lags)
     msd[0] = 0.0
-    return np.maximum(msd, 0.0)
+    return np.asarray(np.maximum(msd, 0.0), dtype=np.float64)
 
 
 def _errors(moments: LagMoments, msd: NDArray[np.float64], dimensions: int) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -137,8 +138,9 @@ class AtomSeries:
             chosen = slice(start, min(start + size, len(self.atoms)))
             view = series[: chosen.stop - chosen.start]
             self._read(chosen, view, drift if self.remove_drift else None)
-            if self.remove_drift:
-                view -= drift.T
+            if not np.isfinite(drift).all():
+                raise AnalysisError("the centre of mass is not finite: some positions are not")
+            view -= drift.T
             yield chosen, view
 
     def _read(
@@ -148,21 +150,22 @@ class AtomSeries:
         atoms, columns, sampling = self.atoms[chosen], list(self.columns), self.sampling
         weights = self.source.masses / self.source.masses.sum()
         block = np.empty((min(64, 1 + _BLOCK_BYTES // (24 * len(atoms))), len(atoms), 3))
-        done = 0
+        done = seen = 0
         frames = self.source.frames(sampling.first, None, sampling.stride)
-        for i, frame in enumerate(frames):
-            if i == sampling.count:
-                break
-            block[i - done] = frame.positions[atoms]
+        for seen, frame in enumerate(islice(frames, sampling.count), start=1):
+            block[seen - 1 - done] = frame.positions[atoms]
             if drift is not None and chosen.start == 0:
-                drift[i] = (weights @ frame.positions)[columns]
-            if i + 1 - done == len(block) or i + 1 == sampling.count:
-                full = block[: i + 1 - done]
+                drift[seen - 1] = (weights @ frame.positions)[columns]
+            if seen - done == len(block) or seen == sampling.count:
+                full = block[: seen - done]
                 if not np.isfinite(full).all():
-                    raise AnalysisError(f"a number near frame {sampling.first + i} is not finite")
-                series[:, :, done : i + 1] = full[:, :, columns].transpose(1, 2, 0)
-                done = i + 1
+                    raise AnalysisError(
+                        f"a number in the {seen - done} frames before frame "
+                        f"{sampling.first + seen * sampling.stride} is not finite"
+                    )
+                series[:, :, done:seen] = full[:, :, columns].transpose(1, 2, 0)
+                done = seen
         if done != sampling.count:
             raise AnalysisError(
-                f"the trajectory ended after {done} of {sampling.count} frames that its times name"
+                f"the trajectory ended after {seen} of {sampling.count} frames that its times name"
             )
