@@ -29,11 +29,8 @@ def msd_covariance(lags: NDArray[np.int64], frames: int) -> NDArray[np.float64]:
     return covariance
 
 
-def line_weights(
-    x: NDArray[np.float64], covariance: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """Generalised least squares for y = a + b x: the weights w with b = w @ y, and var(b)."""
+def line_weights(x: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights w of generalised least squares for y = a + b x, so that b = w @ y."""
     design = np.c_[np.ones(len(x)), x]
     solved = np.linalg.solve(covariance, design)  # C^-1 X
-    inverse = np.linalg.inv(design.T @ solved)
-    return (inverse @ solved.T)[1], float(inverse[1, 1])
+    return np.asarray(np.linalg.solve(design.T @ solved, solved.T)[1], dtype=np.float64)

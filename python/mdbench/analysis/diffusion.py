@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,8 @@ ANG2_PER_PS = 10.0  # in 1e-9 m2/s
 _SLOPE_TOLERANCE = 0.05  # of the log-log slope about 1
 _SIGMAS = 2.5  # that a slope may be off by chance: a score of lags are looked at
 _KNOWN_SLOPE = 0.15  # lags whose slope has a larger error decide nothing
-_MIN_SPAN = 2.0  # last lag of the window over the first; a crossing from 2 to 0 is shorter
+_FEWEST_RANGES = 3
+_MODEL_ERROR = 0.02  # that an MSD may be off a line and still count as linear
 _LONGEST_LAG = 0.2  # of the time
 _MAX_BLOCKS, _MIN_BLOCKS = 16, 8
 _BOLTZMANN = 1.380649e-23  # J/K, exact
@@ -64,21 +65,28 @@ class _Lags:
         variance = c @ self.covariance[np.ix_(which, which)] @ c / self.walkers[which].min()
         return float(weights @ np.log(self.msd[which])), math.sqrt(variance)
 
-    def local_slopes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Slope and error at each lag, over lags within a factor of two."""
-        near = np.abs(np.log2(self.lags[:, None] / self.lags)) <= 1.0 + 1e-9
-        found = np.array([self.slope(np.flatnonzero(row)) for row in near])
-        return found[:, 0], found[:, 1]
+    def local_slopes(self, longest: float) -> list[tuple[int, float, float]]:
+        """Over each range of lags from n to 2 n: its end as an index, the slope, its error."""
+        found = []
+        for start, n in enumerate(self.lags):
+            end = int(np.searchsorted(self.lags, 2 * n, side="right")) - 1
+            if self.lags[end] > longest or end == start:
+                break
+            found.append((end, *self.slope(np.arange(start, end + 1))))
+        return found
 
 
 def self_diffusion(msd: MsdResult, fit_ps: tuple[float, float] | None = None) -> Diffusion:
     """Self-diffusion coefficient from the slope of the MSD where it is linear.
 
-    The fit begins where the local log-log slope is, and from then on stays, at 1 +- 0.05 within
-    2.5 of its errors, and ends at a fifth of the time or where the slope is no longer known to
-    0.15. There MSD = a + 2 d D t is fitted by generalised least squares with the covariance of
-    Brownian motion, close to the estimator of least variance (Bullerjahn, von Bulow & Hummer,
-    J. Chem. Phys. 153, 024116 (2020)); the free intercept a takes up vibration and caging.
+    The fit begins where the log-log slope from a lag to its double is, and from then on stays, at
+    1 +- 0.05 within 2.5 of its errors, and ends at a fifth of the time or where the slope is no
+    longer known to 0.15. There MSD = a + 2 d D t is fitted by generalised least squares; the free
+    intercept a takes up vibration and caging. The covariance is that of Brownian motion, as in
+    Bullerjahn, von Bulow & Hummer, J. Chem. Phys. 153, 024116 (2020), plus 2 % of the MSD on its
+    diagonal: real motion is not Brownian at short lags, and without this the shortest ones, known
+    best, decide alone (6 % too high for liquid argon, whose slope passes 1 on its way from
+    ballistic motion to the cage).
 
     The error is the largest of three, each blind to something that another sees:
 
@@ -107,16 +115,20 @@ def self_diffusion(msd: MsdResult, fit_ps: tuple[float, float] | None = None) ->
     slope, slope_error = lags.slope(window)
     if fit_ps is None and abs(slope - 1.0) > _SLOPE_TOLERANCE + _SIGMAS * slope_error:
         raise AnalysisError(_reason(msd, slope, slope_error))
-    x = moments.lags[window].astype(np.float64) * msd.interval_ps
-    weights, brownian = line_weights(x, covariance[np.ix_(window, window)] * msd.interval_ps**2)
-    rate = float(weights @ values[window])
+    n = moments.lags[window].astype(np.float64)
     # Few lags of the window are as well known as the first: its collectivity counts most.
-    share = 1.0 / moments.lags[window]
-    collectivity = float(share @ moments.collectivity()[window] / share.sum())
+    collectivity = float(moments.collectivity()[window] @ (1.0 / n) / (1.0 / n).sum())
+    walkers = dims * msd.num_atoms / collectivity
+    brownian = covariance[np.ix_(window, window)]
+    weights = line_weights(n, brownian + np.diag((_MODEL_ERROR * n) ** 2 * walkers))
+    weights /= msd.interval_ps
+    rate = float(weights @ values[window])
     everywhere = np.zeros(len(values))
     everywhere[window] = weights
     variances = {
-        "Brownian covariance": rate**2 * brownian * collectivity / (dims * msd.num_atoms),
+        "Brownian covariance": float(weights @ brownian @ weights)
+        * (rate * msd.interval_ps) ** 2
+        / walkers,
         "spread between atoms": moments.spread(everywhere, collectivity),
         "spread between blocks in time": _between_blocks(moments, window, weights),
     }
@@ -133,7 +145,7 @@ def self_diffusion(msd: MsdResult, fit_ps: tuple[float, float] | None = None) ->
         diffusion=Estimate(value, error, DIFFUSION_UNIT, method, n_eff),
         interval_95=(value - 1.96 * error, value + 1.96 * error),
         dimensions=msd.dimensions,
-        fit_ps=(float(x[0]), float(x[-1])),
+        fit_ps=(float(n[0]) * msd.interval_ps, float(n[-1]) * msd.interval_ps),
         loglog_slope=Estimate(slope, slope_error, "1", "line through log MSD", None),
         collectivity=collectivity,
     )
@@ -182,22 +194,22 @@ def _window(lags: _Lags, msd: MsdResult) -> NDArray[np.int64]:
     Raises:
         AnalysisError: when there is no diffusive range.
     """
-    slope, error = lags.local_slopes()
-    allowed = lags.lags <= _LONGEST_LAG * (msd.frames - 1)
-    usable = allowed & (np.cumsum(error > _KNOWN_SLOPE) == 0)
-    count = int(usable.sum())
-    if count < 3 or lags.lags[count - 1] < _MIN_SPAN:  # noqa: PLR2004
+    found = lags.local_slopes(_LONGEST_LAG * (msd.frames - 1))
+    known = list(takewhile(lambda range_: range_[2] <= _KNOWN_SLOPE, found))
+    if len(known) < _FEWEST_RANGES:
         raise AnalysisError(
             f"{msd.frames} frames of {msd.num_atoms} {msd.element} are too few for a diffusion "
             "coefficient: run longer"
         )
-    off = np.abs(slope - 1.0) > _SLOPE_TOLERANCE + _SIGMAS * error
-    start = int(np.flatnonzero(off[:count]).max(initial=-1)) + 1
-    if start >= count - 2 or lags.lags[count - 1] < _MIN_SPAN * lags.lags[start]:
-        last = min(start, count - 1)
-        worst = int(np.flatnonzero(off[:count]).max(initial=last))
-        raise AnalysisError(_reason(msd, float(slope[worst]), float(error[worst])))
-    return np.arange(start, count)
+    off = [
+        start
+        for start, (_, slope, error) in enumerate(known)
+        if abs(slope - 1.0) > _SLOPE_TOLERANCE + _SIGMAS * error
+    ]
+    start = off[-1] + 1 if off else 0
+    if start == len(known):
+        raise AnalysisError(_reason(msd, *known[-1][1:]))
+    return np.arange(start, known[-1][0] + 1)
 
 
 def _given_window(msd: MsdResult, fit_ps: tuple[float, float]) -> NDArray[np.int64]:
