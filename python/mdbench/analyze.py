@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -195,7 +196,7 @@ def _spectra(run: RunData, start_ps: float, report: _Report) -> None:
         name = element or "all"
         found = report.attempt(
             f"vibrational spectrum of {name}",
-            lambda element=element: velocity_autocorrelation(velocities, element, options),
+            partial(velocity_autocorrelation, velocities, element, options),
         )
         if found is not None:
             report.sections.setdefault("vacf", {})[name] = found

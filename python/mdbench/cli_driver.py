@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Spec = Annotated[
     Path | None,
@@ -207,7 +210,7 @@ def report(
     typer.echo(f"{page}")
 
 
-VERBS = {
+VERBS: dict[Callable[..., None], str] = {
     init: "mdbench init graphene-water --size 372",
     check: "mdbench check graphene-water --dry-run",
     run: "mdbench run graphene-water",

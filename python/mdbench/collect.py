@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mdbench.analyze import analyze
-from mdbench.campaign import DEFAULT_NAME
+from mdbench.campaign import DEFAULT_NAME, RUNS
+from mdbench.output.plain_run import Hints
 from mdbench.output.run_data import list_runs, open_run
 from mdbench.results import write_analysis
 from mdbench.run_folder import MANIFEST, STATE, read_json
@@ -14,21 +15,11 @@ from mdbench.spec import Analysis
 from mdbench.spec_file import load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
+__all__ = ["FILE", "FOLDER", "Hints", "analysis_of", "analyze_folder", "home_of"]
 FOLDER = "analysis"
 FILE = "analysis.json"
-
-
-@dataclass(frozen=True)
-class Hints:
-    """What the user says about output that does not say it itself."""
-
-    trajectory: Path | None = None
-    timestep_fs: float | None = None
-    elements: Sequence[str] | None = None
-    structure: Path | None = None
 
 
 def home_of(path: Path) -> Path:
@@ -49,17 +40,10 @@ def analyze_folder(path: Path, hints: Hints | None = None) -> dict[str, Any]:
     Raises:
         MdbenchError: when there is nothing to analyse, or it cannot be read.
     """
-    hints = hints or Hints()
-    found = list_runs(path) if path.is_dir() else []
-    runs = [open_run(p) for p in found] or [
-        open_run(
-            path,
-            trajectory=hints.trajectory,
-            timestep_fs=hints.timestep_fs,
-            elements=hints.elements,
-            structure=hints.structure,
-        )
-    ]
+    if any((path / name).exists() for name in (RUNS, MANIFEST)):
+        runs = [open_run(p) for p in list_runs(path)]
+    else:
+        runs = [open_run(path, **asdict(hints or Hints()))]
     name, settings = path.resolve().stem, Analysis()
     if (path / DEFAULT_NAME).is_file():
         spec = load_spec(path / DEFAULT_NAME).spec

@@ -155,7 +155,7 @@ def hardware() -> dict[str, Any]:
         "cores": psutil.cpu_count(logical=False) or os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "gpus": gpu_names(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
     }
 
 
