@@ -84,7 +84,7 @@ def load_structure(lmp: Any, system: Boxed, setup: str = "") -> None:  # noqa: A
         )
         lmp.commands_string(
             f"units metal\natom_style atomic\natom_modify map yes\nboundary {system.boundary}\n"
-            f"box tilt large\n{setup}\nread_data {data}"
+            f"{setup}\nread_data {data}"
         )
 
 

@@ -82,7 +82,6 @@ atom_style  {style}
 atom_modify map yes
 newton      on
 boundary    {facts.boundary}
-box         tilt large
 if "${{first}} == 0" then "read_data {STRUCTURE_FILE}" else "read_restart ${{from}}"
 """
 

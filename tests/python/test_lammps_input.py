@@ -9,7 +9,7 @@ from mdbench.lammps_input import InputFacts, render
 from mdbench.spec import RunSpec
 
 COMMANDS = {
-    "variable", "log", "units", "atom_style", "atom_modify", "newton", "boundary", "box", "if",
+    "variable", "log", "units", "atom_style", "atom_modify", "newton", "boundary", "if",
     "read_data", "read_restart", "pair_style", "pair_coeff", "bond_style", "bond_coeff",
     "angle_style", "angle_coeff", "special_bonds", "kspace_style", "neighbor", "neigh_modify",
     "timestep", "thermo", "thermo_style", "thermo_modify", "jump", "minimize", "reset_timestep",

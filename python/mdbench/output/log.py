@@ -75,7 +75,8 @@ def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None 
     if not (lines.blocks or lines.setup.units or lines.setup.is_restarted or lines.errors):
         raise OutputError(f"'{path}' is no LAMMPS log: it holds neither commands nor thermo output")
     setup = lines.blocks[-1].setup if lines.blocks else lines.setup
-    setup.data_files = lines.setup.data_files  # with those written after the last run
+    # with those written after the last run; a `clear` may have come in between
+    setup.data_files = list(dict.fromkeys([*setup.data_files, *lines.setup.data_files]))
     units = units or _units(path, setup, lines.loops)
     notes = ["the last line was cut and is dropped"] if lines.is_truncated else []
     tables, skipped = [], 0
