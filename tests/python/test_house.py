@@ -41,7 +41,7 @@ LAYERS = {
     "spec_file": {"errors", "spec", "spec_messages", "spec_text", "spec_types"},
     "systems": {"crystals", "errors", "reference_field", "spec_system",
                 "structure"},
-    "templates": {"errors", "model"},
+    "templates": {"errors"},
     "check": {"core", "errors", "model", "neighbours", "reference_field", "spec", "systems"},
     "lammps_input": {"errors", "reference_field", "spec"},
     "manifest": {"__init__", "errors", "model", "spec"},
