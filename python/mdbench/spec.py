@@ -45,7 +45,14 @@ class Model(Section):
     sha256: Annotated[str, Text("[0-9a-f]{64}", "64 digits 0-9 a-f")] | None = None
     """Of the file. Needed for ``*.pt`` and ``*.model`` files, which are code."""
     head: (
-        Annotated[str, Text("[A-Za-z0-9_.+-]{1,64}", "1 to 64 letters, digits and _ . + -")] | None
+        Annotated[
+            str,
+            Text(
+                "[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}",
+                "1 to 64 letters, digits and _ . + -, a letter or digit first",
+            ),
+        ]
+        | None
     ) = None
     """Of a model with several; by default that chosen when it was converted."""
     precision: Literal["single", "double", "mixed"] = "mixed"
@@ -197,7 +204,11 @@ class RunSpec(Section):
     """A whole specification; see ``mdbench init`` for commented examples."""
 
     name: Annotated[
-        str, Text("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", "1 to 64 letters, digits and _ . -")
+        str,
+        Text(
+            "[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
+            "1 to 64 letters, digits and _ . -, a letter or digit first",
+        ),
     ] = "run"
     """Heads reports."""
     system: AnySystem

@@ -71,13 +71,12 @@ def describe(error: ErrorDetails, data: dict[str, Any]) -> tuple[Keys, str]:
     Returns:
         The keys that lead to the wrong value, and the message, which begins with the field.
     """
-    keys = _keys(error, data)
+    keys, given = _keys(error, data)
     kind = error["type"]
     if kind == "missing" and keys == ("system",):
         kind = "union_tag_not_found"
     elif kind == "missing" and isinstance(keys[-1], int):
         return keys, f"{_field(keys)}: has too few values"
-    given = error["input"]["builder"] if kind == "union_tag_invalid" else error["input"]
     text = _PLAIN.get(kind, "{msg}").format(
         **error.get("ctx", {}),
         shown=shown(given),
@@ -88,8 +87,8 @@ def describe(error: ErrorDetails, data: dict[str, Any]) -> tuple[Keys, str]:
     return keys, f"{_field(keys)}: {text}{_advice(error, keys, data, given)}"
 
 
-def _keys(error: ErrorDetails, data: dict[str, Any]) -> Keys:
-    """Keys as in the file: without the builder's tag, without indices that the user left out."""
+def _keys(error: ErrorDetails, data: dict[str, Any]) -> tuple[Keys, object]:
+    """Keys and value as in the file: no builder's tag, no indices that the user left out."""
     location = error["loc"]
     if location[:1] == ("system",):
         location = (*location[:1], *location[2:])
@@ -107,7 +106,7 @@ def _keys(error: ErrorDetails, data: dict[str, Any]) -> Keys:
             value = value[key]
         except (KeyError, IndexError, TypeError):
             value = None
-    return tuple(keys)
+    return tuple(keys), value
 
 
 def _field(keys: Keys) -> str:
@@ -132,6 +131,10 @@ def _advice_on_key(key: str, section: type[Section]) -> str:
     )
     if guess:
         return guess
+    if section in SYSTEMS.values():
+        others = [builder for builder, cls in SYSTEMS.items() if key in _known(cls)]
+        if others:
+            return f"; it goes with builder {' or '.join(map(repr, others))}"
     for name, field in RunSpec.model_fields.items():
         sections = SYSTEMS.values() if name == "system" else [field.annotation]
         for other in sections:

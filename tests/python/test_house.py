@@ -43,7 +43,7 @@ LAYERS = {
     "spec_file": {"errors", "spec", "spec_messages", "spec_text", "spec_types"},
     "systems": {"__init__", "crystals", "engine", "errors", "spec_system", "structure",
                 "structure_file"},
-    "templates": {"errors", "model"},
+    "templates": {"errors"},
     "check": {"_core", "core", "engine", "errors", "model", "neighbours", "spec", "systems"},
     "lammps_input": {"errors", "reference_field", "spec"},
     "run_folder": {"errors"},
