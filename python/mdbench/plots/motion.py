@@ -78,7 +78,7 @@ def msd_plot(series: list[Series], ending: str, references: list[Reference]) -> 
     for axis in axes[-1]:
         axis.set_xlabel("Lag (ps)")
     caption = (
-        "Mean squared displacement on logarithmic and linear axes. Bands: one standard error. "
+        "On logarithmic and on linear axes. Bands: one standard error. "
         "Shaded: window of the fit; grey dashed: slope 1."
     )
     unit = _unit_of(rows)
@@ -149,18 +149,9 @@ def _finish_msd(left: Axis, right: Axis, row: Any) -> None:  # noqa: ANN401
     left.set_xlim(x0, x1)
     left.set_ylim(0.6 * y0, y1 * (y1 / y0) ** (0.12 + 0.07 * len(row)))
     start = max(x0, x1 / 7)
-    highest = max(c.y[-1] for _, _, c in row)
-    guide = np.array([start, x1])
-    left.plot(guide, 2 * highest * guide / x1, color=MUTED, lw=1, ls="--", zorder=1)
-    left.annotate(
-        "slope 1",
-        (np.sqrt(start * x1), 2 * highest * np.sqrt(start / x1)),
-        (-3, 3),
-        textcoords="offset points",
-        ha="right",
-        fontsize=7.5,
-        color=MUTED,
-    )
+    highest, curve = max(((c.y[-1], c) for _, _, c in row), key=lambda found: found[0])
+    if np.interp(start, curve.x, curve.y) < highest / 3:  # where something moves
+        _guide(left, start, x1, highest)
     log_ticks(left.xaxis)
     log_ticks(left.yaxis)
     right.set_xlim(0, x1)
@@ -170,6 +161,21 @@ def _finish_msd(left: Axis, right: Axis, row: Any) -> None:  # noqa: ANN401
     for axis in (left, right):
         axis.set_ylabel("MSD (Å²)")
     left.legend(loc="upper left")
+
+
+def _guide(left: Axis, start: float, end: float, highest: float) -> None:
+    """A line of slope 1 above the curves."""
+    guide = np.array([start, end])
+    left.plot(guide, 2 * highest * guide / end, color=MUTED, lw=1, ls="--", zorder=1)
+    left.annotate(
+        "slope 1",
+        (np.sqrt(start * end), 2 * highest * np.sqrt(start / end)),
+        (-3, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=7.5,
+        color=MUTED,
+    )
 
 
 def _read_vacf(one: Series, key: str) -> Curve | None:

@@ -77,7 +77,7 @@ def _describe(figure: Figure, ending: str, curves: Any, compared: bool) -> Plot:
         if peak is not None:
             peaks.append(f"{one.short} {rounded(peak.value, peak.error)} Å")
     caption = (
-        f"Density of {element} over the sheet. Bands: one standard error. Dashed: the first peak, "
+        "Distances are from the sheet. Bands: one standard error. Dashed: the first peak, "
         "the interfacial distance; dotted: the closest approach."
     )
     mass_of = _name(curves[0][0], "mass_of", "")

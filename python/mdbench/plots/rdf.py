@@ -101,7 +101,7 @@ def _describe(figure: Figure, ending: str, found: dict[str, Drawn], compared: bo
         for kind in s.sections("rdf", pair, "normalisation")
     }
     caption = (
-        "Radial distribution functions. Bands: one standard error. Dashed, right: running "
+        "Bands: one standard error. Dashed, right: running "
         "coordination number. Tick: the first peak."
     )
     if kinds == {"slab"}:
@@ -138,6 +138,7 @@ def _pair_panel(axis: Axis, pair: str, drawn: Drawn, references: list[Reference]
     axis.set_title(pair)
     axis.set_xlim(min(_onset(c) for _, c in drawn), max(c.x[-1] for _, c in drawn))
     axis.set_ylim(0, 1.15 * top if top > 0 else 1)
+    axis.locator_params(axis="x", nbins=7, steps=[1, 2, 5, 10])
     if len(drawn) <= MOST_COORDINATIONS:
         _coordination(axis, pair, drawn)
 
@@ -168,7 +169,7 @@ def _coordination(axis: Axis, pair: str, drawn: Drawn) -> None:
     right.set_ylim(0, end if end > 0 else 1)
     right.locator_params(axis="y", nbins=5)
     right.tick_params(labelsize=7.5)
-    right.set_ylabel("n(r)", color=MUTED, labelpad=2, fontsize=7.5)
+    right.set_ylabel("n(r)", color=MUTED, labelpad=5, fontsize=7.5)
 
 
 def _legend(figure: Figure, series: list[Series], references: list[Reference]) -> None:
