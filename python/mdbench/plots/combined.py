@@ -122,6 +122,7 @@ def arrhenius_plot(analyses: list[tuple[str, Json]], references: list[Reference]
     axis.set_yscale("log")
     table = Table(("series", "element", "temperature_k", "diffusion_1e-9m2s", "diffusion_error"))
     names: list[str] = []
+    elements: list[str] = []
     for i, (label, analysis) in enumerate(analyses):
         section = lookup(analysis, "combined", "arrhenius")
         for element in section if isinstance(section, dict) else ():
@@ -130,7 +131,8 @@ def arrhenius_plot(analyses: list[tuple[str, Json]], references: list[Reference]
             )
             if curve is None:
                 continue
-            j = len(names)
+            elements += [element] if element not in elements else []
+            j = elements.index(element)
             alone = len(analyses) == 1
             colour = element_colour(element, j) if alone else PALETTE[i % len(PALETTE)]
             names.append(element if alone else f"{element}, {label}")

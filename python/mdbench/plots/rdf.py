@@ -102,7 +102,7 @@ def _describe(figure: Figure, ending: str, found: dict[str, Drawn], compared: bo
     }
     caption = (
         "Bands: one standard error. Dashed, right: running "
-        "coordination number. Tick: the first peak."
+        "coordination number. Triangles: first peaks."
     )
     if kinds == {"slab"}:
         caption += " Normalised by the ideal reference of the slab's density profile."
@@ -127,8 +127,7 @@ def _pair_panel(axis: Axis, pair: str, drawn: Drawn, references: list[Reference]
         draw(axis, curve, one.colour)
         peak = one.estimate("rdf", pair, "first_peak_ang")
         if peak is not None:
-            height = float(np.interp(peak.value, curve.x, np.nan_to_num(curve.y)))
-            axis.plot([peak.value], [height], "|", color=one.colour, ms=8, mew=1.1)
+            axis.plot([peak.value], [0], "^", color=one.colour, ms=4.5, clip_on=False, zorder=5)
         if peak is not None and len(drawn) == 1:
             text = f"peak {rounded(peak.value, peak.error).compact} Å"
             axis.set_title(text, loc="right", fontsize=7.5, color=MUTED)

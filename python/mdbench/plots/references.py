@@ -143,7 +143,7 @@ def _reference(
     kind = KEYED.get(quantity, "")
     key = names.get(kind, "")
     pattern = _PAIR if kind == "pair" else _ELEMENT
-    for text in (told, path.stem.replace("_", " ")):
+    for text in (_KELVIN.sub("", told), path.stem.replace("_", " ")):  # 298 K: no potassium
         if kind and not key and (match := pattern.search(text)):
             key = match[1]
     if kind and not key:

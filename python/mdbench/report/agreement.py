@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mdbench.analysis.estimate import Estimate
 
 AGREE_SIGMAS = 2.0
+MOST_SENTENCES = 4
 AGREE_CHI_SQUARE = 2.0
 """Largest reduced chi-square of curves that agree.
 
@@ -40,7 +41,7 @@ class Agreement:
     values: tuple[Estimate, Estimate] | None = None  # of scalars
     chi_square: float | None = None  # of curves, reduced
     points: int = 0
-    at: float | None = None  # abscissa of the difference
+    place: str = ""  # abscissa of the difference
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ def compare_curves(
         chi_square, sigmas = float(np.mean(ratio[known] ** 2)), float(ratio[worst])
         agrees = chi_square <= AGREE_CHI_SQUARE
     difference, error = float(found.y[worst]), float(found.error[worst])
-    at = float(found.x[worst])
-    largest = f"{with_unit(difference, error, about.unit)} at {name} = {rounded(at)} {unit}"
+    place = f"{name} = {rounded(float(found.x[worst]))} {unit}"
+    largest = f"{with_unit(difference, error, about.unit)} at {place}"
     if agrees is None:
         verdict = f"largest difference {largest}, no errors to judge by"
     elif agrees:
@@ -124,7 +125,7 @@ def compare_curves(
         agrees=agrees,
         chi_square=chi_square,
         points=int(known.sum()),
-        at=at,
+        place=place,
     )
 
 
@@ -143,11 +144,6 @@ def conclusion(found: list[Agreement]) -> str:
     agree = sum(a.agrees is True for a in judged)
     scalars = sum(a.sigmas is not None and a.chi_square is None for a in judged)
     text = f"{agree} of {len(judged)} compared quantities agree."
-    clear = sorted((a for a in judged if not a.agrees), key=lambda a: -(a.sigmas or 0))
-    clear = [a for a in clear if a.chi_square is None][:3]
-    if clear:
-        said = "; ".join(f"{a.quantity} by {_difference(a)}, {a.sigmas:.1f} sigma" for a in clear)
-        text += f" The clearest differences: {said}."
     if scalars:
         chance = _chance(scalars)
         text += (
@@ -157,10 +153,15 @@ def conclusion(found: list[Agreement]) -> str:
     return text
 
 
-def _difference(one: Agreement) -> str:
-    """A difference with its error and unit, and where it was found."""
-    text = with_unit(one.difference, one.error, one.unit)
-    return f"{text} at {one.where}" if one.where else text
+def clearest(found: list[Agreement]) -> list[str]:
+    """The numbers and curves that disagree most clearly, a sentence each."""
+    differ = sorted((a for a in found if a.agrees is False), key=lambda a: -(a.sigmas or 0.0))
+    return [
+        f"{', '.join(text for text in (a.quantity, a.where) if text)}: {a.second} differs from "
+        f"{a.first} by {with_unit(a.difference, a.error, a.unit)}"
+        f"{f' at {a.place}' if a.place else ''}, {a.sigmas:.1f} sigma."
+        for a in differ[:MOST_SENTENCES]
+    ]
 
 
 def _chance(count: int) -> str:

@@ -12,7 +12,7 @@ import jinja2
 
 from mdbench import __version__
 from mdbench.plots.series import Json, lookup, number
-from mdbench.report.agreement import conclusion
+from mdbench.report.agreement import clearest, conclusion
 from mdbench.report.citations import citations
 from mdbench.report.tables import agreement_tables, matrix, provenance, result_rows, tiles
 
@@ -54,6 +54,7 @@ def render_page(content: Content) -> str:
         version=__version__,
         tiles=tiles(content.results) if len(labels) == 1 else [],
         conclusion=conclusion(content.agreements),
+        clearest=clearest(content.agreements),
         agreements=agreement_tables(content.agreements),
         matrix=matrix(content.results, content.series),
         results=result_rows(content.results),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from mdbench.plots.rounding import MISSING, pretty_unit, rounded
+from mdbench.plots.rounding import MISSING, Rounded, pretty_unit, rounded
 from mdbench.plots.series import Json, Series, lookup, number
 from mdbench.plots.thermo import equilibration_ps
 
@@ -26,6 +26,8 @@ GLANCE = (  # what a reader looks for first: end of the keys, most wanted first
     ("thermo", "temperature"),
 )
 MOST_TILES = 4
+MOST_ROWS = 30  # of agreements; of more those that agree are folded
+WIDE_COLUMNS = 3  # from here on errors stand in brackets
 
 
 def result_rows(results: list[Result]) -> list[Json]:
@@ -61,12 +63,20 @@ def matrix(results: list[Result], series: list[Series]) -> Json | None:
         by_label = {r.label: r for r in same}
         first = next(iter(by_label.values()))
         cells = [
-            str(rounded(found.estimate.value, found.estimate.error)) if found else MISSING
+            _cell(rounded(found.estimate.value, found.estimate.error), len(series))
+            if found
+            else MISSING
             for found in (by_label.get(s.label) for s in series)
         ]
         unit = pretty_unit(first.estimate.unit)
         rows.append({"quantity": first.quantity, "unit": unit, "cells": cells})
-    return {"columns": [s.label for s in series], "rows": rows} if rows else None
+    wide = len(series) > WIDE_COLUMNS
+    return {"columns": [s.label for s in series], "rows": rows, "wide": wide} if rows else None
+
+
+def _cell(shown: Rounded, columns: int) -> str:
+    """A number in a column of its own."""
+    return str(shown) if columns <= WIDE_COLUMNS else shown.compact
 
 
 def tiles(results: list[Result]) -> list[Json]:
@@ -93,18 +103,14 @@ def tiles(results: list[Result]) -> list[Json]:
 def agreement_tables(found: list[Agreement]) -> list[Json]:
     """A table for each two that were compared; what differs first, the clearest first of all."""
     pairs = dict.fromkeys((a.first, a.second) for a in found)
-    return [
-        {
-            "first": pair[0],
-            "second": pair[1],
-            "rows": [
-                _agreement_row(a)
-                for a in sorted(found, key=_severity)
-                if (a.first, a.second) == pair
-            ],
-        }
-        for pair in pairs
-    ]
+    tables = []
+    for pair in pairs:
+        rows = [
+            _agreement_row(a) for a in sorted(found, key=_severity) if (a.first, a.second) == pair
+        ]
+        shown = len(rows) if len(rows) <= MOST_ROWS else sum(r["state"] != "agree" for r in rows)
+        tables.append({"first": pair[0], "second": pair[1], "parts": [rows[:shown], rows[shown:]]})
+    return tables
 
 
 def _agreement_row(one: Agreement) -> Json:
@@ -114,9 +120,10 @@ def _agreement_row(one: Agreement) -> Json:
     values = [str(rounded(e.value, e.error)) for e in one.values or ()]
     words = {True: "agree", False: "differ", None: "no errors"}
     return {
-        "quantity": f"{name} ({unit})" if unit else name,
+        "quantity": name,
+        "unit": unit,
         "values": values,
-        "note": one.verdict if not values else "",
+        "note": f"curves, clearest difference at {one.place}",
         "difference": str(rounded(one.difference, one.error)),
         "measure": _measure(one),
         "verdict": words[one.agrees],
@@ -159,7 +166,7 @@ def _campaign(runs: list[Json]) -> dict[str, str]:
     rows = {
         "Runs": _range_text([str(r.get("name") or "") for r in runs]),
         "Temperatures": _numbers((r.get("temperature_k") for r in runs), "K"),
-        "Seeds": _distinct(str(r["seed"]) for r in runs if r.get("seed") is not None),
+        "Seeds": _numbers((r.get("seed") for r in runs), ""),
     }
     for name, path, unit in (
         ("Ensemble", ("ensemble",), ""),
@@ -174,6 +181,7 @@ def _campaign(runs: list[Json]) -> dict[str, str]:
     ):
         found = [lookup(r, "provenance", *path) for r in runs]
         rows[name] = _numbers(found, unit) or _distinct(_text(f) for f in found)
+    rows["Ensemble"] = rows["Ensemble"].upper()
     ends = _numbers((equilibration_ps(r) for r in runs if r.get("thermo")), "ps")
     rows["Equilibration left out"] = ends
     for name, key in (("Software", "versions"), ("Hardware", "hardware"), ("Command", "command")):
