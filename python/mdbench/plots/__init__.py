@@ -1,0 +1,1 @@
+"""Figures of the report: results of analyses in, matplotlib figures with their data out."""

@@ -1,0 +1,186 @@
+"""Software and methods that a report's numbers rest on, as text and as BibTeX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mdbench.plots.series import Json, Series, lookup
+
+
+@dataclass(frozen=True)
+class Citation:
+    """One entry of the list."""
+
+    name: str
+    text: str
+    doi: str  # or an arXiv number, or empty
+    bibtex: str
+
+    @property
+    def url(self) -> str:
+        """Where it is found."""
+        return f"https://doi.org/{self.doi}" if self.doi else ""
+
+
+def _article(key: str, doi: str, **fields: str) -> str:
+    """A BibTeX entry."""
+    kind = "inproceedings" if "booktitle" in fields else "article"
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+    return "\n".join([f"@{kind}{{{key},", *lines, f"  doi = {{{doi}}},", "}"])
+
+
+MDBENCH = Citation(
+    "mdbench",
+    "The mdbench developers, mdbench: MACE molecular dynamics in stock LAMMPS.",
+    "",
+    "@software{mdbench,\n  author = {{The mdbench developers}},\n"
+    "  title = {mdbench: {MACE} molecular dynamics in stock {LAMMPS}},\n}",
+)
+LAMMPS = Citation(
+    "LAMMPS",
+    "A. P. Thompson et al., Comput. Phys. Commun. 271, 108171 (2022).",
+    "10.1016/j.cpc.2021.108171",
+    _article(
+        "lammps",
+        "10.1016/j.cpc.2021.108171",
+        author="Thompson, A. P. and Aktulga, H. M. and Berger, R. and Bolintineanu, D. S. and "
+        "Brown, W. M. and Crozier, P. S. and in 't Veld, P. J. and Kohlmeyer, A. and Moore, S. G. "
+        "and Nguyen, T. D. and Shan, R. and Stevens, M. J. and Tranchida, J. and Trott, C. and "
+        "Plimpton, S. J.",
+        title="{LAMMPS} - a flexible simulation tool for particle-based materials modeling at the "
+        "atomic, meso, and continuum scales",
+        journal="Comput. Phys. Commun.",
+        volume="271",
+        pages="108171",
+        year="2022",
+    ),
+)
+MACE = Citation(
+    "MACE",
+    "I. Batatia, D. P. Kovács, G. N. C. Simm, C. Ortner and G. Csányi, MACE: Higher Order "
+    "Equivariant Message Passing Neural Networks, NeurIPS 35 (2022).",
+    "10.48550/arXiv.2206.07697",
+    _article(
+        "mace",
+        "10.48550/arXiv.2206.07697",
+        author="Batatia, I. and Kov{\\'a}cs, D. P. and Simm, G. N. C. and Ortner, C. and "
+        "Cs{\\'a}nyi, G.",
+        title="{MACE}: Higher Order Equivariant Message Passing Neural Networks for Fast and "
+        "Accurate Force Fields",
+        booktitle="Advances in Neural Information Processing Systems",
+        volume="35",
+        year="2022",
+    ),
+)
+ASE = Citation(
+    "ASE",
+    "A. H. Larsen et al., J. Phys.: Condens. Matter 29, 273002 (2017).",
+    "10.1088/1361-648X/aa680e",
+    _article(
+        "ase",
+        "10.1088/1361-648X/aa680e",
+        author="Larsen, A. H. and others",
+        title="The atomic simulation environment - a {Python} library for working with atoms",
+        journal="J. Phys.: Condens. Matter",
+        volume="29",
+        pages="273002",
+        year="2017",
+    ),
+)
+MDANALYSIS = Citation(
+    "MDAnalysis",
+    "N. Michaud-Agrawal, E. J. Denning, T. B. Woolf and O. Beckstein, J. Comput. Chem. 32, 2319 "
+    "(2011).",
+    "10.1002/jcc.21787",
+    _article(
+        "mdanalysis",
+        "10.1002/jcc.21787",
+        author="Michaud-Agrawal, N. and Denning, E. J. and Woolf, T. B. and Beckstein, O.",
+        title="{MDAnalysis}: A toolkit for the analysis of molecular dynamics simulations",
+        journal="J. Comput. Chem.",
+        volume="32",
+        pages="2319--2327",
+        year="2011",
+    ),
+)
+FREUD = Citation(
+    "freud",
+    "V. Ramasubramani et al., Comput. Phys. Commun. 254, 107275 (2020).",
+    "10.1016/j.cpc.2020.107275",
+    _article(
+        "freud",
+        "10.1016/j.cpc.2020.107275",
+        author="Ramasubramani, V. and Dice, B. D. and Harper, E. S. and Spellings, M. P. and "
+        "Anderson, J. A. and Glotzer, S. C.",
+        title="freud: A software suite for high throughput analysis of particle simulation data",
+        journal="Comput. Phys. Commun.",
+        volume="254",
+        pages="107275",
+        year="2020",
+    ),
+)
+EQUILIBRATION = Citation(
+    "Equilibration and errors",
+    "J. D. Chodera, J. Chem. Theory Comput. 12, 1799 (2016).",
+    "10.1021/acs.jctc.5b00784",
+    _article(
+        "equilibration",
+        "10.1021/acs.jctc.5b00784",
+        author="Chodera, J. D.",
+        title="A simple method for automated equilibration detection in molecular simulations",
+        journal="J. Chem. Theory Comput.",
+        volume="12",
+        pages="1799--1805",
+        year="2016",
+    ),
+)
+INEFFICIENCY = Citation(
+    "Statistical inefficiency",
+    "M. R. Shirts and J. D. Chodera, J. Chem. Phys. 129, 124105 (2008).",
+    "10.1063/1.2978177",
+    _article(
+        "mbar",
+        "10.1063/1.2978177",
+        author="Shirts, M. R. and Chodera, J. D.",
+        title="Statistically optimal analysis of samples from multiple equilibrium states",
+        journal="J. Chem. Phys.",
+        volume="129",
+        pages="124105",
+        year="2008",
+    ),
+)
+YEH_HUMMER = Citation(
+    "Finite-size correction",
+    "I.-C. Yeh and G. Hummer, J. Phys. Chem. B 108, 15873 (2004).",
+    "10.1021/jp0477147",
+    _article(
+        "yehhummer",
+        "10.1021/jp0477147",
+        author="Yeh, I.-C. and Hummer, G.",
+        title="System-size dependence of diffusion coefficients and viscosities from molecular "
+        "dynamics simulations with periodic boundary conditions",
+        journal="J. Phys. Chem. B",
+        volume="108",
+        pages="15873--15879",
+        year="2004",
+    ),
+)
+
+
+def citations(series: list[Series]) -> list[Citation]:
+    """What these runs rest on."""
+    runs = [run for one in series for run in one.runs]
+    used = {name.lower() for run in runs for name in _versions(run)}
+    found = [MDBENCH, LAMMPS, MACE, ASE]
+    found += [c for c in (MDANALYSIS, FREUD) if any(c.name.lower() in name for name in used)]
+    found += [EQUILIBRATION, INEFFICIENCY]
+    corrected = any(
+        one.estimate("msd", element, "yeh_hummer") for one in series for element in one.keys("msd")
+    )
+    return [*found, YEH_HUMMER] if corrected else found
+
+
+def _versions(run: Json) -> list[str]:
+    """Names of the software of a run."""
+    found = lookup(run, "provenance", "versions")
+    return list(map(str, found)) if isinstance(found, dict) else []

@@ -1,0 +1,201 @@
+"""Every number of the analyses, named and in order, and the comparisons between campaigns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mdbench.plots.grouping import comparable
+from mdbench.plots.references import QUANTITIES, Reference, select
+from mdbench.plots.series import Json, Series, lookup, read_estimate, temperature_text
+from mdbench.report.agreement import (
+    Agreement,
+    Compared,
+    compare_curves,
+    compare_scalars,
+    without_errors,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mdbench.analysis.estimate import Estimate
+
+Path = tuple[str, ...]
+SECTIONS = ("density_profile", "rdf", "msd", "vacf", "thermo")  # in the order of the page
+NAMES = {
+    "peak_ang": "interfacial distance",
+    "closest_ang": "closest approach to the sheet",
+    "first_peak_ang": "first RDF peak",
+    "first_minimum_ang": "first RDF minimum",
+    "coordination_number": "coordination number",
+    "diffusion": "diffusion coefficient",
+    "yeh_hummer": "diffusion coefficient, Yeh-Hummer corrected",
+    "drift_mev_per_atom_per_ns": "energy drift",
+    "activation_energy": "activation energy of diffusion",
+    "slope": "slope of density against temperature",
+}
+_SUFFIXES = ("_ang", "_ps", "_k", "_cm1", "_gcm3")
+_DEPTH = 4  # no estimate lies deeper
+
+
+@dataclass(frozen=True)
+class Result:
+    """One number of one series."""
+
+    quantity: str
+    series: Series | None  # None: of a whole campaign
+    label: str
+    runs: int
+    estimate: Estimate
+    path: Path
+
+
+def find_estimates(data: object, path: Path = ()) -> Iterator[Path]:
+    """Keys of all estimates below."""
+    if not isinstance(data, dict) or len(path) > _DEPTH:
+        return
+    if read_estimate(data) is not None and "unit" in data:
+        yield path
+        return
+    for key, value in data.items():
+        yield from find_estimates(value, (*path, str(key)))
+
+
+def quantity_name(path: Path) -> str:
+    """What a number is called: ``O-O first RDF peak``."""
+    name = NAMES.get(path[-1])
+    if name is None:
+        name = path[-1]
+        for suffix in _SUFFIXES:
+            name = name.removesuffix(suffix)
+        name = name.replace("_", " ")
+    middle = [p for p in path[1:-1] if p not in {"quantities", "density_temperature", "arrhenius"}]
+    text = " ".join([*middle, name])
+    return text[:1].upper() + text[1:]
+
+
+def results(series: list[Series], analyses: list[tuple[str, Json]]) -> list[Result]:
+    """All numbers, quantity by quantity in the order of the page."""
+    found: dict[Path, list[Result]] = {}
+    for one in series:
+        paths = dict.fromkeys(
+            path
+            for run in one.runs
+            for section, data in run.items()
+            if section != "provenance"
+            for path in find_estimates(data, (section,))
+        )
+        for path in paths:
+            estimate = one.estimate(*path)
+            if estimate is not None:
+                name = quantity_name(path)
+                runs = len([s for s in one.sections(*path) if read_estimate(s) is not None])
+                found.setdefault(path, []).append(
+                    Result(name, one, one.label, runs, estimate, path)
+                )
+    for label, analysis in analyses:
+        for path in find_estimates(analysis.get("combined"), ("combined",)):
+            estimate = read_estimate(lookup(analysis, *path))
+            if estimate is not None:
+                runs = len(analysis.get("runs") or ())
+                found.setdefault(path, []).append(
+                    Result(quantity_name(path), None, label, runs, estimate, path)
+                )
+    order = {name: i for i, name in enumerate(("combined", *SECTIONS))}
+    ordered = sorted(found, key=lambda p: order.get(p[0], len(order)))
+    return [result for path in ordered for result in found[path]]
+
+
+def agreements(
+    series: list[Series], analyses: list[tuple[str, Json]], references: list[Reference]
+) -> list[Agreement]:
+    """Other campaigns against the first, then everything against the references."""
+    found: list[Agreement] = []
+    groups = comparable(series)
+    for _, group in groups:
+        where = temperature_text(group[0].temperature_k) if len(groups) > 1 else ""
+        for other in group[1:]:
+            if other.campaign != group[0].campaign:
+                found += _compare_series(group[0], other, where)
+    for label, analysis in analyses[1:]:
+        found += _compare_combined(analyses[0], (label, analysis))
+    for one in series:
+        found += _compare_references(one, references)
+    return found
+
+
+def _compare_series(first: Series, second: Series, where: str) -> list[Agreement]:
+    """Scalars, then curves."""
+    names = (first.short, second.short)
+    found = []
+    for path in dict.fromkeys(r.path for r in results([first], []) + results([second], [])):
+        a, b = first.estimate(*path), second.estimate(*path)
+        if a is not None and b is not None and a.unit == b.unit:
+            about = Compared(quantity_name(path), *names, where, a.unit)
+            found.append(compare_scalars(about, a, b))
+    for path, quantity, name, unit in _curves(first):
+        x, y, error = QUANTITIES[quantity]
+        c, d = first.curve(path, x, y, error), second.curve(path, x, y, error)
+        if c is not None and d is not None:
+            about = Compared(name, *names, where, unit)
+            agreement = compare_curves(about, c, d, _abscissa(quantity))
+            found += [agreement] if agreement is not None else []
+    return found
+
+
+def _curves(one: Series) -> list[tuple[Path, str, str, str]]:
+    """Curves to compare: keys, kind, name and unit. MSDs are compared by their slope, D."""
+    found: list[tuple[Path, str, str, str]] = []
+    if one.sections("density_profile"):
+        found.append((("density_profile",), "density_profile", "Density profile", "nm-3"))
+    return found + [(("rdf", pair), "rdf", f"{pair} RDF", "") for pair in one.keys("rdf")]
+
+
+def _abscissa(quantity: str) -> tuple[str, str]:
+    """Name and unit of x."""
+    return ("z", "Å") if quantity == "density_profile" else ("r", "Å")
+
+
+def _compare_combined(first: tuple[str, Json], second: tuple[str, Json]) -> list[Agreement]:
+    """Numbers of whole campaigns."""
+    found = []
+    for path in find_estimates(first[1].get("combined"), ("combined",)):
+        a, b = (read_estimate(lookup(data, *path)) for _, data in (first, second))
+        if a is not None and b is not None and a.unit == b.unit:
+            about = Compared(quantity_name(path), first[0], second[0], "", a.unit)
+            found.append(compare_scalars(about, a, b))
+    return found
+
+
+def _compare_references(one: Series, references: list[Reference]) -> list[Agreement]:
+    """Curves of a series against those from elsewhere."""
+    found = []
+    for path, quantity, name, unit in _curves(one):
+        x, y, error = QUANTITIES[quantity]
+        ours = one.curve(path, x, y, error)
+        for reference in select(references, quantity, "".join(path[1:]), one.temperature_k):
+            if ours is None:
+                continue
+            theirs = without_errors(reference.curve, ours)
+            where = temperature_text(one.temperature_k)
+            about = Compared(name, reference.label, one.short, where, unit)
+            agreement = compare_curves(about, theirs, ours, _abscissa(quantity))
+            found += [agreement] if agreement is not None else []
+    return found
+
+
+def refusals(
+    series: list[Series], analyses: list[tuple[str, Json]]
+) -> list[tuple[str, str, list[str]]]:
+    """Quantities that no number is given for: quantity, reason, where."""
+    found: dict[tuple[str, str], list[str]] = {}
+    sources = [(s.label, run) for s in series for run in s.runs] + analyses
+    for label, data in sources:
+        refused = data.get("refused")
+        for entry in refused if isinstance(refused, list) else ():
+            key = (str(lookup(entry, "quantity") or "?"), str(lookup(entry, "reason") or "?"))
+            where = found.setdefault(key, [])
+            if label not in where:
+                where.append(label)
+    return [(quantity, reason, where) for (quantity, reason), where in found.items()]

@@ -1,0 +1,403 @@
+"""Reports: figures, tables, verdicts, files."""
+
+import base64
+import csv
+import html.parser
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+import numpy as np
+import pytest
+import synthetic_analysis as synthetic
+from PIL import Image
+
+from mdbench.analysis.estimate import Estimate
+from mdbench.errors import OutputError
+from mdbench.plots.combined import fit_line
+from mdbench.plots.grouping import comparable, make_series, split_runs
+from mdbench.plots.references import read_reference
+from mdbench.plots.rounding import pretty_unit, rounded, with_unit
+from mdbench.plots.series import Curve, mean_curve, mean_estimate, subtract
+from mdbench.report import write_report
+from mdbench.report.agreement import Compared, compare_curves, compare_scalars, conclusion
+
+HOSTILE = "<script>alert('x')</script> & $x^2$ \"quoted\""
+
+
+class Page(html.parser.HTMLParser):
+    """Tags, what they load, and whether they are closed."""
+
+    VOID = {"meta", "img", "br", "link", "hr"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.loads, self.links, self.images = [], [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "a":
+            self.links.append(values["href"])
+        else:
+            self.loads += [v for k, v in attributes if k in {"src", "href", "srcset", "data"}]
+        if tag == "img":
+            self.images.append(values)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def numbers(value, error):
+    """A curve on a common grid."""
+    x = np.arange(1.0, 6.0, 0.05)
+    return Curve(x, np.full(len(x), value), np.full(len(x), error))
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """The report of one run, hostile in every text."""
+    analysis = synthetic.graphene_water(HOSTILE)
+    run = analysis["runs"][0]
+    run["label"] = run["name"] = run["provenance"]["model"]["file"] = HOSTILE
+    run["refused"][0]["reason"] = run["density_profile"]["mass_of"] = HOSTILE
+    run["provenance"]["command"] = run["provenance"]["hardware"]["cpu"] = HOSTILE
+    run["thermo"]["quantities"]["temperature"]["method"] = HOSTILE
+    run["rdf"][HOSTILE] = run["rdf"]["O-O"]
+    return write_report([analysis], tmp_path_factory.mktemp("one") / "report")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two campaigns, the second with its oxygen 0.06 A further out; two seeds in the first."""
+    first = [synthetic.graphene_run(noise=9), synthetic.graphene_run(2, noise=19)]
+    second = [synthetic.graphene_run(noise=3, shift=0.06)]
+    analyses = [synthetic.graphene_water("gw", runs) for runs in (first, second)]
+    folder = tmp_path_factory.mktemp("two") / "report"
+    return write_report(analyses, folder, labels=["before", "after"])
+
+
+@pytest.mark.parametrize(("value", "error", "text", "compact"), [
+    (2.739, 0.0041, "2.7390 ± 0.0041", "2.7390(41)"),
+    (2.739, 0.0996, "2.74 ± 0.10", "2.74(10)"),
+    (298.214, 0.38, "298.21 ± 0.38", "298.21(38)"),
+    (-121.3, 44.7, "−121 ± 45", "−121(45)"),
+    (45231.0, 1234.0, "45200 ± 1200", "45200(1200)"),
+    (0.5, 300.0, "0 ± 300", "0(300)"),
+    (12.34, 1.26, "12.3 ± 1.3", "12.3(1.3)"),
+    (-4.02e-4, 0.12e-4, "(−4.02 ± 0.12)×10⁻⁴", "−4.02(12)×10⁻⁴"),
+    (0.0012, 0.0034, "0.0012 ± 0.0034", "0.0012(34)"),
+    (-0.001, 5.0, "0.0 ± 5.0", "0.0(5.0)"),
+    (9.996, 0.0, "9.996", "9.996"),
+    (3.14159, None, "3.142", "3.142"),
+    (3.0, math.nan, "3", "3"),
+    (123456.0, None, "123456", "123456"),
+    (1.0, math.inf, "1", "1"),
+    (math.nan, 1.0, "–", "–"),
+    (None, None, "–", "–"),
+    (0.0, None, "0", "0"),
+])
+def test_numbers_are_rounded_by_their_errors(value, error, text, compact):
+    assert (str(rounded(value, error)), rounded(value, error).compact) == (text, compact)
+
+
+def test_units_are_written_as_in_print():
+    assert pretty_unit("1e-9 m2/s") == "10⁻⁹ m²/s"
+    assert pretty_unit("g/cm3/K") == "g/cm³/K"
+    assert pretty_unit("A") == "Å"
+    assert pretty_unit("nm-3") == "nm⁻³"
+    assert pretty_unit("kJ/mol") == "kJ/mol"
+    assert with_unit(2.0, 0.1, "bar") == "(2.00 ± 0.10) bar"
+
+
+def test_scalars_agree_and_differ_by_the_right_number():
+    about = Compared("D", "a", "b", unit="A")
+    a = Estimate(1.0, 0.03, "A", "")
+    same = compare_scalars(about, a, a)
+    assert same.agrees and same.sigmas == 0 and same.verdict == "agree within 2 sigma"
+    far = compare_scalars(about, a, Estimate(1.25, 0.04, "A", ""))
+    assert far.sigmas == pytest.approx(5.0)
+    assert far.agrees is False and far.verdict == "differ by (0.250 ± 0.050) Å"
+    blind = compare_scalars(about, a, Estimate(1.25, math.nan, "A", ""))
+    assert blind.agrees is None and "no errors" in blind.verdict
+    assert conclusion([same, far, blind]).startswith("1 of 2 compared quantities agree.")
+
+
+def test_curves_agree_and_differ_by_the_right_number():
+    about = Compared("RDF", "a", "b")
+    same = compare_curves(about, numbers(1.0, 0.03), numbers(1.0, 0.04), ("r", "Å"))
+    assert same.agrees and same.chi_square == 0 and same.points == 100
+    far = compare_curves(about, numbers(1.0, 0.03), numbers(1.25, 0.04), ("r", "Å"))
+    assert far.agrees is False and far.chi_square == pytest.approx(25.0)
+    assert (far.difference, far.error) == pytest.approx((0.25, 0.05))
+    rng = np.random.default_rng(1)
+    a, b = (Curve(c.x, c.y + 0.1 * rng.normal(size=len(c.x)), c.error)
+            for c in (numbers(1, 0.1), numbers(1, 0.1)))
+    noisy = compare_curves(about, a, b, ("r", "Å"))
+    assert noisy.agrees and 0.6 < noisy.chi_square < 1.4  # 100 points: 1 +- 0.14
+    blind = compare_curves(about, numbers(1.0, math.nan), numbers(1.2, 0.1), ("r", "Å"))
+    assert blind.agrees is None and blind.difference == pytest.approx(0.2)
+    apart = Curve(numbers(1, 1).x + 100, numbers(1, 1).y, numbers(1, 1).error)
+    assert compare_curves(about, numbers(1, 1), apart, ("r", "Å")) is None
+
+
+def test_differences_are_taken_on_the_coarser_grid_where_curves_overlap():
+    fine, coarse = np.linspace(0, 10, 101), np.linspace(5, 15, 11)
+    found = subtract(Curve(fine, 2 * fine, 0 * fine + 3), Curve(coarse, 3 * coarse, 0 * coarse + 4))
+    assert found.x.tolist() == [5, 6, 7, 8, 9, 10]
+    np.testing.assert_allclose(found.y, found.x)
+    np.testing.assert_allclose(found.error, 5)
+
+
+def test_seeds_are_averaged_with_the_larger_error():
+    def two_seeds(apart):
+        return mean_estimate([Estimate(1 - apart, 0.3, "A", "m", 5), Estimate(1 + apart, 0.4, "A",
+                                                                              "m", 7)])
+    assert (two_seeds(0.0).value, two_seeds(0.0).error) == pytest.approx((1.0, 0.25))
+    assert two_seeds(3.0).error == pytest.approx(3.0)  # half the difference
+    assert two_seeds(0.0).n_eff == 12
+    curve = mean_curve([numbers(1.0, 0.3), numbers(2.0, 0.4)])
+    assert curve.y == pytest.approx(1.5) and curve.error == pytest.approx(0.5)
+
+
+def test_only_runs_that_differ_by_their_seeds_are_averaged():
+    runs = [{"name": n, "temperature_k": t, "seed": s} for n, t, s in (
+        ("a", 300.0, 1), ("b", 300.0, 2), ("c", 310.0, 1), ("d", None, 1), ("e", None, 2))]
+    assert sorted(len(g) for g in split_runs(runs)) == [1, 1, 1, 2]
+    assert [len(g) for g in split_runs([runs[0], runs[0]])] == [1, 1]  # one seed twice
+
+
+def test_campaigns_are_compared_at_each_temperature():
+    series = make_series([("a", synthetic.licl()), ("b", synthetic.licl())])
+    groups = comparable(series)
+    assert [ending for ending, _ in groups] == ["-278K", "-288K", "-298K", "-313K", "-333K"]
+    assert all([s.label.split(",")[0] for s in group] == ["a", "b"] for _, group in groups)
+    assert len({s.label for s in series}) == 10
+
+
+def test_a_straight_line_is_found_with_its_errors():
+    x = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    error = np.full(5, 0.2)
+    line = fit_line(Curve(x, 3 - 2 * x, error))
+    assert (line.slope, line.at(np.zeros(1))[0][0]) == pytest.approx((-2.0, 3.0))
+    assert math.sqrt(line.variance_slope) == pytest.approx(0.2 / math.sqrt(10))
+    # error of the intercept: sigma sqrt(1/n + mean_x^2 / sum (x - mean_x)^2)
+    assert line.at(np.zeros(1))[1][0] == pytest.approx(0.2 * math.sqrt(1 / 5 + 9 / 10))
+    scattered = fit_line(Curve(x, 3 - 2 * x + np.array([1, -1, 1, -1, 1]), error))
+    assert scattered.variance_slope > 10 * line.variance_slope
+    assert fit_line(Curve(x[:2], x[:2], error[:2])) is None
+
+
+def test_the_page_is_whole_and_loads_nothing(one):
+    page = Page(one.read_text())
+    assert page.open == []
+    assert "script" not in page.tags and "iframe" not in page.tags
+    assert page.loads and all(v.startswith("data:image/svg+xml;base64,") for v in page.loads)
+    assert all(v.startswith(("https://doi.org/", "#")) or (one.parent / v).is_file()
+               for v in page.links)
+    assert not re.search(r"url\(|@import", one.read_text())
+    assert all(len(i["alt"]) > 20 for i in page.images) and len(page.images) == 5
+
+
+def test_hostile_text_is_escaped(one):
+    text = one.read_text()
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; $x^2$") >= 8
+    for image in Page(text).images:
+        svg = base64.b64decode(image["src"].split(",", 1)[1])
+        tags = {e.tag.split("}")[1] for e in xml.etree.ElementTree.fromstring(svg).iter()}
+        assert "script" not in tags
+
+
+def test_each_figure_is_there_as_svg_png_and_csv(one):
+    summary = json.loads((one.parent / "summary.json").read_text())
+    assert [f["name"] for f in summary["figures"]] == [
+        "density_profile", "rdf", "msd", "vacf", "thermo"]
+    for figure in summary["figures"]:
+        root = xml.etree.ElementTree.parse(one.parent / figure["svg"]).getroot()
+        width_in = float(root.get("width").removesuffix("pt")) / 72
+        with Image.open(one.parent / figure["png"]) as image:
+            assert image.width == pytest.approx(150 * width_in, abs=2)
+            assert image.info["dpi"] == pytest.approx((150, 150), abs=0.1)
+            assert len(image.convert("L").getcolors()) > 30  # something is drawn
+        for name in figure["csv"]:
+            assert len((one.parent / name).read_text().splitlines()) > 20
+    assert sorted(p.name for p in one.parent.iterdir()) == summary["files"]
+
+
+def test_data_of_figures_come_back_as_references(one):
+    run = synthetic.graphene_run()
+    (profile,) = read_reference(one.parent / "density_profile.csv")
+    np.testing.assert_allclose(profile.curve.y, run["density_profile"]["number_per_nm3"], rtol=1e-7)
+    np.testing.assert_allclose(profile.curve.error, run["density_profile"]["number_error"],
+                               rtol=1e-7)
+    found = {r.key: r for r in read_reference(one.parent / "rdf.csv")}
+    np.testing.assert_allclose(found["C-O"].curve.y, run["rdf"]["C-O"]["g"], rtol=1e-7)
+    found = {r.key: r for r in read_reference(one.parent / "msd.csv")}
+    np.testing.assert_allclose(found["O"].curve.y, run["msd"]["O"]["msd_ang2"][1:], rtol=1e-7)
+    with (one.parent / "thermo.csv").open() as file:
+        rows = [float(r["value"]) for r in csv.DictReader(file) if r["quantity"] == "temperature"]
+    np.testing.assert_allclose(rows, run["thermo"]["series"]["temperature"], rtol=1e-7)
+
+
+def test_two_campaigns_are_compared(two):
+    summary = json.loads((two.parent / "summary.json").read_text())
+    found = {a["quantity"]: a for a in summary["agreement"]}
+    distance = found["Interfacial distance"]
+    error = math.hypot(0.011 / math.sqrt(2), 0.011)  # two seeds of equal values, one run
+    assert (distance["first"], distance["second"]) == ("before", "after")
+    assert (distance["difference"], distance["error"]) == pytest.approx((0.06, error))
+    assert distance["agrees"] is False and distance["verdict"] == "differ by (0.060 ± 0.013) Å"
+    assert found["Density profile"]["agrees"] is False
+    assert found["Density profile"]["chi_square"] > 4
+    assert found["O-H RDF"]["agrees"] is True
+    assert found["O diffusion coefficient"]["agrees"] is True
+    text = two.read_text()
+    assert "after differs from before by (0.060 ± 0.013) Å" in text
+    assert "mean of 2 runs" in text
+    assert Page(text).open == []
+
+
+def test_temperatures_are_drawn_together_with_references(tmp_path):
+    density = tmp_path / "density.csv"
+    density.write_text("# label: experiment\ntemperature_k,density_gcm3\n278,1.09\n298,1.08\n")
+    rdf = tmp_path / "other.csv"
+    rdf.write_text("# rdf O-S label: elsewhere\nr_ang,g\n1,0\n2,1\n")
+    page = write_report([synthetic.licl(seeds=(1,))], tmp_path / "r", references=[density, rdf])
+    summary = json.loads((page.parent / "summary.json").read_text())
+    assert {"density_temperature", "arrhenius"} <= {f["name"] for f in summary["figures"]}
+    assert {r["quantity"] for r in summary["results"]} >= {
+        "Slope of density against temperature", "Li activation energy of diffusion"}
+    (refused,) = summary["refused"]
+    assert refused["quantity"] == "reference elsewhere (rdf O-S)"
+    with (page.parent / "arrhenius.csv").open() as file:
+        assert [r["temperature_k"] for r in csv.DictReader(file) if r["element"] == "O"] == [
+            "278", "288", "298", "313", "333"]
+
+
+@pytest.mark.parametrize("analysis", [
+    synthetic.graphene_water(runs=[]),
+    {"schema": 1, "kind": "mdbench analysis", "runs": [{"name": "x"}]},
+    synthetic.graphene_water(runs=[{
+        "name": "x", "temperature_k": None, "seed": None,
+        "thermo": {"quantities": {"temperature": None}, "series": {
+            "time_ps": [0, 1, 2], "temperature": [None, float("nan"), None]}},
+        "density_profile": {"z_ang": [0, 1], "number_per_nm3": [1]},
+        "rdf": {"O-O": {"r_ang": [1, 2, 3], "g": [None, float("nan"), 1.0]}, "O-H": {}},
+        "msd": {"O": {"lag_ps": [0, 1], "msd_ang2": [0, None], "fit_ps": None,
+                      "diffusion": {"value": None, "unit": "1e-9 m2/s"}}},
+        "vacf": {"all": {"lag_ps": [], "vacf": []}}, "refused": [{"quantity": "D"}]}]),
+], ids=["no runs", "bare run", "holes"])
+def test_missing_sections_leave_a_page_with_the_rest(analysis, tmp_path):
+    page = write_report([analysis], tmp_path / "r")
+    assert Page(page.read_text()).open == []
+    json.loads((page.parent / "summary.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_every_single_section_may_be_missing(tmp_path):
+    for key in ("thermo", "density_profile", "rdf", "msd", "vacf", "provenance"):
+        run = {k: v for k, v in synthetic.graphene_run().items() if k in {"name", key}}
+        assert write_report([synthetic.graphene_water(runs=[run])], tmp_path / "r").is_file()
+
+
+def test_a_report_is_replaced_and_nothing_else(tmp_path):
+    bare = synthetic.graphene_water(runs=[])
+    page = write_report([bare], tmp_path / "r")
+    (page.parent / "summary.json").chmod(0o644)
+    page.write_text("old")
+    assert write_report([bare], tmp_path / "r").read_text() != "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["r"]  # nothing half-made is left
+    (tmp_path / "r/mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"'mine\.txt' is not of the report"):
+        write_report([bare], tmp_path / "r")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/data").write_text("mine")
+    with pytest.raises(OutputError, match="holds other files"):
+        write_report([bare], tmp_path / "other")
+    with pytest.raises(OutputError, match="is no folder"):
+        write_report([bare], tmp_path / "other/data")
+    assert (tmp_path / "other/data").read_text() == (tmp_path / "r/mine.txt").read_text() == "mine"
+
+
+def test_a_failed_report_leaves_the_old_one(tmp_path, monkeypatch):
+    bare = synthetic.graphene_water(runs=[])
+    page = write_report([bare], tmp_path / "r")
+    before = page.read_text()
+    monkeypatch.setattr("mdbench.report.write.render_page", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report([bare], tmp_path / "r")
+    assert page.read_text() == before and [p.name for p in tmp_path.iterdir()] == ["r"]
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("", r"x\.csv: holds no data"),
+    ("# rdf O-O\nr,g\n1,2\n", r"x\.csv:2: header 'r,g' is none of: r_ang,g;"),
+    ("r_ang,g\n1,2\n", r"x\.csv:1: which pair\?"),
+    ("# rdf O-O\nr_ang,g\n1,2\n2,two\n", r"x\.csv:4: g is 'two', not a number"),
+    ("# rdf O-O\nr_ang,g\n1,2\n\n2,3,4\n", r"x\.csv:5: 3 cells under 2 columns"),
+    ("# rdf O-O\nr_ang,g\n1,nan\n", r"x\.csv:3: g is 'nan', not a finite number"),
+    ("# rdf O-O\nr_ang,g\n", r"x\.csv:2: no rows"),
+    ("lag_ps,msd_ang2\n1,2\n", r"x\.csv:1: which element\?"),
+    (b"\xff\xfe\x00", r"x\.csv: is no text"),
+], ids=lambda v: None if isinstance(v, bytes) else v[:20])
+def test_bad_references_are_refused_in_one_line(text, message, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(OutputError, match=message) as caught:
+        read_reference(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_references_say_what_they_are(tmp_path):
+    path = tmp_path / "msd_Li.csv"
+    path.write_text("# at 298 K  label: SPC/Fw\nlag_ps,msd_ang2,msd_error\n2,4,\n1,2,0.1\n")
+    (found,) = read_reference(path)
+    assert (found.quantity, found.key, found.label, found.temperature_k) == (
+        "msd", "Li", "SPC/Fw", 298.0)
+    assert found.curve.x.tolist() == [1, 2]
+    assert found.curve.error[0] == 0.1 and math.isnan(found.curve.error[1])
+    with pytest.raises(OutputError, match="No such file"):
+        read_reference(tmp_path / "absent.csv")
+
+
+def test_what_is_no_analysis_is_refused(tmp_path):
+    for analyses, labels, message in (
+        ([], None, "no analyses"),
+        ([{"kind": "other"}], None, "analysis 1 is no analysis.json"),
+        ([synthetic.graphene_water()], ["a", "b"], "2 labels for 1 analyses"),
+    ):
+        with pytest.raises(OutputError, match=message):
+            write_report(analyses, tmp_path / "r", labels=labels)
+    assert not (tmp_path / "r").exists()
+
+
+def test_labels_are_made_unique(tmp_path):
+    bare = synthetic.graphene_water("same", runs=[{"name": "a"}])
+    page = write_report([bare, bare, bare], tmp_path / "r")
+    series = json.loads((page.parent / "summary.json").read_text())["series"]
+    assert [s["label"] for s in series] == ["same", "same (2)", "same (3)"]
+
+
+def test_importing_the_report_does_not_import_matplotlib():
+    code = "import sys, mdbench.report; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.alone
+def test_a_report_takes_seconds(tmp_path):
+    code = ("import sys, pathlib, synthetic_analysis as s; from mdbench.report import write_report;"
+            "write_report([s.graphene_water()], pathlib.Path(sys.argv[1]))")
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "r")], check=True,
+                   env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
+    assert time.perf_counter() - start < 6
