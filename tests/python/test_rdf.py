@@ -1,4 +1,3 @@
-import os
 import time
 
 import freud
@@ -252,9 +251,9 @@ class Generated:
 
 @pytest.mark.alone
 def test_ten_thousand_frames_take_minutes(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", str(min(2, len(os.sched_getaffinity(0)))))
-    start = time.perf_counter()
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    start = time.process_time()
     radial_distribution(Generated(500), r_max_ang=8.0)
-    per_frame = (time.perf_counter() - start) / 500
-    print(f"all pairs within 8 A of 3000 atoms: {1e3 * per_frame:.1f} ms a frame")
-    assert per_frame < 30e-3
+    per_frame = (time.process_time() - start) / 500
+    print(f"all pairs within 8 A of 3000 atoms: {1e3 * per_frame:.1f} ms a frame of one processor")
+    assert per_frame < 36e-3  # 10,000 frames in three minutes on two processors

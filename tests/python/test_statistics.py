@@ -136,8 +136,8 @@ def test_block_errors_of_correlated_series_cover_the_truth():
 def test_a_million_samples_take_seconds():
     x = ar1(np.random.default_rng(6), 1_000_000, 0.99)
     x += 5 * np.exp(-np.arange(len(x)) / 50_000)
-    start = time.perf_counter()
+    start = time.process_time()
     t0, g, _ = detect_equilibration(x)
-    print(t0, g, time.perf_counter() - start)
-    assert time.perf_counter() - start < 20
+    print(t0, g, time.process_time() - start)
+    assert time.process_time() - start < 20
     assert 50_000 < t0 < 400_000 and g == pytest.approx(199, rel=0.2)

@@ -38,6 +38,15 @@ _GCM3_PER_U_NM3 = 1.66053906660e-3
 
 
 @dataclass(frozen=True)
+class DistanceProfile:
+    """Both sides of the sheet together."""
+
+    distance_ang: Floats  # [bins / 2] centres
+    number_per_nm3: Floats
+    number_error: Floats
+
+
+@dataclass(frozen=True)
 class DensityProfile:
     """Profile along the sheet's normal, z = 0 at its mean, and folded over both sides."""
 
@@ -49,14 +58,11 @@ class DensityProfile:
     mass_gcm3: Floats
     mass_error: Floats
     mass_of: str  # "H2O": a molecule for each atom of the element; otherwise the element
-    distance_ang: Floats  # [bins / 2] centres of the folded profile
-    folded_per_nm3: Floats
-    folded_error: Floats
-    peak_ang: Estimate | None  # first layer's distance
+    folded: DistanceProfile
+    peak_ang: Estimate | None  # first layer's distance; None where no layer stands out of noise
     closest_ang: Estimate
     bin_ang: float
     frames: int
-    notes: tuple[str, ...]
 
 
 @dataclass
@@ -79,14 +85,13 @@ def density_profile(
 ) -> DensityProfile:
     """Profile of an element's density against the distance from a sheet normal to cell vector c.
 
-    Each frame's distances are from the mean of the sheet's atoms in that frame, and its own area
-    and height count, so drift and changing cells do no harm. Errors are from a bootstrap over
-    blocks longer than the correlation of the first layer's filling.
+    Each frame's distances are from the mean of its own sheet, and its own area and height count,
+    so drift and changing cells do no harm. Errors are from a bootstrap over blocks longer than the
+    correlation of the first layer's filling.
 
     Args:
-        source: The trajectory, periodic in all directions that the sheet and its normal span.
-        element: Symbol of the element whose density is asked for; of oxygen with two hydrogens
-            each the mass density is that of water.
+        source: The trajectory, periodic in all directions.
+        element: Symbol; of oxygen with two hydrogens each the mass density is that of water.
         sheet: Symbol of the element that makes up the sheet.
         start_ps: Start of production.
         bin_ang: Width of the bins.
@@ -94,37 +99,30 @@ def density_profile(
     Raises:
         AnalysisError: where there is no flat sheet, no such element, or no production.
     """
-    atoms, sheet_atoms = _atoms(source, element, sheet)
+    groups = _atoms(source, element, sheet)
     first = int(np.searchsorted(source.times_ps, start_ps - 1e-9))
-    tally = _count(source, first, (atoms, sheet_atoms), bin_ang)
+    tally = _count(source, first, groups, bin_ang)
     bins = tally.counts.shape[1]
     z_ang = (np.arange(bins) - bins / 2 + 0.5) * bin_ang
-    distance = z_ang[bins // 2 :]
     samples = np.stack([tally.counts, tally.volume], axis=1)
     merged, independent = merge_correlated(samples, _filling(tally, samples, z_ang))
     number, error = _density(samples), block_bootstrap(merged, _density)
-    folded = _density(_fold(samples))
-    folded_error = block_bootstrap(merged, lambda drawn: _density(_fold(drawn)))
-    peak = _first_layer(_finder(distance, folded, folded_error), merged, independent)
+    folded = _folded_profile(z_ang[bins // 2 :], samples, merged)
     mass_u, mass_of = _mass(source, element)
-    to_gcm3 = mass_u * _GCM3_PER_U_NM3
     return DensityProfile(
         element=element,
         sheet=sheet,
         z_ang=z_ang,
         number_per_nm3=number,
         number_error=error,
-        mass_gcm3=number * to_gcm3,
-        mass_error=error * to_gcm3,
+        mass_gcm3=number * mass_u * _GCM3_PER_U_NM3,
+        mass_error=error * mass_u * _GCM3_PER_U_NM3,
         mass_of=mass_of,
-        distance_ang=distance,
-        folded_per_nm3=folded,
-        folded_error=folded_error,
-        peak_ang=peak,
+        folded=folded,
+        peak_ang=_first_layer(folded, merged, independent),
         closest_ang=_closest(tally),
         bin_ang=bin_ang,
         frames=int(tally.frames.sum()),
-        notes=() if peak else (f"no layer of {element} stands out of the noise",),
     )
 
 
@@ -221,9 +219,14 @@ def _density(samples: Floats) -> Floats:
     return np.asarray(counts / volume * _PER_NM3)
 
 
-def _finder(distance: Floats, folded: Floats, error: Floats) -> PeakFinder:
-    least = _LEAST_PROMINENCE * float(folded.mean())
-    return PeakFinder.over_noise(distance, _SMOOTHING_ANG, error, least)
+def _folded_profile(distance_ang: Floats, samples: Floats, merged: Floats) -> DistanceProfile:
+    error = block_bootstrap(merged, lambda drawn: _density(_fold(drawn)))
+    return DistanceProfile(distance_ang, _density(_fold(samples)), error)
+
+
+def _finder(profile: DistanceProfile) -> PeakFinder:
+    least = _LEAST_PROMINENCE * float(profile.number_per_nm3.mean())
+    return PeakFinder.over_noise(profile.distance_ang, _SMOOTHING_ANG, profile.number_error, least)
 
 
 def _filling(tally: _Tally, samples: Floats, z_ang: Floats) -> Floats:
@@ -231,15 +234,17 @@ def _filling(tally: _Tally, samples: Floats, z_ang: Floats) -> Floats:
     distance, both = np.abs(z_ang), _fold(samples)
     counts, volume = both.sum(axis=0)
     error = np.sqrt(counts) / volume * _PER_NM3  # as if atoms came independently
-    peak = _finder(z_ang[len(z_ang) // 2 :], _density(both), error).first_peak(_density(both))
+    folded = DistanceProfile(z_ang[len(z_ang) // 2 :], _density(both), error)
+    peak = _finder(folded).first_peak(folded.number_per_nm3)
     layer = np.abs(distance - peak) < _LAYER_HALF_WIDTH_ANG
     if not np.isfinite(peak):
         layer = distance < distance.max() / 2.0
     return np.asarray(tally.counts[:, layer].sum(axis=1) / tally.frames)
 
 
-def _first_layer(finder: PeakFinder, blocks: Floats, independent: float) -> Estimate | None:
+def _first_layer(folded: DistanceProfile, blocks: Floats, independent: float) -> Estimate | None:
     """Distance of the first maximum of the folded profile; None where only noise has one."""
+    finder = _finder(folded)
 
     def peak(drawn: Floats) -> float:
         return finder.first_peak(_density(_fold(drawn)))

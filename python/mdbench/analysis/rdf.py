@@ -66,9 +66,8 @@ def radial_distribution(  # noqa: PLR0913 - each is a choice that users make
 ) -> dict[str, RdfResult]:
     """Radial distribution functions of pairs of elements, from one search of pairs a frame.
 
-    Normalised so that independent atoms have g = 1 at all distances: by N_A N_B / V, for like
-    atoms N (N - 1) / V, in each frame; in a slab by the density profiles of the elements.
-    Threads: OMP_NUM_THREADS, or all processors.
+    Independent atoms have g = 1: it is over N_A N_B / V, for like atoms N (N - 1) / V, of each
+    frame; in a slab over what the elements' profiles give. Threads: OMP_NUM_THREADS, or all.
 
     Args:
         source: The trajectory.
@@ -83,8 +82,7 @@ def radial_distribution(  # noqa: PLR0913 - each is a choice that users make
         By name, "A-B".
 
     Raises:
-        AnalysisError: where an element is absent, the cell too small, production too short, or
-            the system neither bulk nor slab.
+        AnalysisError: for absent elements, small cells, short runs, neither bulk nor slab.
     """
     elements, kind = np.unique(source.numbers, return_inverse=True)
     limit = longest_distance(source, r_max_ang)
@@ -103,9 +101,8 @@ def radial_distribution(  # noqa: PLR0913 - each is a choice that users make
     results = {}
     for a, b in asked:
         expected = expected_pairs(tally, ideal, (a, b), edges, int(partners[a, b]))
-        atoms = int((question.kind == a).sum())
-        curve = _Curve(edges, expected, atoms)
-        name = "-".join(chemical_symbols[elements[k]] for k in (a, b))
+        curve = _Curve(edges, expected, int((kind == a).sum()))
+        name = f"{chemical_symbols[elements[a]]}-{chemical_symbols[elements[b]]}"
         results[name] = _result(curve, _samples(tally, ideal, a, b), ideal.name, notes)
     return results
 

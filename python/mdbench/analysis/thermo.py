@@ -17,7 +17,7 @@ from mdbench.analysis.statistics import (
 from mdbench.errors import AnalysisError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -35,6 +35,8 @@ _QUANTITIES = {
 }
 """Column of LAMMPS (units metal) and unit of each quantity."""
 
+_DRIFT = "drift_mev_per_atom_per_ns"
+_VARIANCE_RATIO = "temperature_variance_ratio"
 _LONGEST_SERIES = 2000
 _FEWEST_ROWS = 4
 _SUSPICIOUS = 3.0
@@ -80,6 +82,32 @@ def thermo_averages(  # noqa: PLR0913 - a run is described by six things
     Raises:
         AnalysisError: where production has hardly any rows.
     """
+    known = _known(columns, num_atoms)
+    start, notes = _start(times_ps, known, start_ps)
+    if len(times_ps) - start < _FEWEST_ROWS:
+        raise AnalysisError(
+            f"{len(times_ps) - start} rows of thermodynamic output in production; "
+            f"{_FEWEST_ROWS} are needed at least"
+        )
+    found: dict[str, Estimate] = {}
+    refused: dict[str, str] = {}
+    production = {name: values[start:] for name, values in known.items()}
+    for name, estimate in _questions(times_ps[start:], production, num_atoms, ensemble):
+        try:
+            found[name] = estimate()
+        except AnalysisError as error:
+            refused[name] = str(error)
+    drift, ratio = found.pop(_DRIFT, None), found.pop(_VARIANCE_RATIO, None)
+    notes += _differs(ratio, 1.0, "the temperature's variance over the canonical one", "one")
+    if ensemble in {"nvt", "npt"}:
+        mean = found.get("temperature")
+        notes += _differs(mean, temperature_k, "the mean temperature", "the thermostat's")
+    series = _thinned(times_ps, known)
+    return ThermoResult(float(times_ps[start]), found, drift, ratio, series, notes, refused)
+
+
+def _known(columns: Mapping[str, Floats], num_atoms: int) -> dict[str, Floats]:
+    """The quantities that the log has, energies by atom."""
     known = {
         name: columns[column] / (num_atoms if name.endswith("_per_atom") else 1.0)
         for name, (column, _) in _QUANTITIES.items()
@@ -87,41 +115,20 @@ def thermo_averages(  # noqa: PLR0913 - a run is described by six things
     }
     if not known:
         raise AnalysisError(f"the log has none of {', '.join(c for c, _ in _QUANTITIES.values())}")
-    start, notes = _start(times_ps, known, start_ps)
-    if len(times_ps) - start < _FEWEST_ROWS:
-        raise AnalysisError(
-            f"{len(times_ps) - start} rows of thermodynamic output in production; "
-            f"{_FEWEST_ROWS} are needed at least"
-        )
-    refused: dict[str, str] = {}
+    return known
 
-    def attempt(name: str, estimate: Callable[[], Estimate]) -> Estimate | None:
-        try:
-            return estimate()
-        except AnalysisError as error:
-            refused[name] = str(error)
-            return None
 
-    production = {name: values[start:] for name, values in known.items()}
-    found = {
-        name: attempt(name, partial(mean_with_error, values, _QUANTITIES[name][1], name))
-        for name, values in production.items()
-    }
-    quantities = {name: estimate for name, estimate in found.items() if estimate is not None}
-    drift = ratio = None
-    if ensemble == "nve" and "total_energy_per_atom" in production:
-        energy_mev = production["total_energy_per_atom"] * _MEV_PER_NS
-        name, unit = "drift_mev_per_atom_per_ns", "meV/atom/ns"
-        drift = attempt(name, partial(slope_with_error, times_ps[start:], energy_mev, unit, name))
-    if ensemble == "nvt" and "temperature" in production:
-        width = partial(_variance_ratio, production["temperature"], num_atoms)
-        ratio = attempt("temperature_variance_ratio", width)
-        notes += _differs(ratio, 1.0, "the temperature's variance over the canonical one", "one")
-    if ensemble in {"nvt", "npt"}:
-        mean = quantities.get("temperature")
-        notes += _differs(mean, temperature_k, "the mean temperature", "the thermostat's")
-    series = _thinned(times_ps, known)
-    return ThermoResult(float(times_ps[start]), quantities, drift, ratio, series, notes, refused)
+def _questions(
+    times_ps: Floats, known: Mapping[str, Floats], num_atoms: int, ensemble: str | None
+) -> Iterator[tuple[str, Callable[[], Estimate]]]:
+    """Name of each estimate and what makes it, from production alone."""
+    for name, values in known.items():
+        yield name, partial(mean_with_error, values, _QUANTITIES[name][1], name)
+    if ensemble == "nve" and "total_energy_per_atom" in known:
+        energy_mev = known["total_energy_per_atom"] * _MEV_PER_NS
+        yield _DRIFT, partial(slope_with_error, times_ps, energy_mev, "meV/atom/ns", _DRIFT)
+    if ensemble == "nvt" and "temperature" in known:
+        yield _VARIANCE_RATIO, partial(_variance_ratio, known["temperature"], num_atoms)
 
 
 def _start(
