@@ -40,20 +40,10 @@ class Origin:
 
 
 def model_path(spec: RunSpec) -> Path | None:
-    """The file of the model; none for the reference force field.
-
-    Raises:
-        RunError: when it is not there.
-    """
+    """The file of the model; none for the reference force field."""
     if spec.model.is_reference:
         return None
-    path = BUNDLED_MODEL if str(spec.model.file) == "bundled" else spec.model.file
-    if not path.is_file():
-        raise RunError(
-            f"model.file: '{path}' does not exist: name a *.mace file "
-            "(mdbench convert YOUR.model makes one)"
-        )
-    return path
+    return BUNDLED_MODEL if str(spec.model.file) == "bundled" else spec.model.file
 
 
 def facts_of(spec: RunSpec, atoms: Atoms) -> InputFacts:

@@ -10,6 +10,7 @@ from mdbench.check.geometry import Geometry, examine_geometry, problems_of_struc
 from mdbench.check.potential import load, problems_of_model
 from mdbench.check.settings import problems_of_run
 from mdbench.errors import MdbenchError, RunError
+from mdbench.model import inspect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,10 +79,12 @@ def refuse_errors(
 
     Raises:
         RunError: with the first error.
+        ModelError: when a trusted file cannot be read.
     """
+    if trust_unpinned and spec.model.sha256 is None and model is not None:
+        pinned = spec.model.model_copy(update={"sha256": inspect(model).sha256})
+        spec = spec.model_copy(update={"model": pinned})
     problems = _problems(spec, atoms, examine_geometry(atoms), model)
-    if trust_unpinned and spec.model.sha256 is None:
-        problems = [p for p in problems if p.field != "model.sha256"]
     errors = [p for p in problems if p.level == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more: see 'mdbench check')" if len(errors) > 1 else ""

@@ -89,6 +89,9 @@ def problems_of_model(spec: RunSpec, model: Path | None, atoms: Atoms) -> list[P
     """
     if model is None:
         return [*_reference(atoms), *_dispersion(spec, "functional")]
+    if not model.is_file():
+        text = f"'{model}' does not exist: 'mdbench convert YOUR.model' makes a *.mace file"
+        return [Problem("error", "model.file", text)]
     try:
         file = inspect(model)
         about = metadata(model)
