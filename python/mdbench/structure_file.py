@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LAMMPS_SUFFIXES = {".data", ".lmp", ".lammps", ".lammps-data"}
+_LAMMPS_HEADER = re.compile(rb"^\s*\d+\s+atoms\s*$.*\bxlo\s+xhi\b", re.MULTILINE | re.DOTALL)
+_CLAIMED_ATOMS = re.compile(rb"\A\s*(\d+)\s*$|^\s*(\d+)\s+atoms\s*$", re.MULTILINE)
 _LENGTH_IN_ANGSTROM = {"metal", "real"}
 _MASS_TOLERANCE = 0.005
 _MASS_TOLERANCE_U = 0.02  # so that hydrogen may weigh 1
@@ -30,9 +32,9 @@ def read_structure(path: Path, elements: Sequence[str] | None = None) -> Atoms:
     """A checked structure from a file: elements, positions, masses, velocities, cell, periodicity.
 
     Args:
-        path: Any format that ASE reads (the last frame of several), or a LAMMPS data file (named
-            ``*.data``, ``*.lmp``, ``*.lammps`` or ``data.*``) of style atomic, charge, molecular or
-            full, in metal units unless its first line says ``units = real``, as LAMMPS's own do.
+        path: Any format that ASE reads (the last frame of several), or a LAMMPS data file, known by
+            its header or as ``*.data``, ``*.lmp``, ``*.lammps``, of style atomic, charge, molecular
+            or full, in metal units unless its first line says ``units = real``, as LAMMPS's own do.
         elements: Of the atom types of a LAMMPS data file, in order; by default those that its type
             labels, the comments of its masses or its masses name.
 
@@ -42,7 +44,12 @@ def read_structure(path: Path, elements: Sequence[str] | None = None) -> Atoms:
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise StructureError(f"structure file '{path}' {what}")
-    is_lammps = path.suffix in _LAMMPS_SUFFIXES or path.name.startswith("data.")
+    with path.open("rb") as file:
+        head = file.read(4096)
+    claimed = _CLAIMED_ATOMS.search(head)  # ASE's readers make room for them first, or loop
+    if claimed and int(claimed[1] or claimed[2]) > path.stat().st_size:
+        raise StructureError(f"structure file '{path}' is cut off: it names more atoms than it has")
+    is_lammps = path.suffix in _LAMMPS_SUFFIXES or _LAMMPS_HEADER.search(head) is not None
     if elements and not is_lammps:
         raise StructureError(
             f"structure file '{path}' names its elements itself: leave system.elements out, which "
@@ -52,15 +59,15 @@ def read_structure(path: Path, elements: Sequence[str] | None = None) -> Atoms:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if is_lammps:
-                atoms = _read_lammps(path, elements)
+                atoms = _bare(_read_lammps(path, elements))
             else:
-                atoms = read(str(path), do_not_split_by_at_sign=True)
+                atoms = _bare(read(str(path), do_not_split_by_at_sign=True))
     except StructureError:
         raise
     except Exception as problem:  # noqa: BLE001 - ASE's readers raise anything
         reason = " ".join(str(problem).split())[:160] or type(problem).__name__
         raise StructureError(f"structure file '{path}' cannot be read: {reason}") from None
-    return _checked(_bare(atoms), path)
+    return _checked(atoms, path)
 
 
 def _bare(atoms: Atoms) -> Atoms:

@@ -243,6 +243,13 @@ def test_elements_of_atom_types(tmp_path, masses, elements, expected):
     assert "".join(atoms.get_chemical_symbols()) == expected
 
 
+def test_data_files_are_known_by_their_header(tmp_path):
+    path = data_file(tmp_path).rename(tmp_path / "data.water")
+    assert read_structure(path).get_chemical_symbols() == ["O", "H", "H"]
+    write(tmp_path / "data.cif", bulk("Cu"))
+    assert read_structure(tmp_path / "data.cif").get_chemical_symbols() == ["Cu"]
+
+
 def test_data_files_of_lammps_say_their_units(tmp_path):
     velocities = "\n\nVelocities\n\n1 1 0 0\n2 0 0 0\n3 0 0 0"
     path = data_file(tmp_path, rows=STYLES["atomic"] + velocities)
@@ -294,6 +301,10 @@ def with_position(value):
         (lambda f: (f / "x.cif").write_bytes(b"\0\xff" * 99) and f / "x.cif", "cannot be read"),
         (lambda f: (f / "x.data").write_text("\n3 atoms\n\n") and f / "x.data", "cannot be read"),
         (lambda f: (f / "x.xyz").touch() or f / "x.xyz", "cannot be read"),
+        (lambda f: (f / "x.xyz").write_text("99999999999\n\nC 0 0 0\n") and f / "x.xyz", "cut off"),
+        (lambda f: (f / "x.data").write_text("\n\n9999999999 atoms\n") and f / "x.data", "cut off"),
+        (lambda f: (f / "x.traj").write_bytes(saved(f, bulk("Cu")).read_bytes()[:-40])
+         and f / "x.traj", "cannot be read"),
         (lambda f: saved(f, Atoms()), "holds no atoms"),
         (lambda f: saved(f, Atoms("CX")), "gives atom 2 no known element"),
         (lambda f: saved(f, with_position(np.nan)), "has no finite position for atom 2"),

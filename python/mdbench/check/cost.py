@@ -52,13 +52,15 @@ class Cost:
 
     def lines(self) -> list[str]:
         """The estimates as text."""
-        memory = "not known" if self.memory_bytes is None else readable_bytes(self.memory_bytes)
+        memory = "not known"
+        if self.memory_bytes is not None:
+            memory = f"about {readable_bytes(self.memory_bytes)}"
         speed = f"{self.ms_per_step:.3g} ms a step ({self.kernel}, {self.threads} threads)"
         return [
             f"edges         {self.edges:,}, {self.edges_per_atom:.1f} an atom",
             f"speed         about {speed}",
             f"wall time     about {readable_time(self.wall_s)} for {self.steps:,} steps",
-            f"memory        about {memory}",
+            f"memory        {memory}",
         ]
 
 
