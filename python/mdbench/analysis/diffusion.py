@@ -26,6 +26,7 @@ _SLOPE_TOLERANCE = 0.05  # of the log-log slope about 1
 _SIGMAS = 2.5  # that a slope may be off by chance: a score of lags are looked at
 _KNOWN_SLOPE = 0.15  # lags whose slope has a larger error decide nothing
 _FEWEST_RANGES = 3
+_LEAVE_BEHIND = 2  # lags of the grid after motion that was not diffusive
 _MODEL_ERROR = 0.02  # that an MSD may be off a line and still count as linear
 _LONGEST_LAG = 0.2  # of the time
 _MAX_BLOCKS, _MIN_BLOCKS = 16, 8
@@ -80,8 +81,8 @@ def self_diffusion(msd: MsdResult, fit_ps: tuple[float, float] | None = None) ->
     """Self-diffusion coefficient from the slope of the MSD where it is linear.
 
     The fit begins where the log-log slope from a lag to its double is, and from then on stays, at
-    1 +- 0.05 within 2.5 of its errors, and ends at a fifth of the time or where the slope is no
-    longer known to 0.15. There MSD = a + 2 d D t is fitted by generalised least squares; the free
+    1 +- 0.05 within 2.5 of its errors, a little later where motion of another kind came before,
+    and ends at a fifth of the time or where the slope is no longer known to 0.15. There MSD = a + 2 d D t is fitted by generalised least squares; the free
     intercept a takes up vibration and caging. The covariance is that of Brownian motion, as in
     Bullerjahn, von Bulow & Hummer, J. Chem. Phys. 153, 024116 (2020), plus 2 % of the MSD on its
     diagonal: real motion is not Brownian at short lags, and without this the shortest ones, known
@@ -209,6 +210,8 @@ def _window(lags: _Lags, msd: MsdResult) -> NDArray[np.int64]:
     start = off[-1] + 1 if off else 0
     if start == len(known):
         raise AnalysisError(_reason(msd, *known[-1][1:]))
+    if start:  # a slope passes 1 on its way from ballistic motion to the cage: leave that behind
+        start = min(start + _LEAVE_BEHIND, known[-1][0] - 2)
     return np.arange(start, known[-1][0] + 1)
 
 
