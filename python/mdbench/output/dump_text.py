@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MARK = b"ITEM: TIMESTEP\n"
 _TIME = b"ITEM: TIME\n"  # in front of the mark, with ``dump_modify time yes``
+_PREAMBLE = 4096  # bytes
 _NEWLINE = ord("\n")
 _COLUMNS = "it has other columns or another number of atoms than announced"
 _LINES = "lines are too short or too long"
@@ -248,8 +249,9 @@ def _frames(path: Path) -> Iterator[tuple[int, int, bytes, bytes | None]]:
     """Offset, length and head of each frame; of the last one also all behind the head."""
     with open_bytes(path) as file:
         window = Window(file)
-        while window.grow() and len(window.data) < len(_MARK):
+        while len(window.data) < _PREAMBLE and window.grow():
             pass
+        window.drop(max(0, window.data.find(_MARK, 0, _PREAMBLE)))  # UNITS and TIME come before
         searched = 1
         while True:
             found = window.data.find(b"\n" + _MARK, max(0, searched - 1))
