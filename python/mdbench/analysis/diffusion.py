@@ -25,13 +25,13 @@ ANG2_PER_PS = 10.0  # in 1e-9 m2/s
 _SLOPE_TOLERANCE = 0.05  # of the log-log slope about 1
 _SIGMAS = 2.5  # that a slope may be off by chance: a score of lags are looked at
 _KNOWN_SLOPE = 0.15  # lags whose slope has a larger error decide nothing
-_FEWEST_RANGES = 3
+_FEWEST_RANGES = 3  # of slope 1 up to the end: fewer may be a crossing from 2 to 0, in a solid
 _LEAVE_BEHIND = 2  # lags of the grid after motion that was not diffusive
 _MODEL_ERROR = 0.02  # that an MSD may be off a line and still count as linear
 _LONGEST_LAG = 0.2  # of the time
 _MAX_BLOCKS, _MIN_BLOCKS = 16, 8
 _BOLTZMANN = 1.380649e-23  # J/K, exact
-_CUBIC_LATTICE = 2.837297  # Yeh & Hummer (2004), the constant xi of their eq. (12)
+_CUBIC_LATTICE = 2.837297  # the constant xi of Yeh & Hummer (2004)
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,12 @@ def self_diffusion(msd: MsdResult, fit_ps: tuple[float, float] | None = None) ->
 
     The fit begins where the log-log slope from a lag to its double is, and from then on stays, at
     1 +- 0.05 within 2.5 of its errors, a little later where motion of another kind came before,
-    and ends at a fifth of the time or where the slope is no longer known to 0.15. There MSD = a + 2 d D t is fitted by generalised least squares; the free
-    intercept a takes up vibration and caging. The covariance is that of Brownian motion, as in
-    Bullerjahn, von Bulow & Hummer, J. Chem. Phys. 153, 024116 (2020), plus 2 % of the MSD on its
-    diagonal: real motion is not Brownian at short lags, and without this the shortest ones, known
-    best, decide alone (6 % too high for liquid argon, whose slope passes 1 on its way from
+    and ends at a fifth of the time or where the slope is no longer known to 0.15; it holds over
+    a threefold lag at least. There MSD = a + 2 d D t is fitted by generalised least squares; the
+    free intercept a takes up vibration and caging. The covariance is that of Brownian motion, as
+    in Bullerjahn, von Bulow & Hummer, J. Chem. Phys. 153, 024116 (2020), plus 2 % of the MSD on
+    its diagonal: real motion is not Brownian at short lags, and without this the shortest ones,
+    known best, decide alone (6 % too high for liquid argon, whose slope passes 1 on its way from
     ballistic motion to the cage).
 
     The error is the largest of three, each blind to something that another sees:
@@ -116,37 +117,21 @@ def self_diffusion(msd: MsdResult, fit_ps: tuple[float, float] | None = None) ->
     slope, slope_error = lags.slope(window)
     if fit_ps is None and abs(slope - 1.0) > _SLOPE_TOLERANCE + _SIGMAS * slope_error:
         raise AnalysisError(_reason(msd, slope, slope_error))
-    n = moments.lags[window].astype(np.float64)
-    # Few lags of the window are as well known as the first: its collectivity counts most.
-    collectivity = float(moments.collectivity()[window] @ (1.0 / n) / (1.0 / n).sum())
-    walkers = dims * msd.num_atoms / collectivity
-    brownian = covariance[np.ix_(window, window)]
-    weights = line_weights(n, brownian + np.diag((_MODEL_ERROR * n) ** 2 * walkers))
-    weights /= msd.interval_ps
-    rate = float(weights @ values[window])
-    everywhere = np.zeros(len(values))
-    everywhere[window] = weights
-    variances = {
-        "Brownian covariance": float(weights @ brownian @ weights)
-        * (rate * msd.interval_ps) ** 2
-        / walkers,
-        "spread between atoms": moments.spread(everywhere, collectivity),
-        "spread between blocks in time": _between_blocks(moments, window, weights),
-    }
-    largest = max(variances, key=lambda name: variances[name])
-    value, error = (ANG2_PER_PS * v / (2.0 * dims) for v in (rate, math.sqrt(variances[largest])))
+    rate, error_of_rate, collectivity, cause = _line(msd, window, covariance)
+    value, error = (ANG2_PER_PS * v / (2.0 * dims) for v in (rate, error_of_rate))
     if value < 2.0 * error:
         raise AnalysisError(
             f"diffusion of {msd.element} is not distinguishable from zero: {value:.3g} +- "
             f"{error:.2g} {DIFFUSION_UNIT}; run longer"
         )
-    method = f"generalised least squares line through the MSD; error from {largest}"
+    method = f"generalised least squares line through the MSD; error from {cause}"
+    fit = moments.lags[window].tolist()
     n_eff = 2.0 / dims * (value / error) ** 2
     return Diffusion(
         diffusion=Estimate(value, error, DIFFUSION_UNIT, method, n_eff),
         interval_95=(value - 1.96 * error, value + 1.96 * error),
         dimensions=msd.dimensions,
-        fit_ps=(float(n[0]) * msd.interval_ps, float(n[-1]) * msd.interval_ps),
+        fit_ps=(fit[0] * msd.interval_ps, fit[-1] * msd.interval_ps),
         loglog_slope=Estimate(slope, slope_error, "1", "line through log MSD", None),
         collectivity=collectivity,
     )
@@ -189,6 +174,30 @@ def yeh_hummer(
     )
 
 
+def _line(
+    msd: MsdResult, window: NDArray[np.int64], covariance: NDArray[np.float64]
+) -> tuple[float, float, float, str]:
+    """Slope of the MSD, Angstrom^2/ps, its error, the collectivity and what the error is from."""
+    moments, dims = msd.moments, len(msd.dimensions)
+    n = moments.lags[window].astype(np.float64)
+    # Few lags of the window are as well known as the first: its collectivity counts most.
+    collectivity = float(moments.collectivity()[window] @ (1.0 / n) / (1.0 / n).sum())
+    walkers = dims * msd.num_atoms / collectivity
+    brownian = covariance[np.ix_(window, window)]
+    weights = line_weights(n, brownian + np.diag((_MODEL_ERROR * n) ** 2 * walkers))
+    rate = float(weights @ msd.msd_ang2[moments.lags[window]])
+    everywhere = np.zeros(len(moments.lags))
+    everywhere[window] = weights
+    variances = {
+        "Brownian covariance": rate**2 * float(weights @ brownian @ weights) / walkers,
+        "spread between atoms": moments.spread(everywhere, collectivity),
+        "spread between blocks in time": _between_blocks(moments, window, weights),
+    }
+    cause = max(variances, key=lambda name: variances[name])
+    interval = msd.interval_ps
+    return rate / interval, math.sqrt(variances[cause]) / interval, collectivity, cause
+
+
 def _window(lags: _Lags, msd: MsdResult) -> NDArray[np.int64]:
     """Indices of the lags to fit.
 
@@ -208,8 +217,8 @@ def _window(lags: _Lags, msd: MsdResult) -> NDArray[np.int64]:
         if abs(slope - 1.0) > _SLOPE_TOLERANCE + _SIGMAS * error
     ]
     start = off[-1] + 1 if off else 0
-    if start == len(known):
-        raise AnalysisError(_reason(msd, *known[-1][1:]))
+    if start > len(known) - _FEWEST_RANGES:
+        raise AnalysisError(_reason(msd, *known[off[-1]][1:]))
     if start:  # a slope passes 1 on its way from ballistic motion to the cage: leave that behind
         start = min(start + _LEAVE_BEHIND, known[-1][0] - 2)
     return np.arange(start, known[-1][0] + 1)
