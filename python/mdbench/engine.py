@@ -62,6 +62,7 @@ def boxed(atoms: Atoms, species: list[str] | None = None) -> Boxed:
     """Give open directions a box with room, and find the rotation to LAMMPS's axes."""
     copy = atoms.copy()
     copy.calc = None
+    copy.arrays.pop("type", None)  # of a data file: ASE's writer would believe it over the elements
     for axis in np.flatnonzero(~copy.pbc):
         copy.center(vacuum=20.0, axis=int(axis))
     prism = Prism(copy.cell.array, pbc=copy.pbc)

@@ -129,7 +129,8 @@ def _start(spec: RunSpec, variant: Variant) -> str:
     if spec.run.minimize:
         lines += [
             "log         ${out}.minimize.log",
-            "minimize    0 0.05 200 2000",
+            "min_style   fire",
+            "minimize    0 0.05 300 2000",
             "reset_timestep 0",
             "log         ${out}.log append",
         ]

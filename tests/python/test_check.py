@@ -49,8 +49,6 @@ def about_structure(atoms, spec=None):
 @pytest.mark.parametrize(
     ("symbols", "sections", "level", "field", "says"),
     [
-        ("C", {"run": {"timestep": "11 fs"}, "ensemble": {"tdamp": "1 ps"}}, "error",
-         "run.timestep", "11 fs is too long"),
         ("H", {"run": {"timestep": "1.1 fs"}}, "warning", "run.timestep", "take 0.5 fs"),
         ("C", {"run": {"timestep": "2.6 fs"}}, "warning", "run.timestep", "2.6 fs is long"),
         ("H", {"ensemble": {"tdamp": "0.9 fs"}}, "error", "ensemble.tdamp", "two time steps"),

@@ -170,8 +170,8 @@ def caged(rng):
 def test_errors_cover_the_truth(case):
     """One sigma covers 68 +- 10 % of 100 repeats, two 95 +- 5 %; and there is no bias.
 
-    Over 400 repeats it is 73 % for molecules, persistent and caged, for the error is the largest
-    of three estimates. The two points beyond the ten are for the noise of 100 repeats, 4.5.
+    The error is the largest of three estimates: over 400 repeats it covers 73 % for motion that is
+    more than a random walk. Two points more are for that and for the noise of 100 repeats, 4.5.
     """
     off = []
     for seed in range(100):
@@ -182,7 +182,8 @@ def test_errors_cover_the_truth(case):
         low, high = d.interval_95
         assert low < d.diffusion.value < high
     off = np.array(off)
-    assert np.mean(np.abs(off) < 1) == pytest.approx(0.68, abs=0.12)
+    assert np.mean(np.abs(off) < 1) == pytest.approx(
+        0.68, abs=0.10 if case in (plain, drifting) else 0.12)
     assert np.mean(np.abs(off) < 2) >= 0.9
     assert abs(off.mean()) < 0.35
 

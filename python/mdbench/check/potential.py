@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -100,9 +99,7 @@ def problems_of_model(spec: RunSpec, model: Path | None, atoms: Atoms) -> list[P
     trust = _trust(spec, file)
     if trust:
         return trust
-    labels = "functional"  # of the classical force field that the bundled model learned
-    if os.fspath(spec.model.file) != "bundled":
-        labels = str(about.get("labels_include_dispersion", "unknown"))
+    labels = str(about.get("labels_include_dispersion", "unknown"))
     return [
         *_precision(spec, file),
         *_elements(about, atoms),

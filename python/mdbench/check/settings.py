@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from mdbench.spec import RunSpec
 
-_LONGEST_TIMESTEP_FS = 10.0
 _HYDROGEN_TIMESTEP_FS = 1.0
 _HEAVY_TIMESTEP_FS = 2.5
 _HOTTEST_K = 5000.0
@@ -44,8 +43,6 @@ def problems_of_run(spec: RunSpec, symbols: AbstractSet[str]) -> list[Problem]:
 def _timestep(spec: RunSpec, symbols: AbstractSet[str]) -> list[Problem]:
     dt = spec.run.timestep_fs
     field = "run.timestep"
-    if dt > _LONGEST_TIMESTEP_FS:
-        return [Problem("error", field, f"{dt:g} fs is too long for atoms: 0.5 to 2 fs is usual")]
     if "H" in symbols and dt > _HYDROGEN_TIMESTEP_FS:
         text = f"{dt:g} fs is long for bonds of hydrogen, which vibrate in 9 fs: take 0.5 fs"
         return [Problem("warning", field, text)]
