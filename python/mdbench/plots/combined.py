@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from mdbench.plots.colours import INK, PALETTE, element_colour
 from mdbench.plots.rounding import with_unit
 from mdbench.plots.series import Curve, Floats, Json, lookup, read_curve, read_estimate
-from mdbench.plots.style import (
-    INK,
-    NARROW_IN,
-    PALETTE,
-    REFERENCE_MARKERS,
-    Axis,
-    Plot,
-    Table,
-    element_colour,
-    new_figure,
-    shorten,
-)
+from mdbench.plots.style import NARROW_IN, REFERENCE_MARKERS, Axis, Plot, Table, new_figure, shorten
 
 if TYPE_CHECKING:
     from mdbench.plots.references import Reference

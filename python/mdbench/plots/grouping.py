@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from itertools import groupby
 
+from mdbench.plots.colours import PALETTE, temperature_colours
 from mdbench.plots.series import Json, Series, number, same_temperature, temperature_text
-from mdbench.plots.style import PALETTE, temperature_colours
 
 
 def make_series(analyses: list[tuple[str, Json]]) -> list[Series]:

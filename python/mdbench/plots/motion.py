@@ -6,20 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from mdbench.plots.colours import FAINT, INK, MUTED, element_colour
 from mdbench.plots.references import Reference, select
 from mdbench.plots.rounding import pretty_unit, rounded
 from mdbench.plots.series import Curve, Series, array, lookup
 from mdbench.plots.style import (
-    FAINT,
-    INK,
-    MUTED,
     WIDE_IN,
     Axis,
     Plot,
     Table,
     draw,
     draw_reference,
-    element_colour,
     log_ticks,
     new_figure,
     shorten,

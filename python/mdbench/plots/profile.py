@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdbench.plots.colours import INK, MUTED
 from mdbench.plots.references import Reference, select
 from mdbench.plots.rounding import rounded
 from mdbench.plots.series import Curve, Series, array, lookup, subtract
 from mdbench.plots.style import (
-    INK,
-    MUTED,
     NARROW_IN,
     Axis,
     Plot,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdbench.plots.colours import MUTED
 from mdbench.plots.references import Reference, select
 from mdbench.plots.rounding import rounded
 from mdbench.plots.series import Curve, Series, subtract
 from mdbench.plots.style import (
-    MUTED,
     NARROW_IN,
     WIDE_IN,
     Axis,
@@ -137,7 +137,7 @@ def _pair_panel(axis: Axis, pair: str, drawn: Drawn, references: list[Reference]
     axis.set_title(pair)
     axis.set_xlim(min(_onset(c) for _, c in drawn), max(c.x[-1] for _, c in drawn))
     axis.set_ylim(0, 1.15 * top if top > 0 else 1)
-    axis.locator_params(axis="x", nbins=7, steps=[1, 2, 5, 10])
+    axis.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
     if len(drawn) <= MOST_COORDINATIONS:
         _coordination(axis, pair, drawn)
 

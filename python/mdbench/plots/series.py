@@ -183,3 +183,8 @@ def same_temperature(first: float | None, second: float | None) -> bool:
 def temperature_text(kelvin: float | None) -> str:
     """``298 K``."""
     return "" if kelvin is None else f"{kelvin:.6g} K"
+
+
+def equilibration_ps(run: Json) -> float:
+    """What a run leaves out at its beginning."""
+    return number(lookup(run, "thermo", "equilibration_ps")) or 0.0

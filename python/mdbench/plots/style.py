@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from mdbench.plots.colours import INK, MUTED
 from mdbench.plots.rounding import superscript
 
 if TYPE_CHECKING:
@@ -22,22 +22,6 @@ if TYPE_CHECKING:
 
 WIDE_IN, NARROW_IN = 7.2, 5.2
 DPI = 150
-INK, MUTED, FAINT = "#1f2328", "#6b7280", "#d4d8de"
-# Okabe and Ito, Color Universal Design (2008): told apart with every kind of colour vision.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
-ELEMENTS = {
-    "all": INK,
-    "C": "#555555",
-    "H": "#56B4E9",
-    "O": "#D55E00",
-    "N": "#0072B2",
-    "Li": "#CC79A7",
-    "Na": "#CC79A7",
-    "Cl": "#009E73",
-    "F": "#009E73",
-    "K": "#E69F00",
-    "S": "#E69F00",
-}
 REFERENCE_MARKERS = "osD^v"
 MOST_POINTS = 60
 STYLE: dict[str, Any] = {
@@ -165,17 +149,6 @@ def power_of_ten(x: float) -> str:
     if x <= 0 or abs(np.log10(x) - exponent) > 1e-6:  # noqa: PLR2004 - no power of ten
         return ""
     return f"{x:g}" if -2 <= exponent <= 2 else f"10{superscript(exponent)}"  # noqa: PLR2004
-
-
-def temperature_colours(count: int) -> list[str]:
-    """Cold to hot, even in lightness, readable on white."""
-    scale = mpl.colormaps["plasma"]
-    return [mpl.colors.to_hex(scale(x)) for x in np.linspace(0.02, 0.82, count)]
-
-
-def element_colour(element: str, index: int) -> str:
-    """The colour of an element, the same in all figures."""
-    return ELEMENTS.get(element, PALETTE[index % len(PALETTE)])
 
 
 def shorten(text: str, length: int = 42) -> str:

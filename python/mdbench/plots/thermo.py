@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdbench.plots.colours import FAINT, INK, MUTED
 from mdbench.plots.rounding import with_unit
-from mdbench.plots.series import Curve, Floats, Json, Series, lookup, number, read_curve
-from mdbench.plots.style import FAINT, INK, MUTED, WIDE_IN, Axis, Plot, Table, new_figure, shorten
+from mdbench.plots.series import (
+    Curve,
+    Floats,
+    Json,
+    Series,
+    equilibration_ps,
+    lookup,
+    read_curve,
+)
+from mdbench.plots.style import WIDE_IN, Axis, Plot, Table, new_figure, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,11 +79,6 @@ def _traces(series: list[Series], name: str) -> list[tuple[Series, Json, Curve]]
                 y = 1e3 * (y - np.nanmean(y[curve.x >= equilibration_ps(run)] if len(y) else y))
             found.append((one, run, Curve(curve.x, y, curve.error)))
     return found
-
-
-def equilibration_ps(run: Json) -> float:
-    """What a run leaves out at its beginning."""
-    return number(lookup(run, "thermo", "equilibration_ps")) or 0.0
 
 
 def _is_constant(y: Floats) -> bool:

@@ -49,6 +49,7 @@ def render_page(content: Content) -> str:
     )
     return environment.get_template(TEMPLATE).render(
         title=_title(labels),
+        campaigns=len(labels),
         subtitle=_subtitle(content.series),
         date=f"{datetime.now(UTC):%d %B %Y}".lstrip("0"),
         version=__version__,
@@ -58,6 +59,7 @@ def render_page(content: Content) -> str:
         agreements=agreement_tables(content.agreements),
         matrix=matrix(content.results, content.series),
         results=result_rows(content.results),
+        combined=result_rows([r for r in content.results if r.series is None]),
         several=len({r.label for r in content.results}) > 1,
         refused=content.refused,
         figures=content.figures,

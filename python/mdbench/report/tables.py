@@ -6,8 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mdbench.plots.rounding import MISSING, Rounded, pretty_unit, rounded
-from mdbench.plots.series import Json, Series, lookup, number
-from mdbench.plots.thermo import equilibration_ps
+from mdbench.plots.series import Json, Series, equilibration_ps, lookup, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mdbench.errors import OutputError
+from mdbench.plots.grouping import make_series
 from mdbench.plots.references import Reference, read_reference
 from mdbench.plots.series import Json, lookup
 from mdbench.report.page import KIND, SCHEMA, Content, render_page, summarise
@@ -121,9 +122,6 @@ def _move(folder: Path, output: Path, aside: Path) -> None:
 
 def _fill(folder: Path, analyses: Labelled, references: list[Reference]) -> None:
     """Write all files of a report."""
-    # matplotlib costs half a second at import, which only reports pay
-    from mdbench.plots.grouping import make_series  # noqa: PLC0415
-
     series = make_series(analyses)
     figures = _draw(folder, series, analyses, references)
     refused = refusals(series, analyses)
@@ -150,7 +148,7 @@ def _draw(
     folder: Path, series: list[Series], analyses: Labelled, references: list[Reference]
 ) -> list[Json]:
     """Write figures and their data; what the page needs of them."""
-    import matplotlib as mpl  # noqa: PLC0415 - as above
+    import matplotlib as mpl  # noqa: PLC0415 - half a second that only reports pay
 
     from mdbench.plots.all_plots import all_plots  # noqa: PLC0415
     from mdbench.plots.style import STYLE, save  # noqa: PLC0415
