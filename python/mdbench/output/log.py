@@ -123,10 +123,15 @@ def _timestep_fs(path: Path, setup: Setup, units: str) -> float:
         raise OutputError(f"log '{path}' has fix dt/reset: its steps have no fixed length")
     if setup.timestep is None and setup.is_restarted:
         raise OutputError(f"log '{path}' does not say the timestep: give timestep_fs")
-    timestep_fs = (setup.timestep or DEFAULT_TIMESTEP[units]) * TIME_FS[units]
+    timestep_fs = _set_timestep_fs(setup, units)
     if not 0 < timestep_fs < np.inf:
         raise OutputError(f"log '{path}' has timestep {setup.timestep}: give timestep_fs")
     return timestep_fs
+
+
+def _set_timestep_fs(setup: Setup, units: str) -> float:
+    timestep = DEFAULT_TIMESTEP[units] if setup.timestep is None else setup.timestep
+    return timestep * TIME_FS[units]
 
 
 def _table(path: Path, block: Block, units: str, timestep_fs: float | None) -> ThermoTable:
@@ -148,7 +153,7 @@ def _table(path: Path, block: Block, units: str, timestep_fs: float | None) -> T
             )
         for name in ENERGIES & columns.keys():
             columns[name] = columns[name] * block.num_atoms
-    own_fs = timestep_fs or (block.setup.timestep or DEFAULT_TIMESTEP[units]) * TIME_FS[units]
+    own_fs = timestep_fs or _set_timestep_fs(block.setup, units)
     return ThermoTable(steps, steps * np.float64(own_fs * 1e-3), columns)
 
 
