@@ -64,6 +64,8 @@ def test_a_plain_log(logs):
     assert found.num_atoms == 30 and [loop.num_steps for loop in found.loops] == [20, 20]
     speed = found.loops[0].num_steps * 2e-6 / found.loops[0].seconds * 86400
     assert found.loops[0].ns_per_day == pytest.approx(speed, rel=1e-3)
+    assert found.ns_per_day == pytest.approx(
+        40 * 2e-6 / sum(loop.seconds for loop in found.loops) * 86400)
     assert ATM_BAR == 1.01325 and pytest.approx(0.0433641) == KCAL_PER_MOL_EV
 
 
@@ -121,6 +123,15 @@ def test_refused(tmp_path, text, why):
     path.write_text(text)
     with pytest.raises(OutputError, match=why):
         read_log(path)
+
+
+def test_minimisations_are_no_runs(tmp_path):
+    text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002)
+    code, _ = run_lmp(f"log log\n{text}minimize 0 1e-9 30 300\nreset_timestep 0\nrun 20\n", tmp_path)
+    found = read_log(tmp_path / "log")
+    assert code == 0 and found.thermo.steps.tolist() == [0, 5, 10, 15, 20]
+    assert [loop.num_steps for loop in found.loops] == [30, 20]
+    assert found.ns_per_day == pytest.approx(20 * 2e-6 / found.loops[1].seconds * 86400)
 
 
 def test_restart_logs_tell_units_by_their_speed(tmp_path):

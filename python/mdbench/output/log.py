@@ -20,6 +20,7 @@ from mdbench.output.thermo import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from mdbench.output.echo import Setup
@@ -47,9 +48,15 @@ class LogFile:
     @property
     def ns_per_day(self) -> float | None:
         """Speed over all runs that reached their end."""
-        steps = sum(loop.num_steps for loop in self.loops)
-        seconds = sum(loop.seconds for loop in self.loops)
-        return steps * self.timestep_fs * 1e-6 / seconds * 86400 if seconds > 0 else None
+        return ns_per_day(self.loops, self.timestep_fs)
+
+
+def ns_per_day(loops: Iterable[Loop], timestep_fs: float) -> float | None:
+    """Speed over several runs; minimisations, of which LAMMPS gives no speed, do not count."""
+    runs = [loop for loop in loops if loop.ns_per_day is not None]
+    seconds = sum(loop.seconds for loop in runs)
+    steps = sum(loop.num_steps for loop in runs)
+    return steps * timestep_fs * 1e-6 / seconds * 86400 if seconds > 0 else None
 
 
 def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None = None) -> LogFile:
