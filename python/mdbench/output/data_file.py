@@ -48,8 +48,8 @@ def read_data_file(path: Path, atom_style: str | None = None) -> DataFile:
     except OSError as problem:
         raise OutputError(f"data file '{path}' cannot be read: {problem.strerror}") from None
     parts = list(_SECTION.finditer(text))
-    bounds = [m.start() for m in parts[1:]] + [len(text)]
-    found = {m[1]: (m[2], text[m.end() : end]) for m, end in zip(parts, bounds, strict=True)}
+    ends = [*(m.start() for m in parts[1:]), len(text)]
+    found = {m[1]: (m[2], text[m.end() : e]) for m, e in zip(parts, ends, strict=False)}
     if "Atoms" not in found:
         raise OutputError(f"'{path}' is no LAMMPS data file: it has no section Atoms")
     named, body = found["Atoms"]

@@ -74,7 +74,7 @@ def parse_head(text: bytes) -> Head:
     except KeyError as missing:
         raise ValueError(f"no ITEM {missing}") from None
     flags = [w for w in words[2:] if len(w) == 2 and w not in {"xy", "xz", "yz"}]  # noqa: PLR2004
-    bounds = parse_numbers(bounds_text)
+    bounds = np.array([float(w) for w in bounds_text.split()])
     if len(bounds) not in {6, 9} or num_atoms < 1 or abs(step) >= 2**62:
         raise ValueError("the box, the step or the number of atoms is no such")
     low, high, *tilts = bounds.reshape(3, -1).T
@@ -127,9 +127,14 @@ class DumpText:
         self.contents = Contents(path, np.empty(0, np.int64), 0, fixed)  # what broken frames name
         ((_, text),) = self._spans.read(path, [0])
         head, table = self._parse(0, text)
-        ids = self._sorted_ids(0, table)
+        sorted_ids = self._sorted_ids(0, table)
         numbers = {n: table[self._order, i] for i, n in enumerate(head.columns)}
-        words = {float(code): word.decode() for word, code in self._codes.items()}
+        words = {float(code): word.decode("ascii", "replace") for word, code in self._codes.items()}
+        try:
+            ids = integers(sorted_ids)
+            types = integers(numbers["type"]) if "type" in numbers else None
+        except ValueError as problem:
+            raise broken(path, 0, problem) from None
         self.contents = Contents(
             path=path,
             steps=np.array(steps, np.int64),
@@ -137,8 +142,8 @@ class DumpText:
             has_fixed_cell=fixed,
             is_wrapped=self._columns.is_wrapped,
             pbc=head.pbc,
-            ids=integers(ids),
-            types=integers(numbers["type"]) if "type" in numbers else None,
+            ids=ids,
+            types=types,
             symbols=tuple(words.get(c, "?") for c in numbers["element"].tolist())
             if "element" in numbers
             else None,

@@ -20,6 +20,7 @@ from mdbench.output.thermo import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from mdbench.output.echo import Setup
@@ -47,9 +48,15 @@ class LogFile:
     @property
     def ns_per_day(self) -> float | None:
         """Speed over all runs that reached their end."""
-        steps = sum(loop.num_steps for loop in self.loops)
-        seconds = sum(loop.seconds for loop in self.loops)
-        return steps * self.timestep_fs * 1e-6 / seconds * 86400 if seconds > 0 else None
+        return ns_per_day(self.loops, self.timestep_fs)
+
+
+def ns_per_day(loops: Iterable[Loop], timestep_fs: float) -> float | None:
+    """Speed over several runs; minimisations, of which LAMMPS gives no speed, do not count."""
+    runs = [loop for loop in loops if loop.ns_per_day is not None]
+    seconds = sum(loop.seconds for loop in runs)
+    steps = sum(loop.num_steps for loop in runs)
+    return steps * timestep_fs * 1e-6 / seconds * 86400 if seconds > 0 else None
 
 
 def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None = None) -> LogFile:
@@ -124,10 +131,15 @@ def _timestep_fs(path: Path, setup: Setup, units: str) -> float:
         raise OutputError(f"log '{path}' has fix dt/reset: its steps have no fixed length")
     if setup.timestep is None and setup.is_restarted:
         raise OutputError(f"log '{path}' does not say the timestep: give timestep_fs")
-    timestep_fs = (setup.timestep or DEFAULT_TIMESTEP[units]) * TIME_FS[units]
+    timestep_fs = _set_timestep_fs(setup, units)
     if not 0 < timestep_fs < np.inf:
         raise OutputError(f"log '{path}' has timestep {setup.timestep}: give timestep_fs")
     return timestep_fs
+
+
+def _set_timestep_fs(setup: Setup, units: str) -> float:
+    timestep = DEFAULT_TIMESTEP[units] if setup.timestep is None else setup.timestep
+    return timestep * TIME_FS[units]
 
 
 def _table(path: Path, block: Block, units: str, timestep_fs: float | None) -> ThermoTable:
@@ -149,7 +161,7 @@ def _table(path: Path, block: Block, units: str, timestep_fs: float | None) -> T
             )
         for name in ENERGIES & columns.keys():
             columns[name] = columns[name] * block.num_atoms
-    own_fs = timestep_fs or (block.setup.timestep or DEFAULT_TIMESTEP[units]) * TIME_FS[units]
+    own_fs = timestep_fs or _set_timestep_fs(block.setup, units)
     return ThermoTable(steps, steps * np.float64(own_fs * 1e-3), columns)
 
 

@@ -9,7 +9,7 @@ from mdbench.errors import OutputError
 from mdbench.output.data_file import read_data_file
 from mdbench.output.echo import Setup
 from mdbench.output.formats import open_reader
-from mdbench.output.log import LogFile, read_log
+from mdbench.output.log import LogFile, ns_per_day, read_log
 from mdbench.output.run_parts import RunData, atom_table
 from mdbench.output.thermo import join_tables
 from mdbench.output.trajectory import AtomTable, FileTrajectory
@@ -87,8 +87,6 @@ def _provenance(
     manifest: dict[str, Any], state: dict[str, Any], logs: list[LogFile], ensemble: str
 ) -> dict[str, Any]:
     timestep_fs = float(manifest["timestep_fs"])
-    steps = sum(loop.num_steps for log in logs for loop in log.loops)
-    seconds = sum(loop.seconds for log in logs for loop in log.loops)
     copied = ("name", "model", "versions", "hardware", "command", "started", "format", "elements")
     return {
         **{key: manifest[key] for key in copied if key in manifest},
@@ -97,8 +95,8 @@ def _provenance(
         "timestep_fs": timestep_fs,
         "ensemble": ensemble,
         "status": state["status"],
-        "ns_per_day": steps * timestep_fs * 1e-6 / seconds * 86400 if seconds > 0 else None,
-        "simulated_ps": int(state["segments"][-1]["last"]) * timestep_fs * 1e-3,
+        "ns_per_day": ns_per_day([loop for log in logs for loop in log.loops], timestep_fs),
+        "simulated_ps": max(int(s["last"]) for s in state["segments"]) * timestep_fs * 1e-3,
     }
 
 

@@ -1,0 +1,263 @@
+"""Logs: thermo output of every style, damage, echoed commands; fuzzing of all text readers."""
+
+import random
+
+import numpy as np
+import pytest
+from support import run_lmp
+
+from mdbench.errors import OutputError
+from mdbench.output.data_file import read_data_file
+from mdbench.output.formats import open_reader
+from mdbench.output.log import read_log
+from mdbench.output.thermo import ATM_BAR, KCAL_PER_MOL_EV
+
+SETUP = """units {units}
+region r block 0 12 0 12 0 12
+create_box 1 r
+create_atoms 1 random 30 1 NULL overlap 2.0 maxtry 1000
+mass 1 39.948
+pair_style lj/cut 5
+pair_coeff * * {epsilon} 2.5
+variable T equal 300
+velocity all create $T 4
+timestep {timestep}
+fix motion all nvt temp ${{T}} ${{T}} $(100*dt)  # "units lj"
+thermo 5
+"""
+COLUMNS = "thermo_style custom step time temp pe etotal press vol v_T\n"
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    """Logs of the same 40 steps in both units and all styles of output."""
+    folder = tmp_path_factory.mktemp("logs")
+    for name, units, epsilon, dt, style in (
+            ("one", "metal", 0.01, 0.002, ""), ("real", "real", 0.01 / KCAL_PER_MOL_EV, 2.0, ""),
+            ("yaml", "metal", 0.01, 0.002, "thermo_modify line yaml\n"),
+            ("multi", "metal", 0.01, 0.002, "thermo_modify line multi\n"),
+            ("norm", "metal", 0.01, 0.002, "thermo_modify norm yes\n")):
+        setup = SETUP.format(units=units, epsilon=epsilon, timestep=dt)
+        script = f"log {folder}/{name}.log\n{setup}{COLUMNS}{style}run 20\nrun 20 pre no\n"
+        code, text = run_lmp(script, folder)
+        assert code == 0, text
+    return folder
+
+
+@pytest.mark.parametrize("name", ["real", "yaml", "multi", "norm"])
+def test_styles_and_units_agree(logs, name):
+    one, other = read_log(logs / "one.log"), read_log(logs / f"{name}.log")
+    assert other.thermo.steps.tolist() == list(range(0, 41, 5))
+    np.testing.assert_allclose(other.thermo.times_ps, other.thermo.steps * 0.002)
+    wanted = ["Time", "Temp", "PotEng", "TotEng", "Press", "Volume", "v_T"]
+    assert list(one.thermo.columns) == wanted
+    assert (other.units, other.timestep_fs) == ("real" if name == "real" else "metal", 2.0)
+    for column in wanted:  # constants of the unit styles agree to some digits only
+        np.testing.assert_allclose(other.thermo.columns[column], one.thermo.columns[column],
+                                   rtol=2e-4, atol=6e-5 if name == "multi" else 1e-9)
+
+
+def test_a_plain_log(logs):
+    found = read_log(logs / "one.log")
+    assert found.setup.ensemble() == ("nvt", 300.0)
+    assert found.setup.masses == {1: 39.948}
+    assert found.num_atoms == 30 and [loop.num_steps for loop in found.loops] == [20, 20]
+    speed = found.loops[0].num_steps * 2e-6 / found.loops[0].seconds * 86400
+    assert found.loops[0].ns_per_day == pytest.approx(speed, rel=1e-3)
+    assert found.ns_per_day == pytest.approx(
+        40 * 2e-6 / sum(loop.seconds for loop in found.loops) * 86400)
+    assert ATM_BAR == 1.01325 and pytest.approx(0.0433641) == KCAL_PER_MOL_EV
+
+
+def test_cut_anywhere(logs, tmp_path):
+    content, whole = (logs / "one.log").read_bytes(), read_log(logs / "one.log").thermo
+    path = tmp_path / "cut.log"
+    start = content.index(b"\n        10 ")
+    for cut in random.Random(1).sample(range(start, len(content)), 200):
+        path.write_bytes(content[:cut])
+        found = read_log(path)
+        count = len(found.thermo)
+        assert found.thermo.steps.tolist() == whole.steps[:count].tolist()
+        np.testing.assert_array_equal(found.thermo.columns["Temp"], whole.columns["Temp"][:count])
+        assert found.notes or content[cut - 1 : cut] == b"\n"
+    path.write_bytes(content[: start + 5])
+    assert read_log(path).thermo.steps.tolist() == [0, 5]
+
+
+def log_text(*rows, header="Step Temp", before="units metal\ntimestep 0.001\n"):
+    return f"{before}   {header}\n" + "".join(f"  {r}\n" for r in rows)
+
+
+def test_rules_for_rows(tmp_path):
+    path = tmp_path / "log"
+
+    def steps(text):
+        path.write_text(text)
+        table = read_log(path).thermo
+        return table.steps.tolist(), table.columns["Temp"].tolist()
+
+    middle = ("0 1", "WARNING: bad (src/x.cpp:1)", "10 2", "12 units real", "7 8 9", "nonsense", "20 3")
+    assert steps(log_text(*middle)) == ([0, 10, 20], [1, 2, 3])
+    assert read_log(path).units == "metal"
+    again = log_text("0 1", "10 2", "20 3") + log_text("10 4", "20 5", "30 6")
+    assert steps(again) == ([0, 10, 20, 30], [1, 4, 5, 6])  # on from an older restart file
+    reset = log_text("0 1", "57 2") + "reset_timestep 0\n" + log_text("0 4", "20 nan", before="")
+    assert steps(reset)[0] == [0, 20] and np.isnan(steps(reset)[1][1])
+    other = log_text("0 1") + log_text("1 5 6", header="Step Press Temp")
+    assert steps(other) == ([0, 1], [1, 6])  # the columns that both have
+    path.write_text(log_text("0 1", "10 2") + "timestep 0.002\n" + log_text("20 3", before=""))
+    with pytest.raises(OutputError, match="changes the timestep before step 10"):
+        read_log(path)
+    assert read_log(path, timestep_fs=1.0).thermo.times_ps.tolist() == [0, 0.01, 0.02]
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    ("", "is no LAMMPS log"), ("hello\n", "is no LAMMPS log"),
+    ("units lj\n", "units lj"), ("read_restart a\n", "does not say its units"),
+    ("units metal\nread_restart a\n", "give timestep_fs"),
+    ("units metal\ntimestep 0\n" + log_text("0 1", before=""), "timestep 0"),
+    ("units metal\nfix 1 all dt/reset 10 NULL NULL 0.1\n", "no fixed length"),
+])
+def test_refused(tmp_path, text, why):
+    path = tmp_path / "log"
+    path.write_text(text)
+    with pytest.raises(OutputError, match=why):
+        read_log(path)
+
+
+def test_minimisations_are_no_runs(tmp_path):
+    text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002)
+    code, _ = run_lmp(f"log log\n{text}minimize 0 1e-9 30 300\nreset_timestep 0\nrun 20\n", tmp_path)
+    found = read_log(tmp_path / "log")
+    assert code == 0 and found.thermo.steps.tolist() == [0, 5, 10, 15, 20]
+    assert [loop.num_steps for loop in found.loops] == [30, 20]
+    assert found.ns_per_day == pytest.approx(20 * 2e-6 / found.loops[1].seconds * 86400)
+
+
+def test_restart_logs_tell_units_by_their_speed(tmp_path):
+    path = tmp_path / "log"
+    end = "Loop time of 1.0 on 1 procs for 100 steps with 30 atoms\n\n"
+    for units, step in (("metal", "0.0005"), ("real", "0.5")):
+        path.write_text(f"read_restart a\ntimestep {step}\n" + log_text("0 1", before="") + end
+                        + "Performance: 4.320 ns/day, 5.556 hours/ns, 100.000 timesteps/s, 3 katom\n")
+        assert (read_log(path).units, read_log(path).timestep_fs) == (units, 0.5)
+
+
+@pytest.mark.parametrize(("fixes", "ensemble"), [
+    ("fix 1 all nve\n", ("nve", None)),
+    ("fix 1 all nve\nfix 2 all langevin 300 310 0.1 7\n", ("nvt", 310.0)),
+    ("fix 1 all nve\nfix 2 all temp/csvr 1 350 0.1 7\n", ("nvt", 350.0)),
+    ("fix 1 all npt temp 300 320 0.1 iso 1 1 1\n", ("npt", 320.0)),
+    ("fix 2 all temp/csvr 1 350 0.1 7\nfix 1 all nph x 0 0 1\n", ("npt", 350.0)),
+    ("fix 2 all langevin 1 2 3 4\nfix 1 all nve\nunfix 2\n", ("nve", None)),
+    ("fix 1 all nve\nfix 2 all temp/rescale 10 1 305 0.1 1\n", ("nvt", 305.0)),
+    ("fix 1 all momentum 100 linear 1 1 1\n", (None, None)),
+    ("fix 1 all nvt temp ${T} ${T} 0.1\nfix 1 all nvt temp 300 300 0.1\n", ("nvt", 300.0)),
+])
+def test_ensembles(tmp_path, fixes, ensemble):
+    path = tmp_path / "log"
+    path.write_text(f"units metal\n{fixes}" + log_text("0 1", before="") + "unfix 1\n")
+    assert read_log(path).setup.ensemble() == ensemble
+
+
+DATA = """a comment
+
+3 atoms
+2 atom types
+0 5 xlo xhi
+
+Masses
+
+1 12.011 # C
+2 1.008 # H
+
+Atoms # full
+
+3 1 2 0.1 1 2 3 0 0 0
+1 1 1 -0.1 1 2 3.5 0 0 0 # C
+2 1 2 0 1.5 2 3 0 0 0
+
+Velocities
+
+1 0 0 0
+2 0 0 0
+3 0 0 0
+"""
+
+
+def test_data_files(tmp_path):
+    path = tmp_path / "a.data"
+    for text in (DATA, DATA.replace(" # full", "")):
+        path.write_text(text)
+        found = read_data_file(path)
+        assert found.ids.tolist() == [1, 2, 3] and found.types.tolist() == [1, 2, 2]
+        assert found.masses == {1: 12.011, 2: 1.008} and found.labels == {1: "C", 2: "H"}
+    for text, why in ((DATA.replace("Atoms", "Items"), "no section Atoms"),
+                      (DATA.replace("3 1 2 0.1", "1 1 2 0.1"), "occurs twice"),
+                      (DATA.replace("3 1 2 0.1", "3 1 x 0.1"), "damaged"),
+                      ("\nAtoms\n\n1 1 0.5 1 2 3\n", "is not known")):
+        path.write_text(text)
+        with pytest.raises(OutputError, match=why):
+            read_data_file(path)
+
+
+DUMP = "".join(
+    f"ITEM: TIMESTEP\n{i}\nITEM: NUMBER OF ATOMS\n2\nITEM: BOX BOUNDS xy xz yz pp pp pp\n0 12 1\n"
+    f"-1 10 .5\n0 9 1e-1\nITEM: ATOMS id type element x y z\n1 1 C {i} 2 3\n2 2 He 4 -5e0 6\n"
+    for i in range(3))
+XYZ = "".join(f'2\nTimestep={i} pbc="T T F" Lattice="9 0 0 1 9 0 0 0 9" Properties=species:S:1:pos:R:3\n'
+              f"C {i} 2 3\nHe 4.5 5 -6\n" for i in range(3))
+LOG = (log_text("0 1", "10 2", before="LAMMPS (1 Jan)\nunits metal\nfix 1 all nvt temp 1 2 3\nmass 1 2\n"
+                "dump 1 all xtc 5 a.xtc\ndump_modify 1 unwrap yes\npair_coeff * * m C O\n")
+       + "Loop time of 1.5 on 1 procs for 10 steps with 2 atoms\n---\nkeywords: ['Step', 'Temp', ]\n"
+       "data:\n  - [10, 2, ]\n  - [20, 3, ]\n...\n------------ Step 20 ----- CPU = 0 (sec) ---\n"
+       "Step     =  20 Temp = 5\n")
+TOKENS = [b"-", b"nan", b"1e999", b"99999999999999999999", b"\n", b" ", b"\0", b"\xff", b"=", b'"',
+          b"ITEM: ", b"Step ", b"0", b"1_0", b"[", b":", b"inf", b"-1", b"$", b"Atoms\n\n", b"#"]
+
+
+def mutated(rng, text):
+    data = bytearray(text)
+    for _ in range(rng.randint(1, 4)):
+        i, j = sorted(rng.randrange(len(data) + 1) for _ in range(2))
+        j = min(j, i + 40)
+        match rng.randrange(6):
+            case 0:
+                data[i:i] = rng.choice(TOKENS)
+            case 1:
+                data[i:j] = b""
+            case 2:
+                data[i:i] = data[i:j]
+            case 3:
+                data[i : i + 1] = bytes([rng.randrange(256)])
+            case 4:
+                data[i:j] = rng.choice(TOKENS)
+            case _:
+                del data[i + len(data) // 2 :]
+    return bytes(data)
+
+
+def read_frames(path):
+    for velocities in (False, True):
+        try:
+            reader = open_reader(path, velocities=velocities)
+            for positions, cell in reader.read(range(len(reader.contents.steps))):
+                assert positions.shape == (reader.contents.num_atoms, 3) and cell.shape == (3, 3)
+        except OutputError:
+            continue
+
+
+@pytest.mark.parametrize("count", [2000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_mutated_files_give_a_result_or_one_error(tmp_path, count):
+    rng, path = random.Random(count), tmp_path / "file"
+    for i in range(count):
+        text, read = [(DUMP, read_frames), (XYZ, read_frames), (LOG, read_log),
+                      (DATA, read_data_file)][i % 4]
+        data = mutated(rng, text.encode())
+        path.write_bytes(data)
+        try:
+            read(path)
+        except OutputError as problem:
+            assert "\n" not in str(problem).replace(str(path), ""), data
+        except Exception as problem:
+            raise AssertionError(data) from problem
