@@ -18,7 +18,6 @@ from PIL import Image
 
 from mdbench.analysis.estimate import Estimate
 from mdbench.errors import OutputError
-from mdbench.plots.combined import fit_line
 from mdbench.plots.grouping import comparable, make_series, split_runs
 from mdbench.plots.references import read_reference
 from mdbench.plots.rounding import pretty_unit, rounded, with_unit
@@ -181,19 +180,6 @@ def test_campaigns_are_compared_at_each_temperature():
     assert [ending for ending, _ in groups] == ["-278K", "-288K", "-298K", "-313K", "-333K"]
     assert all([s.label.split(",")[0] for s in group] == ["a", "b"] for _, group in groups)
     assert len({s.label for s in series}) == 10
-
-
-def test_a_straight_line_is_found_with_its_errors():
-    x = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
-    error = np.full(5, 0.2)
-    line = fit_line(Curve(x, 3 - 2 * x, error))
-    assert (line.slope, line.at(np.zeros(1))[0][0]) == pytest.approx((-2.0, 3.0))
-    assert math.sqrt(line.variance_slope) == pytest.approx(0.2 / math.sqrt(10))
-    # error of the intercept: sigma sqrt(1/n + mean_x^2 / sum (x - mean_x)^2)
-    assert line.at(np.zeros(1))[1][0] == pytest.approx(0.2 * math.sqrt(1 / 5 + 9 / 10))
-    scattered = fit_line(Curve(x, 3 - 2 * x + np.array([1, -1, 1, -1, 1]), error))
-    assert scattered.variance_slope > 10 * line.variance_slope
-    assert fit_line(Curve(x[:2], x[:2], error[:2])) is None
 
 
 def test_the_page_is_whole_and_loads_nothing(one):

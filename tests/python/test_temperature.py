@@ -12,6 +12,7 @@ from mdbench.analysis.temperature import (
     DensityPoint,
     arrhenius,
     density_against_temperature,
+    weighted_line,
 )
 from mdbench.errors import AnalysisError
 
@@ -147,3 +148,16 @@ def test_density_refusals():
     other = DensityPoint(400.0, Estimate(998.0, 1.0, "kg/m3", "mean"), "npt")
     with pytest.raises(AnalysisError, match="units of a density differ"):
         density_against_temperature([*good, other])
+
+
+def test_a_line_and_the_errors_of_its_points():
+    x = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    error = np.full(5, 0.2)
+    line = weighted_line(x, 3 - 2 * x, error)
+    value, sigma = line.at(np.zeros(1))
+    assert (line.slope, value[0]) == pytest.approx((-2.0, 3.0))
+    assert line.slope_error == pytest.approx(0.2 / math.sqrt(10))
+    # error of the intercept: sigma sqrt(1/n + mean_x^2 / sum (x - mean_x)^2)
+    assert sigma[0] == pytest.approx(0.2 * math.sqrt(1 / 5 + 9 / 10))
+    scattered = weighted_line(x, 3 - 2 * x + np.array([1, -1, 1, -1, 1]), error)
+    assert scattered.slope_error > 3 * line.slope_error

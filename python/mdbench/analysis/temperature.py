@@ -40,6 +40,12 @@ class Line:
     p_value: float
     """Probability of a larger chi2 if the line is true and the errors are right."""
 
+    def at(self, x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values and their standard errors."""
+        away = x - self.centre
+        error = np.hypot(self.intercept_error, self.slope_error * away)
+        return self.intercept + self.slope * away, error
+
 
 @dataclass(frozen=True)
 class DensityPoint:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from mdbench.analysis.temperature import weighted_line
 from mdbench.plots.colours import INK, PALETTE, element_colour
 from mdbench.plots.rounding import with_unit
 from mdbench.plots.series import Curve, Floats, Json, lookup, read_curve, read_estimate
@@ -17,45 +17,7 @@ if TYPE_CHECKING:
     from mdbench.plots.references import Reference
 
 MARKERS = "oDs^vPX"
-
-
-@dataclass(frozen=True)
-class Line:
-    """A weighted straight line and the errors of its points."""
-
-    slope: float
-    mean_x: float
-    mean_y: float
-    variance_slope: float
-    variance_mean: float
-
-    def at(self, x: Floats) -> tuple[Floats, Floats]:
-        """Values and their standard errors."""
-        away = x - self.mean_x
-        error = np.sqrt(self.variance_mean + self.variance_slope * away**2)
-        return self.mean_y + self.slope * away, error
-
-
-def fit_line(curve: Curve) -> Line | None:
-    """Least squares weighted by 1/error^2 (Bevington and Robinson, Data Reduction, section 6).
-
-    The line is kept about the weighted mean of its points, where the errors of its two numbers are
-    independent. Errors too small for the scatter are widened by the root of the reduced
-    chi-square; without errors the scatter alone gives them. None below three points.
-    """
-    count = len(curve.x)
-    if count < 3 or np.ptp(curve.x) == 0:  # noqa: PLR2004 - two points fit every line
-        return None
-    known = bool(np.all(np.isfinite(curve.error) & (curve.error > 0)))
-    weights = 1 / curve.error**2 if known else np.ones(count)
-    total = weights.sum()
-    mean_x, mean_y = weights @ curve.x / total, weights @ curve.y / total
-    away = curve.x - mean_x
-    spread = weights @ away**2
-    slope = weights @ (away * curve.y) / spread
-    scatter = weights @ (curve.y - mean_y - slope * away) ** 2 / (count - 2)
-    widen = max(scatter, 1.0) if known else scatter
-    return Line(float(slope), float(mean_x), float(mean_y), widen / spread, widen / total)
+_FEWEST_POINTS = 3  # two fit every line
 
 
 def combined_plots(analyses: list[tuple[str, Json]], references: list[Reference]) -> list[Plot]:
@@ -192,10 +154,10 @@ def _draw_fit(axis: Axis, curve: Curve, colour: str, to_line: Any, from_line: An
     """The straight line through the points, in the axis where it is straight."""
     y = to_line(curve.y)
     error = curve.error if y is curve.y else curve.error / curve.y
-    known = np.isfinite(y)
-    line = fit_line(Curve(curve.x[known], y[known], error[known]))
-    if line is None:
+    known = np.isfinite(y) & np.isfinite(error) & (error > 0)
+    if len(np.unique(curve.x[known])) < _FEWEST_POINTS:
         return
+    line = weighted_line(curve.x[known], y[known], error[known])
     x = np.linspace(curve.x.min(), curve.x.max(), 100)
     value, sigma = line.at(x)
     axis.plot(x, from_line(value), color=colour, lw=1.1)
