@@ -2,7 +2,7 @@
 
 HOSTILE = [
     # shells
-    "; rm -rf /tmp/mdbench-hostile", "$(touch /tmp/mdbench-hostile)", "`touch /tmp/mdbench-hostile`",
+    "; rm -rf /tmp/mdbench-hostile", "$(touch /tmp/mdbench-hostile)", "`touch /tmp/mdbench-h`",
     "| cat /etc/passwd", "|| true", "&& reboot", "> /etc/passwd", "< /dev/zero", "a b", "*", "?",
     "~root", "!!", "%PATH%", "--help", "-rf", "a;b",
     # LAMMPS: variables, commands, continuation, comments, quotes
