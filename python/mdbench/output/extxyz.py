@@ -54,10 +54,11 @@ def parse_comment(text: str) -> Comment:
     if step is None or "lattice" not in pairs:
         raise ValueError("its comment line gives no Timestep, or no Lattice")
     lattice = parse_numbers(pairs["lattice"].encode())
-    if lattice.size != 9 or not abs(np.linalg.det(cell := lattice.reshape(3, 3))) > 0:  # noqa: PLR2004
+    if lattice.size != 9 or not np.all(np.isfinite(lattice)):  # noqa: PLR2004
         raise ValueError("its Lattice is no cell")
-    if not np.all(np.isfinite(cell)) or abs(int(step)) >= 2**62:
-        raise ValueError("its Lattice or Timestep is no such")
+    cell = lattice.reshape(3, 3)
+    if not abs(np.linalg.det(cell)) > 0 or abs(int(step)) >= 2**62:
+        raise ValueError("its Lattice has no volume, or its Timestep is too long")
     words = pairs.get("properties", "species:S:1:pos:R:3").split(":")
     columns = tuple(
         (n.lower(), k, int(w)) for n, k, w in zip(words[::3], words[1::3], words[2::3], strict=True)
