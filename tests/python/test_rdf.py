@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from mdbench import _core
+from mdbench.analysis.ideal_pairs import IdealPairs, expected_pairs
+from mdbench.analysis.pair_counts import PairTally
 from mdbench.analysis.rdf import radial_distribution
 from mdbench.errors import AnalysisError
 from mdbench.frames import ArrayFrames, Frame
@@ -154,6 +156,24 @@ def test_independent_atoms_in_a_slab_are_one(drift, pbc):
         assert np.abs(result.g[result.r_ang > 1.5] - 1).max() < 0.12, name
         assert abs(result.g[result.r_ang > 1.5].mean() - 1) < 0.012 < naive - 1
         assert 0.6 < off.std() < 1.5, name
+
+
+def test_an_atom_is_no_pair_with_itself_in_a_slab():
+    heights = np.zeros((1, 3, 1, 400), dtype=int)
+    heights[:, :, :, [10, 50]] = 1  # two atoms 2 A apart in height, in a cell of 20 A
+    tally = PairTally(np.zeros((1, 1, 1, 4), dtype=int), heights, np.ones(1), np.ones((1, 3)),
+                      np.ones(1), np.full(3, 20.0))
+    ideal = IdealPairs("slab", 2, np.ones(1), "")
+    expected = expected_pairs(tally, ideal, (0, 0), np.arange(5.0), 2)
+    assert expected == pytest.approx([0, 0, 2 * np.pi * 5, 2 * np.pi * 7])
+
+
+def test_a_single_frozen_atom_makes_no_slab():
+    x = gas(CUBE, 200)
+    x[:, -1] = [3.0, 4.0, 5.0]
+    found = radial_distribution(source(x, CUBE, [8] * 59 + [6]), [("C", "O")], bin_ang=0.1)
+    assert found["C-O"].normalisation == "bulk"
+    assert found["C-O"].g[30:].mean() == pytest.approx(1.0, abs=0.05)
 
 
 def test_a_sheet_is_normalised_in_two_dimensions():

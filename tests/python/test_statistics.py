@@ -88,6 +88,11 @@ def test_too_few_samples():
     assert "uncertain" not in mean_with_error(np.random.default_rng(0).normal(size=99), "K").method
 
 
+def test_few_independent_samples_have_the_unbiased_error():
+    x = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    assert mean_with_error(x, "K").error == pytest.approx(x.std(ddof=1) / 6**0.5)
+
+
 def test_slopes_cover_the_truth():
     t = np.arange(2000) * 0.5
     fits = [slope_with_error(t, x + 0.01 * t, "K/ps")

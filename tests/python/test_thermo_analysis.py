@@ -67,6 +67,16 @@ def test_canonical_width_and_mean_of_temperature():
     assert 0.58 < np.mean([abs(r.value - 1) < r.error for r in ratios]) < 0.78
 
 
+def test_variance_of_short_correlated_runs_is_not_too_small():
+    rng = np.random.default_rng(2)
+    noise = lfilter([1.0], [1.0, -0.8], rng.normal(size=(200, 140)))[:, 60:] * 0.6
+    ratios = [thermo_averages(np.arange(80) * 0.01, {"Temp": 300 * (1 + x * (2 / FREEDOM) ** 0.5)},
+                              ATOMS, ensemble="nvt", start_ps=0.0).temperature_variance_ratio
+              for x in noise]
+    # g = 9 of 80 samples: without correction 0.89
+    assert np.mean([r.value for r in ratios if r]) == pytest.approx(1.0, abs=0.06)
+
+
 def test_drift_of_nve():
     t = np.arange(5000) * 0.01
     noise = 1e-5 * np.random.default_rng(1).normal(size=5000)

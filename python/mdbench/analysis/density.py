@@ -256,7 +256,7 @@ def _first_layer(folded: DistanceProfile, blocks: Floats, independent: float) ->
         "parabola through the logarithm of the first maximum; bootstrap of "
         f"{len(blocks)} blocks of the production run"
     )
-    return Estimate(value, error, "A", method, independent)
+    return Estimate(float(value), error, "A", method, independent)
 
 
 def _closest(tally: _Tally) -> Estimate:

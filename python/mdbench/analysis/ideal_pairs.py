@@ -51,7 +51,7 @@ def choose_ideal(tally: PairTally, pbc: NDArray[np.bool_]) -> IdealPairs:
         axis = uneven[0]
         note = f"density varies along cell vector {'abc'[axis]}: normalised by its profile"
         return IdealPairs("slab", axis, tally.per_area[:, axis], note)
-    if not pbc.all() or any(_has_gap(tally, axis) for axis in uneven):
+    if any(_has_gap(tally, axis) for axis in uneven):
         raise AnalysisError(
             "the density varies along more than one cell vector, with vacuum between: g(r) of a "
             "cluster or a wire has no reference"
