@@ -38,6 +38,7 @@ class _Report:
 
     sections: dict[str, Any] = field(default_factory=dict)
     refused: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def attempt(self, quantity: str, compute: Callable[[], Any]) -> Any:  # noqa: ANN401
         """The result, or ``None`` with the reason on record."""
@@ -55,7 +56,7 @@ def analyze_run(run: RunData, settings: Analysis) -> dict[str, Any]:
         run: What the simulation wrote.
         settings: Ranges, pairs and elements.
     """
-    report = _Report()
+    report = _Report(notes=list(run.notes))
     start_ps = _thermo(run, report)
     trajectory = run.trajectory
     if trajectory is None:
@@ -78,6 +79,7 @@ def analyze_run(run: RunData, settings: Analysis) -> dict[str, Any]:
         "provenance": plain(run.provenance),
         **plain(report.sections),
         "refused": report.refused,
+        "notes": list(dict.fromkeys(report.notes)),
     }
 
 
@@ -104,6 +106,7 @@ def _thermo(run: RunData, report: _Report) -> float:
     section = asdict(result)
     for quantity, reason in section.pop("refused").items():
         report.refused.append({"quantity": quantity, "reason": reason})
+    report.notes += section.pop("notes")
     report.sections["thermo"] = section
     return float(result.equilibration_ps)
 
@@ -136,6 +139,7 @@ def _rdf(run: RunData, settings: Analysis, start_ps: float, report: _Report) -> 
     )
     if found is not None:
         report.sections["rdf"] = found
+        report.notes += [f"RDF: {note}" for rdf in found.values() for note in rdf.notes]
 
 
 def _diffusion(
@@ -146,19 +150,20 @@ def _diffusion(
     trajectory = run.trajectory
     assert trajectory is not None  # noqa: S101 - the caller's
     options = MsdOptions(start_ps=start_ps, dimensions=dimensions)
+    displacements = trajectory.toroidal()  # right in a changing cell too
     msd: MsdResult | None = report.attempt(
         f"mean squared displacement of {element}",
-        lambda: mean_squared_displacement(trajectory, element, options),
+        lambda: mean_squared_displacement(displacements, element, options),
     )
     if msd is None:
         return
+    report.notes += [f"MSD of {element}: {msd.note}"] if msd.note else []
     keep = np.unique(np.geomspace(1, len(msd.lag_ps), _LONGEST_CURVE).astype(int)) - 1
     section: dict[str, Any] = {
         "lag_ps": msd.lag_ps[keep],
         "msd_ang2": msd.msd_ang2[keep],
         "msd_error": msd.msd_error_ang2[keep],
         "dimensions": msd.dimensions,
-        "note": msd.note,
         "fit_ps": None,
         "diffusion": None,
         "yeh_hummer": None,
@@ -200,6 +205,7 @@ def _spectra(run: RunData, start_ps: float, report: _Report) -> None:
         )
         if found is not None:
             report.sections.setdefault("vacf", {})[name] = found
+            report.notes += [f"spectrum of {name}: {found.note}"] if found.note else []
 
 
 def combine(runs: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, str]]]:

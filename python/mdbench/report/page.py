@@ -34,6 +34,7 @@ class Content:
     results: list[Result]
     agreements: list[Agreement]
     refused: list[tuple[str, str, list[str]]]
+    remarks: list[tuple[str, list[str]]]
     figures: list[Json]
 
 
@@ -62,6 +63,7 @@ def render_page(content: Content) -> str:
         combined=result_rows([r for r in content.results if r.series is None]),
         several=len({r.label for r in content.results}) > 1,
         refused=content.refused,
+        remarks=content.remarks,
         figures=content.figures,
         provenance=provenance(content.analyses),
         citations=citations(content.series),
@@ -109,6 +111,7 @@ def summarise(content: Content, files: list[str]) -> Json:
             for a in content.agreements
         ],
         "refused": [{"quantity": q, "reason": r, "series": w} for q, r, w in content.refused],
+        "remarks": [{"text": t, "series": w} for t, w in content.remarks],
         "figures": [
             {key: figure[key] for key in ("name", "title", "png", "svg", "csv")}
             for figure in content.figures

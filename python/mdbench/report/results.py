@@ -199,3 +199,16 @@ def refusals(
             if label not in where:
                 where.append(label)
     return [(quantity, reason, where) for (quantity, reason), where in found.items()]
+
+
+def remarks(series: list[Series]) -> list[tuple[str, list[str]]]:
+    """What an analysis noticed: text, where."""
+    found: dict[str, list[str]] = {}
+    for one in series:
+        for run in one.runs:
+            notes = run.get("notes")
+            for note in notes if isinstance(notes, list) else ():
+                where = found.setdefault(str(note), [])
+                if one.label not in where:
+                    where.append(one.label)
+    return list(found.items())

@@ -16,7 +16,7 @@ from mdbench.plots.grouping import make_series
 from mdbench.plots.references import Reference, read_reference
 from mdbench.plots.series import Json, lookup
 from mdbench.report.page import KIND, SCHEMA, Content, render_page, summarise
-from mdbench.report.results import agreements, refusals, results
+from mdbench.report.results import agreements, refusals, remarks, results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,6 +136,7 @@ def _fill(folder: Path, analyses: Labelled, references: list[Reference]) -> None
         results(series, analyses),
         agreements(series, analyses, references),
         refused,
+        remarks(series),
         figures,
     )
     (folder / PAGE).write_text(render_page(content), encoding="utf-8")
