@@ -38,7 +38,7 @@ def test_doctor_finds_a_working_installation():
 def test_doctor_fails_with_a_remedy_when_something_is_missing():
     """Without the plugin's folder lmp does not know the style."""
     program = ("import sys; from mdbench import doctor, cli\n"
-               "doctor._program = lambda name: None if name == 'mpiexec' else '/bin/false'\n"
+               "doctor.find_program = lambda name: None if name == 'mpiexec' else '/bin/false'\n"
                "sys.argv = ['mdbench', 'doctor', '--json']; cli.main()\n")
     done = subprocess.run([str(BIN / "python"), "-c", program], capture_output=True, text=True,
                           check=False)
