@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -116,6 +117,11 @@ class _Curve:
     atoms: int  # of the first element
 
     @property
+    def bin_ang(self) -> float:
+        """Width of the bins."""
+        return float(self.edges[1] - self.edges[0])
+
+    @property
     def r_ang(self) -> Floats:
         """Centres of the bins."""
         return np.asarray(0.5 * (self.edges[1:] + self.edges[:-1]))
@@ -163,6 +169,7 @@ def _result(
     finder = PeakFinder.over_noise(curve.r_ang, _SMOOTHING_ANG, g_error, _LEAST_PROMINENCE)
     values = curve.features(samples, finder)
     errors = block_bootstrap(merged, lambda drawn: curve.features(drawn, finder))
+    errors[1] = np.hypot(errors[1], curve.bin_ang / math.sqrt(12.0))  # found to within a bin
     by = f"bootstrap of {len(merged)} blocks of the production run"
     how = (
         ("A", "parabola through the logarithm of the first maximum"),

@@ -58,7 +58,7 @@ def profile_plot(series: list[Series], ending: str, references: list[Reference])
         axes[1].set_ylabel("Difference\n(nm⁻³)")
     axes[-1].set_xlabel(f"Distance of {element} from the {sheet} sheet (Å)")
     if axes[0].get_legend_handles_labels()[1]:
-        axes[0].legend(loc="upper right")
+        axes[0].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
     return _describe(figure, ending, curves, bool(others))
 
 

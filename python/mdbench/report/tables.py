@@ -25,6 +25,7 @@ GLANCE = (  # what a reader looks for first: end of the keys, most wanted first
     ("thermo", "temperature"),
 )
 MOST_TILES = 4
+LONGEST_BOND_ANG = 1.9
 MOST_ROWS = 30  # of agreements; of more those that agree are folded
 WIDE_COLUMNS = 3  # from here on errors stand in brackets
 
@@ -83,7 +84,7 @@ def tiles(results: list[Result]) -> list[Json]:
     found = []
     for section, key in GLANCE:
         for result in results:
-            if section in result.path and result.path[-1] == key:
+            if section in result.path and result.path[-1] == key and not _is_bond(result):
                 shown = rounded(result.estimate.value, result.estimate.error)
                 unit = f"{shown.power} {pretty_unit(result.estimate.unit)}".strip()
                 found.append(
@@ -97,6 +98,11 @@ def tiles(results: list[Result]) -> list[Json]:
                 )
                 break
     return found[:MOST_TILES]
+
+
+def _is_bond(result: Result) -> bool:
+    """Whether a first peak is one of bonds, which is no news about a liquid."""
+    return result.path[-1] == "first_peak_ang" and result.estimate.value < LONGEST_BOND_ANG
 
 
 def agreement_tables(found: list[Agreement]) -> list[Json]:
