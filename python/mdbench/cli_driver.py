@@ -180,7 +180,8 @@ def analyze(  # noqa: PLR0913 - one parameter an option
     for run in [*analysis["runs"], {"name": "together", **analysis["combined"], "refused": []}]:
         table = Table("quantity", "value", "error", "unit", box=None, title=run["name"])
         for quantity, e in estimates_in(run):
-            table.add_row(quantity, f"{e['value']:.6g}", f"{e['error']:.2g}", e["unit"])
+            error = "" if e["error"] is None else f"{e['error']:.2g}"
+            table.add_row(quantity, f"{e['value']:.6g}", error, e["unit"])
         if table.row_count:
             print_table(table)
         for refused in run["refused"]:

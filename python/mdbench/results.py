@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _DIGITS = 7
+_DEPTH = 5
+"""No estimate lies deeper."""
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - whatever results hold
@@ -46,13 +49,24 @@ def write_analysis(analysis: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-def estimates_in(section: dict[str, Any], prefix: str = "") -> list[tuple[str, dict[str, Any]]]:
-    """Every estimate below a section, with its path."""
+def find_estimates(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:  # noqa: ANN401
+    """Keys of all estimates below; what is read from a file may be anything."""
+    if not isinstance(data, dict) or len(path) > _DEPTH:
+        return
+    if {"value", "error", "unit"} <= data.keys():
+        if isinstance(data["value"], (int, float)):
+            yield path
+        return
+    for key, value in data.items():
+        yield from find_estimates(value, (*path, str(key)))
+
+
+def estimates_in(section: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Every estimate below a section, with its keys as a name."""
     found = []
-    for key, value in section.items():
-        if isinstance(value, dict):
-            if "value" in value and "error" in value:
-                found.append((prefix + key, value))
-            else:
-                found += estimates_in(value, f"{prefix}{key} ")
+    for path in find_estimates(section):
+        data = section
+        for key in path:
+            data = data[key]
+        found.append((" ".join(path), data))
     return found

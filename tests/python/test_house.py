@@ -62,7 +62,7 @@ LAYERS = {
     "results": set(),
     "analyze": {"analysis", "errors", "output", "results", "spec"},
     "plots": {"analysis", "errors"},
-    "report": {"__init__", "analysis", "errors", "plots"},
+    "report": {"__init__", "analysis", "errors", "plots", "results"},
     "verify": {"_core", "core", "engine", "errors", "model"},
     "doctor": {"__init__", "errors", "model", "programs"},
     "cli": {"__init__", "cli_driver", "errors", "doctor", "model", "verify"},

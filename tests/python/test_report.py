@@ -16,12 +16,12 @@ import pytest
 import synthetic_analysis as synthetic
 from PIL import Image
 
-from mdbench.analysis.estimate import Estimate
+from mdbench.analysis.estimate import Estimate, mean_of_runs
 from mdbench.errors import OutputError
 from mdbench.plots.grouping import comparable, make_series, split_runs
 from mdbench.plots.references import read_reference
 from mdbench.plots.rounding import pretty_unit, rounded, with_unit
-from mdbench.plots.series import Curve, mean_curve, mean_estimate, subtract
+from mdbench.plots.series import Curve, mean_curve, subtract
 from mdbench.report import write_report
 from mdbench.report.agreement import Compared, compare_curves, compare_scalars, conclusion
 
@@ -158,7 +158,7 @@ def test_differences_are_taken_on_the_coarser_grid_where_curves_overlap():
 
 def test_seeds_are_averaged_with_the_larger_error():
     def two_seeds(apart):
-        return mean_estimate([Estimate(1 - apart, 0.3, "A", "m", 5), Estimate(1 + apart, 0.4, "A",
+        return mean_of_runs([Estimate(1 - apart, 0.3, "A", "m", 5), Estimate(1 + apart, 0.4, "A",
                                                                               "m", 7)])
     assert (two_seeds(0.0).value, two_seeds(0.0).error) == pytest.approx((1.0, 0.25))
     assert two_seeds(3.0).error == pytest.approx(3.0)  # half the difference

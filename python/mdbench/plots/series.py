@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mdbench.analysis.estimate import Estimate
+from mdbench.analysis.estimate import Estimate, mean_error, mean_of_runs
 from mdbench.plots.rounding import usable
 
 Json = dict[str, Any]
@@ -50,7 +50,8 @@ class Series:
     def estimate(self, *path: str) -> Estimate | None:
         """A scalar, averaged over the runs."""
         read = (read_estimate(raw) for raw in self.sections(*path))
-        return mean_estimate([e for e in read if e is not None])
+        found = [e for e in read if e is not None]
+        return mean_of_runs(found) if found else None
 
     def curve(self, path: tuple[str, ...], x: str, y: str, error: str = "") -> Curve | None:
         """A curve, averaged over the runs on the grid of the first."""
@@ -113,36 +114,14 @@ def read_curve(section: object, x: str, y: str, error: str = "") -> Curve | None
     return Curve(xs[keep], ys[keep], errors[keep])
 
 
-def mean_estimate(estimates: list[Estimate]) -> Estimate | None:
-    """Mean over seeds.
-
-    Its error is the larger of the standard error of the scatter and the propagated errors: the
-    scatter of two or three seeds is small by chance too often to be trusted alone.
-    """
-    if len(estimates) <= 1:
-        return estimates[0] if estimates else None
-    values = np.array([e.value for e in estimates])
-    error = _mean_error(values, np.array([e.error for e in estimates]))
-    first = estimates[0]
-    sizes = [e.n_eff for e in estimates if e.n_eff is not None]
-    method = f"mean of {len(values)} runs, the larger of scatter and propagated error"
-    return Estimate(
-        float(values.mean()),
-        float(error),
-        first.unit,
-        f"{method}; each: {first.method}" if first.method else method,
-        sum(sizes) if len(sizes) == len(estimates) else None,
-    )
-
-
 def mean_curve(curves: list[Curve]) -> Curve | None:
-    """Mean over seeds, by the rule of :func:`mean_estimate` at each point."""
+    """Mean over seeds, by the rule of :func:`mean_of_runs` at each point."""
     if len(curves) <= 1:
         return curves[0] if curves else None
     grid = curves[0].x
     ys = np.array([resample(c.x, c.y, grid) for c in curves])
     errors = np.array([resample(c.x, c.error, grid) for c in curves])
-    return Curve(grid, ys.mean(axis=0), _mean_error(ys, errors))
+    return Curve(grid, ys.mean(axis=0), mean_error(ys, errors))
 
 
 def resample(x: Floats, y: Floats, grid: Floats) -> Floats:
@@ -150,14 +129,6 @@ def resample(x: Floats, y: Floats, grid: Floats) -> Floats:
     if len(x) == len(grid) and np.array_equal(x, grid):
         return y
     return np.interp(grid, x, y, left=np.nan, right=np.nan)
-
-
-def _mean_error(values: Floats, errors: Floats) -> Floats:
-    """Error of a mean over the first axis."""
-    count = len(values)
-    scatter = np.std(values, axis=0, ddof=1) / np.sqrt(count)
-    propagated = np.sqrt(np.sum(np.square(errors), axis=0)) / count
-    return np.asarray(np.fmax(scatter, propagated), dtype=np.float64)
 
 
 def subtract(first: Curve, second: Curve) -> Curve | None:

@@ -15,10 +15,9 @@ from mdbench.report.agreement import (
     compare_scalars,
     without_errors,
 )
+from mdbench.results import find_estimates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mdbench.analysis.estimate import Estimate
 
 Path = tuple[str, ...]
@@ -36,7 +35,6 @@ NAMES = {
     "slope": "slope of density against temperature",
 }
 _SUFFIXES = ("_ang", "_ps", "_k", "_cm1", "_gcm3")
-_DEPTH = 4  # no estimate lies deeper
 
 
 @dataclass(frozen=True)
@@ -49,17 +47,6 @@ class Result:
     runs: int
     estimate: Estimate
     path: Path
-
-
-def find_estimates(data: object, path: Path = ()) -> Iterator[Path]:
-    """Keys of all estimates below."""
-    if not isinstance(data, dict) or len(path) > _DEPTH:
-        return
-    if read_estimate(data) is not None and "unit" in data:
-        yield path
-        return
-    for key, value in data.items():
-        yield from find_estimates(value, (*path, str(key)))
 
 
 def quantity_name(path: Path) -> str:
