@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -158,9 +159,11 @@ def _prepare_all(
     new = [p for p in chosen if p not in found]
     if new:
         atoms = build(loaded.spec.system)
-        refuse_errors(
+        warnings = refuse_errors(
             loaded.spec, atoms, model_path(loaded.spec), trust_unpinned=options.trust_unpinned
         )
+        for warning in () if options.quiet else warnings:
+            print(f"mdbench: {warning}", file=sys.stderr)  # noqa: T201
         try:
             for path in new:
                 prepare(loaded.spec, chosen[path], atoms, path, origin)
