@@ -105,8 +105,8 @@ def _thermo(run: RunData, report: _Report) -> float:
         return start_ps
     section = asdict(result)
     for quantity, reason in section.pop("refused").items():
-        reason = reason.removeprefix(f"{quantity}: ")
-        report.refused.append({"quantity": quantity.replace("_", " "), "reason": reason})
+        why = reason.removeprefix(f"{quantity}: ")
+        report.refused.append({"quantity": quantity.replace("_", " "), "reason": why})
     report.notes += section.pop("notes")
     report.sections["thermo"] = section
     return float(result.equilibration_ps)

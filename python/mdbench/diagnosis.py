@@ -79,9 +79,9 @@ def explain(folder: RunFolder, failure: SegmentFailed, manifest: dict[str, Any])
             f"LAMMPS was killed after step {failure.first}, perhaps for memory "
             f"('mdbench check' estimates it): {restart}"
         )
-    if errors:
-        return f"LAMMPS stopped after step {failure.first}: {errors[0]} (output: {kept})"
-    return f"{failure} (after step {failure.first}; output: {kept}); {restart}"
+    frame = _last_good_frame(kept, failure, manifest)
+    reason = errors[0] if errors else f"{failure}; {restart}"
+    return f"LAMMPS stopped after step {failure.first}: {reason}; {frame} (output: {kept})"
 
 
 def _errors_of(kept: Path) -> list[str]:

@@ -33,12 +33,16 @@ def test_explosion(tmp_path):
 
 
 def test_model_refuses(tmp_path):
-    """A hard error of the pair style: LAMMPS's own message comes through."""
+    """A hard error of the pair style (NaN): LAMMPS's message, and the last good frame."""
     write_spec(tmp_path)
-    fault = lmp_with(tmp_path, "echo 'ERROR: pair_style mace: energy is not finite'; exit 1")
+    nan = "sed -i 's/^fix .*blowup.*/set atom 5 x NULL\\nset atom 5 vx 1e308/' run.in"
+    fault = lmp_with(tmp_path, f'case "$*" in *"first 40 "*) {nan};; esac')
     code, _, err = mdbench("run", tmp_path, "--quiet", **fault)
     assert code == 1
-    assert "energy is not finite" in one_line(err)
+    line = one_line(err)
+    assert "LAMMPS stopped after step 40" in line
+    assert "no frame was written since step 40" in line or "last good frame: step" in line
+    assert state(tmp_path / "runs" / NAME)["segments"][-1]["last"] == 40
 
 
 def test_killed_for_memory(tmp_path):
