@@ -7,6 +7,7 @@ import re
 import time
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from hostile import HOSTILE
@@ -16,6 +17,7 @@ from mdbench.errors import SpecError
 from mdbench.spec import RunSpec
 from mdbench.spec_file import json_schema, load_spec
 from mdbench.spec_text import parse
+from mdbench.templates import NAMES, init
 from mdbench.units import parse_quantity
 
 TEMPLATES = sorted((ROOT / "python/mdbench/template_files").glob("*/run.toml"))
@@ -377,14 +379,15 @@ def test_schema():
     assert schema["$defs"]["GrapheneWater"]["properties"]["cells"]["additionalItems"] is False
 
 
-def test_templates_fit_the_schema():
-    jsonschema = pytest.importorskip("jsonschema")
+def test_templates_fit_the_schema(tmp_path):
     schema = json_schema()
     jsonschema.Draft7Validator.check_schema(schema)
-    for path in TEMPLATES:
-        if path.parent.name != "graphene-water":
-            data = parse(path.read_text(), "x", is_toml=True).data
-            jsonschema.Draft7Validator(schema).validate(data)
+    validator = jsonschema.Draft7Validator(schema)
+    for name in NAMES:
+        text = (init(name, tmp_path / name) / "run.toml").read_text()
+        validator.validate(parse(text, "x", is_toml=True).data)
+    assert not validator.is_valid({"system": {"builder": "water"}, "run": {"timestep": 0.5}})
+    assert not validator.is_valid({"system": {"builder": "water"}, "run": {"timestp": "1 fs"}})
 
 
 # every field that takes text, or a list of texts, or a quantity
