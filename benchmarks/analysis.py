@@ -1,6 +1,6 @@
 """Time and memory of the analyses: 10,000 frames of 3,000 atoms, read from an XTC file.
 
-    python benchmarks/analysis.py            writes benchmarks/results/analysis.json
+    python benchmarks/analysis.py            writes benchmarks/results/analysis.json, README
 
 Each analysis runs in a process of its own, on a tenth of the frames too: memory must not grow. The
 frames are a random walk of a sheet and 800 molecules; time depends on numbers only, not on physics.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from MDAnalysis.lib.formats.libmdaxdr import XTCFile
-from plugin_vs_calculator import machine
+from plugin_vs_calculator import machine, replace_block
 
 from mdbench.analysis.density import density_profile
 from mdbench.analysis.msd import MsdOptions, mean_squared_displacement
@@ -38,8 +38,9 @@ def write_frames(path: Path, frames: int) -> None:
     """A random walk from a sheet at z = 0 and molecules above it."""
     rng = np.random.default_rng(1)
     positions = rng.uniform([0, 0, 3], [EDGE_ANG, EDGE_ANG, EDGE_ANG - 3], (len(NUMBERS), 3))
-    positions[:NUM_SHEET, 2] = 0.0
-    steps = np.where(NUMBERS == 6, 0.002, 0.05)[:, None]
+    grid = np.stack(np.meshgrid(np.arange(25) / 25, np.arange(24) / 24), axis=-1).reshape(-1, 2)
+    positions[:NUM_SHEET] = np.c_[grid * EDGE_ANG, np.zeros(NUM_SHEET)]
+    steps = np.where(NUMBERS == 6, 0.002, 1.0)[:, None]
     cell = np.eye(3, dtype=np.float32) * EDGE_ANG / 10
     with XTCFile(str(path), "w") as file:
         for i in range(frames):
@@ -120,7 +121,7 @@ def main() -> None:
     result = {"machine": machine(), "frames": options.frames, "repeats": options.repeats,
               "rows": rows}
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
-    print(table(result))
+    replace_block("analysis", table(result))
 
 
 if __name__ == "__main__":

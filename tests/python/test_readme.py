@@ -59,7 +59,8 @@ def test_keywords_of_the_table_are_those_of_the_parser():
     assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == parsed
 
 
-@pytest.mark.parametrize("name", ["plugin_vs_calculator", "native_vs_peers", "native_scaling"])
+@pytest.mark.parametrize("name", ["plugin_vs_calculator", "native_vs_peers", "native_scaling",
+                                  "known_truth", "analysis"])
 def test_speed_tables_are_made_from_the_results(name, monkeypatch):
     path = ROOT / f"benchmarks/{name}.py"
     monkeypatch.syspath_prepend(path.parent)
