@@ -132,13 +132,19 @@ def _rdf(run: RunData, settings: Analysis, start_ps: float, report: _Report) -> 
     pairs = None
     if settings.rdf:
         pairs = [(a, b) for a, _, b in (p.partition("-") for p in settings.rdf)]
+    refused: dict[str, str] = {}
     found = report.attempt(
         "radial distribution functions",
         lambda: radial_distribution(
-            trajectory, pairs, r_max_ang=settings.rdf_range_ang, start_ps=start_ps
+            trajectory,
+            pairs,
+            r_max_ang=settings.rdf_range_ang,
+            start_ps=start_ps,
+            refused=refused,
         ),
     )
-    if found is not None:
+    report.refused += [{"quantity": f"{p} RDF", "reason": why} for p, why in refused.items()]
+    if found:
         report.sections["rdf"] = found
         report.notes += [f"RDF: {note}" for rdf in found.values() for note in rdf.notes]
 

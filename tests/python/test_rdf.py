@@ -252,6 +252,20 @@ def test_refusals():
         radial_distribution(source(x, CUBE, [8] * 60))
 
 
+def test_one_pair_that_is_too_slow_does_not_take_the_others_along():
+    """Carbon atoms that leave one another once in the run: their g(r) has two samples, no more."""
+    x = gas(CUBE, 400, 60)
+    x[:, :10] = x[0, :10]
+    x[200:, :10] = x[200, 20:30]
+    slow = source(x, CUBE, [6] * 10 + [8] * 50)
+    with pytest.raises(AnalysisError, match="run longer"):
+        radial_distribution(slow, r_max_ang=6.0)
+    refused = {}
+    found = radial_distribution(slow, r_max_ang=6.0, refused=refused)
+    assert "O-O" in found and list(refused) == ["C-C"]
+    assert "run longer" in refused["C-C"]
+
+
 class Generated:
     """Water-like numbers of atoms, made on the fly, so that reading costs nothing."""
 

@@ -64,6 +64,7 @@ def radial_distribution(  # noqa: PLR0913 - each is a choice that users make
     start_ps: float = 0.0,
     bin_ang: float = 0.02,
     exclude_bonded: bool = False,
+    refused: dict[str, str] | None = None,
 ) -> dict[str, RdfResult]:
     """Radial distribution functions of pairs of elements, from one search of pairs a frame.
 
@@ -78,6 +79,7 @@ def radial_distribution(  # noqa: PLR0913 - each is a choice that users make
         start_ps: Start of production.
         bin_ang: Width of the bins.
         exclude_bonded: Leave out pairs of one molecule, by the bonds of the first frame.
+        refused: Gets the reason for each pair whose data are too few, which is an error without it.
 
     Returns:
         By name, "A-B".
@@ -104,7 +106,12 @@ def radial_distribution(  # noqa: PLR0913 - each is a choice that users make
         expected = expected_pairs(tally, ideal, (a, b), edges, int(partners[a, b]))
         curve = _Curve(edges, expected, int((kind == a).sum()))
         name = f"{chemical_symbols[elements[a]]}-{chemical_symbols[elements[b]]}"
-        results[name] = _result(curve, _samples(tally, ideal, a, b), ideal.name, notes)
+        try:
+            results[name] = _result(curve, _samples(tally, ideal, a, b), ideal.name, notes)
+        except AnalysisError as reason:
+            if refused is None:
+                raise
+            refused[name] = str(reason)
     return results
 
 
