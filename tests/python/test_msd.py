@@ -119,7 +119,7 @@ def test_random_walk_within_one_percent():
     assert found.diffusion.error < 0.005 * found.diffusion.value
     assert found.diffusion.unit == "1e-9 m2/s"
     assert found.loglog_slope.value == pytest.approx(1.0, abs=0.05)
-    assert found.fit_ps[0] == pytest.approx(0.1)
+    assert found.fit_ps[0] == pytest.approx(0.2)  # MSD 3, 6, ... A^2: the first lag beyond 2 A
     assert found.fit_ps[1] <= 0.2 * 2000
 
 
@@ -186,6 +186,12 @@ def test_errors_cover_the_truth(case):
         0.68, abs=0.10 if case in (plain, drifting) else 0.12)
     assert np.mean(np.abs(off) < 2) >= 0.9
     assert abs(off.mean()) < 0.35
+
+
+def test_atoms_that_hardly_move_are_refused():
+    walk = 0.02 * random_walk(np.random.default_rng(4), 4000, 100)
+    with pytest.raises(AnalysisError, match="up to 2 A"):
+        self_diffusion(mean_squared_displacement(frames_of(walk), "O", STAY))
 
 
 def test_number_of_atoms_that_move_as_one_is_found():

@@ -29,6 +29,7 @@ _FEWEST_RANGES = 3  # of slope 1 up to the end: fewer may be a crossing from 2 t
 _LEAVE_BEHIND = 2  # lags of the grid after motion that was not diffusive
 _MODEL_ERROR = 0.02  # that an MSD may be off a line and still count as linear
 _LONGEST_LAG = 0.2  # of the time
+_LEAST_MOVE_ANG = 2.0  # the size of an atom: what moves less may still vibrate or turn on the spot
 _MAX_BLOCKS, _MIN_BLOCKS = 16, 8
 _BOLTZMANN = 1.380649e-23  # J/K, exact
 _CUBIC_LATTICE = 2.837297  # the constant xi of Yeh & Hummer (2004)
@@ -80,7 +81,8 @@ class _Lags:
 def self_diffusion(msd: MsdResult, fit_ps: tuple[float, float] | None = None) -> Diffusion:
     """Self-diffusion coefficient from the slope of the MSD where it is linear.
 
-    The fit begins where the log-log slope from a lag to its double is, and from then on stays, at
+    The fit begins where atoms have moved by 2 A (hydrogen that turns with its molecule seems to
+    diffuse before) and the log-log slope from a lag to its double is, and from then on stays, at
     1 +- 0.05 within 2.5 of its errors, a little later where motion of another kind came before,
     and ends at a fifth of the time or where the slope is no longer known to 0.15; it holds over
     a threefold lag at least. There MSD = a + 2 d D t is fitted by generalised least squares; the
@@ -221,6 +223,15 @@ def _window(lags: _Lags, msd: MsdResult) -> NDArray[np.int64]:
         raise AnalysisError(_reason(msd, *known[off[-1]][1:]))
     if start:  # a slope passes 1 on its way from ballistic motion to the cage: leave that behind
         start = min(start + _LEAVE_BEHIND, known[-1][0] - 2)
+    apart = _LEAST_MOVE_ANG**2 * len(msd.dimensions) / 3
+    far = int(np.searchsorted(lags.msd, apart))  # of a rising curve
+    if far > len(known) - _FEWEST_RANGES:
+        moved = math.sqrt(float(lags.msd[known[-1][0]]))
+        raise AnalysisError(
+            f"{msd.element} moves {moved:.2g} A within the lags that count; up to "
+            f"{_LEAST_MOVE_ANG:g} A it may be vibration or the turning of molecules: run longer"
+        )
+    start = max(start, far)
     return np.arange(start, known[-1][0] + 1)
 
 
