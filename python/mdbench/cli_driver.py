@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,10 +118,11 @@ def resume(
 def _end(status: str, folder: Path) -> None:
     from mdbench.submit import STOPPED_CODE  # noqa: PLC0415
 
+    named = shlex.quote(str(folder))
     if status == "stopped":
-        typer.echo(f"stopped with a checkpoint: 'mdbench resume {folder}' goes on", err=True)
+        typer.echo(f"stopped with a checkpoint; to go on: mdbench resume {named}", err=True)
         raise typer.Exit(STOPPED_CODE)
-    typer.echo(f"finished: 'mdbench report {folder}' analyses and shows it")
+    typer.echo(f"finished; to analyse and show it: mdbench report {named}")
 
 
 def submit(
@@ -139,7 +141,7 @@ def submit(
 
     del slurm  # the only scheduler so far
     path = write_slurm(load_spec(find_spec(spec, Path.cwd())), time, sbatch or ())
-    typer.echo(f"{path}: 'cd {path.parent} && sbatch {path.name}'")
+    typer.echo(f"{path}: cd {shlex.quote(str(path.parent))} && sbatch {path.name}")
 
 
 def schema() -> None:

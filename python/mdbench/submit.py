@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from typing import TYPE_CHECKING
 
 from mdbench.campaign import run_path
@@ -35,7 +36,7 @@ _SCRIPT = """\
 # {warning} s before the time limit SLURM sends TERM and mdbench writes a checkpoint.
 cd "${{SLURM_SUBMIT_DIR:-.}}" || exit 1
 runs=({runs})
-python -m mdbench run {spec} --resume --only "${{runs[$SLURM_ARRAY_TASK_ID]}}" &
+{python} -m mdbench run {spec} --resume --only "${{runs[$SLURM_ARRAY_TASK_ID]}}" &
 driver=$!
 trap 'kill -TERM "$driver"' TERM
 wait "$driver"
@@ -77,6 +78,7 @@ def slurm_script(loaded: LoadedSpec, time: str, options: Sequence[str] = ()) -> 
         warning=_WARNING_S,
         more="".join(f"#SBATCH {o}\n" for o in options),
         spec=shlex.quote(loaded.path.name),
+        python=shlex.quote(sys.executable),
         runs=" ".join(shlex.quote(n) for n in names),
         stopped=STOPPED_CODE,
     )
