@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from mdbench.check import refuse_errors
@@ -119,13 +119,11 @@ def resume(folder: Path, options: Options) -> str:
         path = folder.resolve().parents[1] / str(file)
         if not path.is_file():
             raise RunError(f"'{folder}': its specification '{path}' is missing")
-        return run_campaign(load_spec(path), _with(options, only=folder.resolve().name))
+        return run_campaign(
+            load_spec(path), replace(options, resume=True, only=folder.resolve().name)
+        )
     path = find_spec(folder, folder)
-    return run_campaign(load_spec(path), _with(options))
-
-
-def _with(options: Options, only: str | None = None) -> Options:
-    return Options(True, only, options.jobs, options.trust_unpinned, options.quiet)  # noqa: FBT003
+    return run_campaign(load_spec(path), replace(options, resume=True))
 
 
 @contextlib.contextmanager

@@ -24,7 +24,8 @@ HALT_CODE = 3
 STOP_FILE = "stop"
 """A file of this name in the run folder ends the run with a checkpoint."""
 STRUCTURE_FILE = "structure.data"
-BOHR_ANG = 0.529177210903
+CHECKPOINT_LINE = "mdbench: checkpoint of step {}"
+"""Printed after the restart file has been read back."""
 
 _FUNCTIONALS = {"revpbe": "revpbe", "blyp": "b-lyp", "b3lyp": "b3-lyp"}
 """Names that LAMMPS's ``dispersion/d3`` spells in its own way."""
@@ -238,5 +239,5 @@ write_restart ${{out}}.restart
 # Read back, so that a file cut short is noticed now.
 clear
 read_restart ${{out}}.restart
-print       "mdbench: checkpoint of step $(step:%.0f)"
+print       "{CHECKPOINT_LINE.format("$(step:%.0f)")}"
 """

@@ -27,7 +27,6 @@ _PACKAGES = (
     "scipy",
     "ase",
     "MDAnalysis",
-    "freud-analysis",
     "torch",
     "mace-torch",
 )

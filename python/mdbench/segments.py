@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mdbench.errors import MdbenchError, OutputError, RunError
-from mdbench.lammps_input import HALT_CODE, STOP_FILE
+from mdbench.lammps_input import CHECKPOINT_LINE, HALT_CODE, STOP_FILE
 from mdbench.output.formats import open_reader
 from mdbench.output.log import read_log
 from mdbench.programs import lammps_command, start
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from threading import Event
+
+    from mdbench.output.thermo import ThermoTable
 
 _POLL_S = 0.05
 _REPORT_S = 0.5
@@ -145,9 +147,11 @@ def _check(
     """Whether log and trajectories reach the segment's end; returns the step of the end."""
     first = state.step
     log = folder.segment_file(first, "log")
-    steps = read_log(log).thermo.steps
-    reached = int(steps[-1])
-    if reached != last and not stopped:
+    thermo = read_log(log).thermo
+    reached = int(thermo.steps[-1])
+    printed = folder.segment_file(first, "screen").read_text(errors="replace").splitlines()
+    is_whole = CHECKPOINT_LINE.format(reached) in printed
+    if not is_whole or (reached != last and not stopped):
         raise OutputError(f"'{log}' ends at step {reached} of {last}: is the disk full?")
     plan = manifest["plan"]
     kinds = {manifest["format"]: plan["frames"]}
@@ -163,16 +167,14 @@ def _check(
         steps = open_reader(path, velocities=kind == "velocities").contents.steps
         if steps.tolist() != expected:
             raise OutputError(f"'{path}' lacks frames: is the disk full?")
-    _check_continuity(folder, state, manifest["num_atoms"])
+    if state.segments:
+        before = read_log(folder.segment_file(state.segments[-1].first, "log")).thermo
+        _check_continuity(before, thermo, manifest["num_atoms"])
     return reached
 
 
-def _check_continuity(folder: RunFolder, state: State, num_atoms: int) -> None:
+def _check_continuity(before: ThermoTable, now: ThermoTable, num_atoms: int) -> None:
     """Whether the run went on where the segment before had ended."""
-    if not state.segments:
-        return
-    before = read_log(folder.segment_file(state.segments[-1].first, "log")).thermo
-    now = read_log(folder.segment_file(state.step, "log")).thermo
     jump = abs(now.columns["PotEng"][0] - before.columns["PotEng"][-1]) / num_atoms
     if now.steps[0] != before.steps[-1] or not jump < _ENERGY_TOLERANCE_EV_PER_ATOM:
         raise OutputError(

@@ -97,7 +97,7 @@ def provenance(ensemble="nvt", sha="4f1d" * 16):
         "model": {"file": "graphene-water.mace", "sha256": sha,
                   "description": "MACE, native file, 3 elements, r_max 6 A"},
         "versions": {"mdbench": "0.1.0", "LAMMPS": "22 Jul 2025", "python": "3.11.7",
-                     "freud": "3.4.0", "MDAnalysis": "2.11.0"},
+                     "MDAnalysis": "2.11.0"},
         "hardware": {"cpu": "AMD EPYC 7B13", "cores": 2, "gpu": None},
         "num_atoms": 372, "elements": ["C", "O", "H"], "timestep_fs": 0.5, "ensemble": ensemble,
         "ns_per_day": 0.312, "simulated_ps": 50.0,

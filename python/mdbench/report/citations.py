@@ -103,22 +103,6 @@ MDANALYSIS = Citation(
         year="2011",
     ),
 )
-FREUD = Citation(
-    "freud",
-    "V. Ramasubramani et al., Comput. Phys. Commun. 254, 107275 (2020).",
-    "10.1016/j.cpc.2020.107275",
-    _article(
-        "freud",
-        "10.1016/j.cpc.2020.107275",
-        author="Ramasubramani, V. and Dice, B. D. and Harper, E. S. and Spellings, M. P. and "
-        "Anderson, J. A. and Glotzer, S. C.",
-        title="freud: A software suite for high throughput analysis of particle simulation data",
-        journal="Comput. Phys. Commun.",
-        volume="254",
-        pages="107275",
-        year="2020",
-    ),
-)
 EQUILIBRATION = Citation(
     "Equilibration and errors",
     "J. D. Chodera, J. Chem. Theory Comput. 12, 1799 (2016).",
@@ -172,7 +156,7 @@ def citations(series: list[Series]) -> list[Citation]:
     runs = [run for one in series for run in one.runs]
     used = {name.lower() for run in runs for name in _versions(run)}
     found = [MDBENCH, LAMMPS, MACE, ASE]
-    found += [c for c in (MDANALYSIS, FREUD) if any(c.name.lower() in name for name in used)]
+    found += [MDANALYSIS] if any(MDANALYSIS.name.lower() in name for name in used) else []
     found += [EQUILIBRATION, INEFFICIENCY]
     corrected = any(
         one.estimate("msd", element, "yeh_hummer") for one in series for element in one.keys("msd")
