@@ -132,7 +132,8 @@ void Dispersion::find_partners(std::size_t cluster, int lane, Triples& work) con
 
 TripleSums Dispersion::sum_triples(const Triples& t) const {
   TripleSums sums;
-  const Partners partners{t, atm_fade_, settings_.damping.s9};
+  // C9 = sqrt(C6 C6 C6) holds in atomic units only
+  const Partners partners{t, atm_fade_, settings_.damping.s9 / std::sqrt(kHartree)};
   for (std::size_t kj = 0; kj < tables_.kinds(); ++kj)
     for (std::size_t j = t.first[kj]; j < t.first[kj + 1]; ++j) {
       Lanes first_slope = 0.0;
