@@ -9,7 +9,7 @@ import pytest
 from support import BIN, ROOT
 
 PACKAGE = ROOT / "python/mdbench"
-PYTHON = [p for folder in ("python", "tests", "inputs", "models", "benchmarks")
+PYTHON = [p for folder in ("python", "plugin", "tests", "inputs", "models", "benchmarks")
           for p in sorted((ROOT / folder).rglob("*.py"))]
 CPP = sorted([*(ROOT / "plugin").rglob("*.[ch]pp"), *(ROOT / "plugin").rglob("*.h"),
               *(ROOT / "tests/cpp").iterdir()])
@@ -134,7 +134,7 @@ def test_files_are_short(path):
 
 
 def test_ruff():
-    folders = ["python", "inputs", "models"]
+    folders = ["python", "plugin", "inputs", "models"]
     subprocess.run([str(BIN / "ruff"), "check", "-q", *folders], check=True, cwd=ROOT)
 
 
