@@ -172,7 +172,7 @@ class D3Calculator(SharedCalculator):
     ``fork`` only a calculator with ``threads=1`` works.
     """
 
-    made_by_open = frozenset({"_engine"})
+    made_by_open = frozenset({"_engine", "_virials"})
 
     def __init__(  # noqa: PLR0913 - one argument a setting
         self,
@@ -259,19 +259,16 @@ class D3Calculator(SharedCalculator):
         return dict(self.settings)
 
     def _evaluate(self, atoms: Atoms) -> None:
-        found = self._dispersion(atoms)
+        found = self._engine.evaluate(
+            atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, with_virials=True
+        )
+        assert found.virials is not None  # noqa: S101 - for mypy
+        self._virials = found.virials
         self._set_results(atoms, found.energies, found.forces, found.virial)
 
     def _atomic_virials(self, atoms: Atoms) -> Floats:
-        """Evaluate once more: few ask for these, and they cost time."""
-        virials = self._dispersion(atoms, with_virials=True).virials
-        assert virials is not None  # noqa: S101 - for mypy
-        return virials
-
-    def _dispersion(self, atoms: Atoms, *, with_virials: bool = False) -> D3Result:
-        return self._engine.evaluate(
-            atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, with_virials=with_virials
-        )
+        del atoms
+        return self._virials
 
     def _has_one_thread(self) -> bool:
         return self.threads == 1
