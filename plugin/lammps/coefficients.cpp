@@ -2,6 +2,8 @@
 #include "coefficients.h"
 
 #include <cstring>
+#include <iterator>
+#include <sstream>
 
 #include "elements.hpp"
 #include "error.hpp"
@@ -45,6 +47,33 @@ std::vector<int> d3_numbers(const std::string& style, const std::vector<std::str
     numbers.push_back(z);
   }
   return numbers;
+}
+
+D3Settings parse_d3(const std::string& style, std::span<const std::string> words,
+                    std::vector<std::string>& rest) {
+  try {
+    return D3Settings::parse(words, rest);
+  } catch (const Error& problem) {
+    throw Error(style + std::string(problem.what()).substr(std::strlen("d3")));
+  }
+}
+
+std::vector<std::string> d3_keywords() {
+  const std::vector<std::string> least{"bj", "pbe"}, all = D3Settings::parse(least).words();
+  std::vector<std::string> keywords;
+  for (std::size_t i = least.size(); i < all.size(); i += 2) keywords.push_back(all[i]);
+  return keywords;
+}
+
+std::string d3_text(const D3Settings& settings) {
+  std::string text;
+  for (const std::string& word : settings.words()) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+std::vector<std::string> words_of(const std::string& line) {
+  std::istringstream in(line);
+  return {std::istream_iterator<std::string>(in), {}};
 }
 
 }  // namespace mdbench

@@ -104,8 +104,8 @@ void GatheredAtoms::gather_positions() {
 }
 
 void GatheredAtoms::copy_cell() {
-  atoms_.cell = {domain->xprd, 0, 0, domain->xy, domain->yprd, 0, domain->xz, domain->yz,
-                 domain->zprd};
+  atoms_.cell = {domain->xprd, 0,          0,           domain->xy, domain->yprd, 0,
+                 domain->xz,   domain->yz, domain->zprd};
   for (int k = 0; k < 3; ++k) atoms_.periodic[k] = domain->periodicity[k] != 0;
 }
 

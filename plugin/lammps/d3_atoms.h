@@ -17,6 +17,7 @@ class D3Source : protected Pointers, public mdbench::D3Exchange {
  public:
   /// @param numbers atomic number of each type, [1 + types]; 0: D3 does not see the type
   D3Source(LAMMPS* lmp, std::vector<int> numbers) : Pointers(lmp), numbers_(std::move(numbers)) {}
+  ~D3Source() noexcept override {}  // of Pointers it could throw
 
   /// Atoms as they are now; collective. The view is valid until the next call.
   virtual const mdbench::D3Atoms& collect() = 0;

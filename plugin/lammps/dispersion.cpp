@@ -104,13 +104,8 @@ void Dispersion::report() {
                                   ms * all));
   if (dangerous > 0)
     error->warning(FLERR,
-                   "D3 dispersion made {} dangerous list builds, earlier than its 'every' and "
-                   "'delay' allow: energies are right, but lower 'delay' or raise 'skin'",
-                   static_cast<bigint>(dangerous));
-}
-
-std::string LAMMPS_NS::d3_text(const mdbench::D3Settings& settings) {
-  std::string text;
-  for (const std::string& word : settings.words()) text += (text.empty() ? "" : " ") + word;
-  return text;
+                   format_text("D3 dispersion made %.0f list builds earlier than its 'every' "
+                               "and 'delay' allow: no energy is wrong, but lower these or "
+                               "raise 'skin'",
+                               dangerous));
 }

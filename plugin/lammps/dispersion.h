@@ -42,7 +42,4 @@ class Dispersion : protected Pointers {
   double seconds_ = 0.0;  ///< in compute
 };
 
-/// "bj pbe cutoff 15 ..." as the user could have written it.
-std::string d3_text(const mdbench::D3Settings& settings);
-
 }  // namespace LAMMPS_NS

@@ -82,8 +82,7 @@ void PairElements::check_system(const std::vector<std::string>& names) const {
   if (units != "metal" && units != "real")
     error->all(FLERR, style_ + " works in units metal or real, not '" + units +
                           "': put 'units metal' at the top of the input");
-  if (!atom->tag_enable)
-    error->all(FLERR, style_ + " needs atom IDs: remove 'atom_modify id no'");
+  if (!atom->tag_enable) error->all(FLERR, style_ + " needs atom IDs: remove 'atom_modify id no'");
   // neighbor->exclude itself is set only after this
   if (neighbor->nex_type || neighbor->nex_group || neighbor->nex_mol)
     error->all(FLERR, style_ +

@@ -10,8 +10,8 @@
 
 namespace LAMMPS_NS {
 
-/// What this package's pair styles share: an element for each atom type with the checks that go with
-/// it, errors of one line on all ranks, and settings as text in restart files.
+/// What this package's pair styles share: an element for each atom type with the checks that go
+/// with it, errors of one line on all ranks, and settings as text in restart files.
 class PairElements : public Pair {
  public:
   ~PairElements() override;
