@@ -11,8 +11,6 @@ namespace {
 
 #include "reference.inc"
 
-constexpr double kBohr = 0.529177210903;  // Angstrom, CODATA 2018
-
 /// Place of each element's first reference system among those of all.
 constexpr auto kFirst = [] {
   std::array<int, kD3Elements> first{};

@@ -5,6 +5,8 @@
 /// hydrogen to plutonium, in atomic units. `z`, `y`: atomic numbers from 1 to kD3Elements.
 namespace mdbench::d3 {
 
+inline constexpr double kBohr = 0.529177210903;      ///< Angstrom, CODATA 2018
+inline constexpr double kHartree = 27.211386245988;  ///< eV, CODATA 2018
 inline constexpr int kD3Elements = 94, kMaxReferences = 5;
 
 int num_references(int z);
