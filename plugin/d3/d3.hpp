@@ -75,7 +75,8 @@ class D3 {
   virtual double memory_usage() const = 0;  ///< bytes
 };
 
-/// The implementation for the best instruction set of this processor. @param threads OpenMP's
+/// The implementation for the best instruction set of this processor.
+/// @param threads 0: OpenMP's choice
 std::unique_ptr<D3> make_d3(const D3Settings& settings, int threads);
 
 /// Entry point that the libraries of the instruction sets export under `kD3Symbol`.

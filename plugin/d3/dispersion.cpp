@@ -2,6 +2,8 @@
 // The order of an evaluation; the passes themselves are in passes.cpp and triples.cpp.
 #include "dispersion.hpp"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -24,7 +26,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 Dispersion::Dispersion(const D3Settings& settings, int threads)
     : settings_(settings),
-      threads_(std::max(1, threads)),
+      threads_(threads > 0 ? threads : omp_get_max_threads()),
       pair_fade_(settings.cutoff, settings.switch_width),
       cn_fade_(settings.cn, settings.switch_width),
       atm_fade_(settings.atm, std::min(settings.switch_width, kTriplesFade * settings.atm)),

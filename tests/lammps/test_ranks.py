@@ -4,61 +4,10 @@ import re
 
 import numpy as np
 import pytest
-from support import SPECIES, boxed, carbon_crystal, load_structure, open_lammps, rattled, run_lmp
+from ranks import SCRIPT, compare, mace, run, write_data
+from support import boxed, carbon_crystal, rattled, run_lmp
 
 from mdbench.structure import graphene_water
-
-
-def write_data(atoms, path):
-    """A LAMMPS data file; returns the boundary to use with it."""
-    system = boxed(atoms, SPECIES)
-    lmp = open_lammps()
-    load_structure(lmp, system)
-    lmp.command(f"write_data {path}")
-    lmp.close()
-    return system.boundary
-
-
-SCRIPT = """units metal
-atom_modify map yes
-boundary {boundary}
-processors {grid}
-box tilt large
-read_data start.data
-pair_style mace {style}
-pair_coeff * * {model} C O H
-neighbor 1.0 bin
-compute virial all pressure NULL virial
-compute site all pe/atom pair
-thermo_style custom step pe c_virial[1] c_virial[2] c_virial[3] c_virial[4] c_virial[5] c_virial[6]
-thermo_modify format float %.16g
-{dynamics}
-dump last all custom {steps} out.dump id x y z ix iy iz fx fy fz c_site
-dump_modify last sort id format float %.17g
-run {steps}
-"""
-
-
-def run(folder, model, *, ranks, boundary="p p p", grid="* * *", style="", dynamics="", steps=0):
-    script = SCRIPT.format(
-        boundary=boundary, grid=grid, style=style, model=model, dynamics=dynamics, steps=max(steps, 0)
-    )
-    if steps == 0:
-        script = script.replace("dump last all custom 0", "dump last all custom 1")
-    code, output = run_lmp(script, folder, ranks=ranks)
-    assert code == 0, output
-    frame = (folder / "out.dump").read_text().split("ITEM: TIMESTEP")[-1]
-    rows = np.array([[float(v) for v in line.split()]
-                     for line in frame.split("ITEM: ATOMS")[1].splitlines()[1:]])
-    thermo = re.findall(rf"^ *{steps} .*$", output, re.MULTILINE)[-1]
-    return rows, np.array([float(v) for v in thermo.split()[1:]]), output
-
-
-def compare(one, many, count):
-    np.testing.assert_allclose(many[0][:, 7:10], one[0][:, 7:10], atol=1e-9, rtol=0)
-    np.testing.assert_allclose(many[0][:, 10], one[0][:, 10], atol=1e-10, rtol=0)
-    assert abs(many[1][0] - one[1][0]) / count < 1e-10
-    np.testing.assert_allclose(many[1][1:], one[1][1:], rtol=1e-9, atol=1e-4)  # bar
 
 
 @pytest.fixture(params=["two layers of halo", "exchange in two layers", "exchange in three"])
@@ -76,8 +25,8 @@ def test_one_step(distributed, tmp_path, ranks):
     model, style = distributed
     atoms = carbon_crystal(3)
     write_data(atoms, tmp_path / "start.data")
-    one = run(tmp_path, model, ranks=1, style=style)
-    many = run(tmp_path, model, ranks=ranks, style=style)
+    one = run(tmp_path, mace(model, style), ranks=1)
+    many = run(tmp_path, mace(model, style), ranks=ranks)
     compare(one, many, len(atoms))
     assert "no halo on one rank" in one[2]
     # 2 layers x (4.4 + 1.0), or r_max + skin = 4.0 + 1.0 whatever the number of layers
@@ -91,8 +40,8 @@ def test_small_cells_with_many_images(distributed, tmp_path, grid):
     atoms = carbon_crystal(1)
     write_data(atoms, tmp_path / "start.data")
     ranks = int(np.prod([int(n) for n in grid.split()]))
-    one = run(tmp_path, model, ranks=1, style=style)
-    many = run(tmp_path, model, ranks=ranks, grid=grid, style=style)
+    one = run(tmp_path, mace(model, style), ranks=1)
+    many = run(tmp_path, mace(model, style), ranks=ranks, grid=grid)
     compare(one, many, len(atoms))
     halo = int(re.search(r"(\d+) halo atoms", many[2])[1])
     assert halo <= (ranks - 1) * len(atoms)  # images of an atom are one node
@@ -107,8 +56,8 @@ def test_triclinic_and_open_boundaries(distributed, tmp_path):
     atoms.set_cell(cell, scale_atoms=True)
     atoms.pbc = [True, True, False]
     boundary = write_data(atoms, tmp_path / "start.data")
-    one = run(tmp_path, model, ranks=1, style=style, boundary=boundary)
-    many = run(tmp_path, model, ranks=4, style=style, boundary=boundary)
+    one = run(tmp_path, mace(model, style), ranks=1, boundary=boundary)
+    many = run(tmp_path, mace(model, style), ranks=4, boundary=boundary)
     compare(one, many, len(atoms))
 
 
@@ -118,8 +67,8 @@ def test_empty_domain(distributed, tmp_path):
     atoms = carbon_crystal(2)
     atoms.cell[2, 2] = 60.0
     write_data(atoms, tmp_path / "start.data")
-    one = run(tmp_path, model, ranks=1, style=style)
-    many = run(tmp_path, model, ranks=4, style=style, grid="1 1 4")
+    one = run(tmp_path, mace(model, style), ranks=1)
+    many = run(tmp_path, mace(model, style), ranks=4, grid="1 1 4")
     compare(one, many, len(atoms))
     assert re.search(r"Nlocal: .* 0 min", many[2])
 
@@ -135,8 +84,8 @@ def test_trajectory_with_atoms_crossing(distributed, tmp_path, ranks):
     write_data(atoms, tmp_path / "start.data")
     # NVE with a fixed loop over atom IDs gives the same velocities on any number of ranks
     dynamics = HOT.replace("dist gaussian", "dist gaussian loop all")
-    one = run(tmp_path, model, ranks=1, style=style, dynamics=dynamics, steps=100)
-    many = run(tmp_path, model, ranks=ranks, style=style, dynamics=dynamics, steps=100)
+    one = run(tmp_path, mace(model, style), ranks=1, dynamics=dynamics, steps=100)
+    many = run(tmp_path, mace(model, style), ranks=ranks, dynamics=dynamics, steps=100)
     moved = np.abs(one[0][:, 1:4] - boxed(atoms).atoms.positions)
     assert moved.max() > 0.5
     unwrap = lambda rows: rows[:, 1:4] + 7.0 * rows[:, 4:7]  # noqa: E731
@@ -152,8 +101,8 @@ def test_mace_trajectory_on_two_ranks(models, tmp_path, kind):
     write_data(atoms, tmp_path / "start.data")
     dynamics = ("velocity all create 300 8 mom yes dist gaussian loop all\n"
                 "timestep 0.0005\nfix 1 all nvt temp 300 300 0.05")
-    one = run(tmp_path, model, style="precision double", ranks=1, dynamics=dynamics, steps=100)
-    many = run(tmp_path, model, style="precision double", ranks=2, dynamics=dynamics, steps=100)
+    one = run(tmp_path, mace(model, "precision double"), ranks=1, dynamics=dynamics, steps=100)
+    many = run(tmp_path, mace(model, "precision double"), ranks=2, dynamics=dynamics, steps=100)
     lengths = atoms.cell.lengths()
     unwrap = lambda rows: rows[:, 1:4] + lengths * rows[:, 4:7]  # noqa: E731
     np.testing.assert_allclose(unwrap(many[0]), unwrap(one[0]), atol=1e-9, rtol=0)
@@ -161,8 +110,8 @@ def test_mace_trajectory_on_two_ranks(models, tmp_path, kind):
 
 def test_no_domain_decomposition_refuses_several_ranks(models, tmp_path):
     write_data(carbon_crystal(1), tmp_path / "start.data")
-    script = SCRIPT.format(boundary="p p p", grid="* * *", style="no_domain_decomposition",
-                           model=models["analytic.pt"], dynamics="", steps=1)
+    script = SCRIPT.format(boundary="p p p", grid="* * *", dynamics="", steps=1,
+                           pair=mace(models["analytic.pt"], "no_domain_decomposition"))
     code, output = run_lmp(script, tmp_path, ranks=2)
     assert code != 0
     assert output.count("ERROR") == 1
@@ -172,7 +121,7 @@ def test_no_domain_decomposition_refuses_several_ranks(models, tmp_path):
 def test_replicas_by_partition(models, tmp_path):
     """Two worlds of one rank each: collectives stay within a world."""
     write_data(carbon_crystal(1), tmp_path / "start.data")
-    script = SCRIPT.format(boundary="p p p", grid="* * *", style="", model=models["analytic.pt"],
+    script = SCRIPT.format(boundary="p p p", grid="* * *", pair=mace(models["analytic.pt"]),
                            dynamics="", steps=1).replace("out.dump", "out.${world}.dump")
     script = "variable world world 1 2\n" + script
     code, output = run_lmp(script, tmp_path, ranks=2, arguments=["-partition", "2x1"])
