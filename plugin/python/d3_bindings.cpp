@@ -28,7 +28,8 @@ nb::dict evaluate(D3& d3, Vectors positions, Int32s numbers, Matrix cell,
   const D3Result* result = nullptr;
   {
     nb::gil_scoped_release unlocked;
-    result = &d3.evaluate(atoms, alone, with_virials);
+    result = &d3.evaluate(atoms, alone,
+                          with_virials ? mdbench::D3Virials::per_atom : mdbench::D3Virials::total);
   }
   nb::dict d;
   d["energy"] = result->energy;
