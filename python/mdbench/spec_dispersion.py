@@ -31,6 +31,10 @@ _KEYS = {
 FUNCTIONALS = sorted({name for method in _METHODS for name in _core.d3_functionals(method)})
 
 
+def _digits(length_ang: float) -> str:
+    return repr(float(length_ang)).removesuffix(".0")
+
+
 class Dispersion(Section):
     """D3 dispersion added to the model."""
 
@@ -65,7 +69,7 @@ class Dispersion(Section):
             ("skin", self.skin_ang),
             ("atm", self.atm_ang),
         )
-        given = [word for keyword, length in lengths for word in (keyword, repr(float(length)))]
+        given = [word for keyword, length in lengths for word in (keyword, _digits(length))]
         words: list[str] = _core.d3_words([self.damping, self.functional, *given])
         return words
 
@@ -76,7 +80,12 @@ class Dispersion(Section):
         try:
             self.words()
         except _core.CoreError as problem:
-            text = str(problem).removeprefix("d3: ")
-            key = _KEYS.get(text.split(" ", 1)[0], "functional")
-            raise conflict(key, text.split(" The method")[0]) from None
+            text = str(problem).removeprefix("d3: ").split(" The method")[0]
+            raise conflict(self._to_blame(text), text) from None
         return self
+
+    def _to_blame(self, text: str) -> str:
+        """The key that a message is about; of two that clash the one that was written."""
+        named = [_KEYS[word] for word in text.split() if word in _KEYS]
+        written = [key for key in named if f"{key}_ang" in self.model_fields_set]
+        return [*written, *named, "functional"][0]
