@@ -319,6 +319,9 @@ TEST(d3_refuses_what_it_cannot_do) {
   CHECK(message(s).find("span no volume") != std::string::npos);
   s.periodic = {true, true, false};
   CHECK(message(s).empty());
+  s = triclinic();
+  for (int k = 0; k < 3; ++k) s.cell[k] *= 1e-4;
+  CHECK(message(s).find("images of the cell") != std::string::npos);
   System none;
   CHECK(message(none).empty());
   const auto d3 = engine("bj pbe cutoff 8 cn 6");  // after a refusal it works
