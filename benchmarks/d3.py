@@ -1,0 +1,201 @@
+"""Time D3 dispersion against what users would take instead, and as a part of MACE MD.
+
+Usage: python benchmarks/d3.py [--rounds 3] [--quick] [--output FILE]
+
+PBE-D3(BJ) of graphene-water. Four questions: time and accuracy of an evaluation (energy, forces,
+virial) against s-dftd3, LAMMPS's `pair_style dispersion/d3` and torch-dftd at equal cutoffs; how
+often the list is made in MD, and which skin is fastest; the share of a MACE step; and what
+`hybrid/overlay` with LAMMPS's own D3 costs instead. Every variant runs in turn, `--rounds` times,
+in processes that are fresh in each round; the figure is the median over rounds of the fastest
+evaluation, with the range. One thread unless said.
+
+The peers: pip install dftd3==1.7.0 torch-dftd==0.5.3; the latter with its dependencies, since it
+imports pymatgen when it is loaded. What is not installed, or too slow, is left out with the reason.
+`--quick` (1 minute) shows that all works. Writes benchmarks/results/d3.json and the tables in
+README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from d3_engines import BOHR_ANG, FAMILIES, VARIANTS, Case, Variant, difference, sample, structure
+from d3_runs import RunError, run_lmp
+from d3_table import table
+from native_vs_peers import MALLOC
+from plugin_vs_calculator import ROOT, machine, replace_block
+
+RESULT = ROOT / "benchmarks/results/d3.json"
+MARK = "d3"
+CUTOFFS = {"12 A": 12.0, "15 A": 15.0, "50 Bohr": 50 * BOHR_ANG, "95 Bohr": 95 * BOHR_ANG}
+CASES = [Case(n, ang, name) for n in (128, 372, 1038) for name, ang in CUTOFFS.items()]
+SKINS_ANG = [0.5, 1.0, 2.0, 3.0, 4.0]
+REFERENCE = "s-dftd3"
+EVALUATIONS = {"mdbench": 7, "s-dftd3": 3, "lammps": 1, "torch-dftd": 1}
+# Pairs, both ways, beyond which torch-dftd is measured once, and not at all (time, memory).
+TORCH_ONCE = {"float32": 5e6, "float64": 2e6}
+TORCH_NEVER = {"float32": 2.5e7, "float64": 5e6}
+STEPS = {"bundled": 300, "medium": 40}
+
+
+def evaluations(variant: Variant, case: Case, round_: int) -> int | str:
+    """How many evaluations to time, 0 for the first alone; or why none."""
+    if variant.family != "torch-dftd":
+        return EVALUATIONS[variant.family]
+    dtype = variant.options["dtype"]
+    if case.pairs > TORCH_NEVER[dtype]:
+        return f"left out: {case.pairs / 1e6:.0f} million pairs would take minutes and > 10 GiB"
+    if case.pairs > TORCH_ONCE[dtype]:
+        return "measured in the first round only" if round_ else 0
+    return EVALUATIONS[variant.family]
+
+
+def ask(pools: dict[str, Any], variant: Variant, case: Case, round_: int) -> dict[str, Any] | str:
+    """A sample by the process of the variant's family, or why there is none."""
+    count = evaluations(variant, case, round_)
+    if isinstance(count, str):
+        return count
+    try:
+        found: dict[str, Any] = pools[variant.family].submit(sample, variant, case, count).result()
+    except ImportError as problem:
+        return f"left out: {problem}"
+    except BrokenProcessPool:
+        return "left out: its process died, probably of memory"
+    return found
+
+
+def measure_evaluations(cases: list[Case], rounds: int) -> list[dict[str, Any]]:
+    """Rows of all cases and variants, variants in turn."""
+    for count in {case.atoms for case in cases}:
+        structure(count)  # made here, not in a process that measures
+    os.environ.update(MALLOC, OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OMP_PROC_BIND="false")
+    rows = [
+        {"atoms": c.atoms, "cutoff": c.cutoff, "cutoff_ang": c.cutoff_ang, "variant": v.name}
+        for c in cases
+        for v in VARIANTS
+    ]
+    for row in rows:
+        row |= {"ms": [], "list_ms": [], "reason": ""}
+    fresh = multiprocessing.get_context("spawn")
+    for round_ in range(rounds):
+        with ExitStack() as stack:
+            pools = {f: stack.enter_context(ProcessPoolExecutor(1, fresh)) for f in FAMILIES}
+            for i, case in enumerate(cases):
+                mine = rows[i * len(VARIANTS) : (i + 1) * len(VARIANTS)]
+                one_case(pools, case, mine, round_)
+    return rows
+
+
+def one_case(pools: dict[str, Any], case: Case, rows: list[dict[str, Any]], round_: int) -> None:
+    """Every variant once; the first round also compares their answers."""
+    answers = {}
+    for variant, row in zip(VARIANTS, rows, strict=True):
+        found = ask(pools, variant, case, round_)
+        if isinstance(found, str):
+            row["reason"] = row["reason"] or found
+            continue
+        fastest = min(range(len(found["ms"])), key=found["ms"].__getitem__)
+        row["ms"].append(found["ms"][fastest])
+        row["list_ms"].append(found["list_ms"][fastest])
+        row.setdefault("all_ms", []).append(found["ms"])
+        answers[variant.name] = found["answer"]
+        say(f"round {round_}, {case.atoms} atoms, {case.cutoff}, {variant.name}: ", row["ms"][-1])
+    if round_ == 0 and REFERENCE in answers:
+        for row in rows:
+            if row["variant"] in answers and "switch" not in row["variant"]:
+                row.update(difference(answers[row["variant"]], answers[REFERENCE]))
+
+
+def say(text: str, milliseconds: float) -> None:
+    """Progress."""
+    print(f"{text} {milliseconds:.2f} ms", file=sys.stderr)
+
+
+def measure_skins(skins: list[float], steps: int, rounds: int) -> list[dict[str, Any]]:
+    """Rows of the skins: 372 atoms, bundled model, 298 K."""
+    rows = [{"skin_ang": skin, "steps": steps, "runs": [], "reason": ""} for skin in skins]
+    for round_ in range(rounds):
+        for row in rows:
+            collect(row, "bundled", "fused", steps, f"skin {row['skin_ang']}")
+            if row["runs"]:
+                say(f"round {round_}, skin {row['skin_ang']}:", row["runs"][-1]["ms"])
+    return rows
+
+
+def measure_steps(models: list[str], rounds: int) -> list[dict[str, Any]]:
+    """Rows of the models: MACE alone, with D3 inside it, with LAMMPS's beside it."""
+    rows = [
+        {"model": m, "style": s, "steps": STEPS[m], "runs": [], "reason": ""}
+        for m in models
+        for s in ("alone", "fused", "overlay")
+    ]
+    for round_ in range(rounds):
+        for row in rows:
+            collect(row, row["model"], row["style"], row["steps"])
+            if row["runs"]:
+                say(f"round {round_}, {row['model']}, {row['style']}:", row["runs"][-1]["ms"])
+    return rows
+
+
+def collect(row: dict[str, Any], model: str, style: str, steps: int, more: str = "") -> None:
+    """Add a run to a row, or why it failed."""
+    if row["reason"]:
+        return
+    try:
+        row["runs"].append(run_lmp(model, style, steps, more))
+    except RunError as problem:
+        row["reason"] = f"left out: {problem}"
+        print(row["reason"], file=sys.stderr)
+
+
+def stamp() -> dict[str, Any]:
+    """The machine, with the versions of the peers that are installed."""
+    where = machine()
+    for name in ("dftd3", "torch-dftd", "pymatgen"):
+        try:
+            where["versions"][name] = version(name)
+        except PackageNotFoundError:
+            continue
+    where["load_average"] = os.getloadavg()
+    return where
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a part of it, once, written nowhere")
+    parser.add_argument("--output", type=Path, default=RESULT)
+    options = parser.parse_args()
+    start = time.perf_counter()
+    where = stamp()
+    if options.quick:
+        evaluated = measure_evaluations([c for c in CASES if c.atoms < 1000][:6:5], 1)
+        skins = measure_skins([1.0, 2.0], 100, 1)
+        steps = measure_steps(["bundled"], 1)
+    else:
+        evaluated = measure_evaluations(CASES, options.rounds)
+        skins = measure_skins(SKINS_ANG, 1000, min(2, options.rounds))
+        steps = measure_steps(["bundled", "medium"], options.rounds)
+    result = {"machine": where, "evaluations": evaluated, "skins": skins, "steps": steps}
+    if not options.quick:
+        options.output.write_text(json.dumps(result, indent=1) + "\n")
+        if options.output == RESULT:
+            replace_block(MARK, table(result))
+    print(table(result))
+    print(f"{time.perf_counter() - start:.0f} s in all", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
