@@ -76,14 +76,15 @@ def noted(reason: str, reasons: list[str]) -> str:
 def evaluation_note(result: dict[str, Any]) -> str:
     """What was compared, and what the table leaves out."""
     rows, where = result["evaluations"], result["machine"]
-    names = [n for n in ("dftd3", "torch-dftd", "lammps") if n in where["versions"]]
+    versions = where["versions"]
+    peers = [f"{n} {versions[n]}" for n in ("dftd3", "torch-dftd", "lammps") if n in versions]
     rounds = max(len(row["ms"]) for row in rows)
-    text = [
+    text = (
         "Energy, forces and virial of PBE-D3(BJ), graphene-water, one thread, CN cutoff 12 A, hard "
         f"cutoffs. Median (range) of {rounds} interleaved runs on {where['cores']} cores of "
-        f"{where['cpu']}; {', '.join(f'{n} {where["versions"][n]}' for n in names)}. mdbench and "
-        "LAMMPS keep a list with a skin of 2 A, s-dftd3 has none."
-    ]
+        f"{where['cpu']}; {', '.join(peers)}. mdbench and LAMMPS keep a list with a skin of 2 A, "
+        "s-dftd3 has none."
+    )
     sentences = (
         ("mdbench, 2 threads", "mdbench", "mdbench with two threads takes {} of the time", 2),
         ("mdbench, switch 2", "mdbench", "with its default switch of 2 A {} of the time", 2),
@@ -97,8 +98,7 @@ def evaluation_note(result: dict[str, Any]) -> str:
     torch = [row for row in rows if row["variant"] == "torch-dftd float32" and row["ms"]]
     in_list = from_to([100 * min(r["list_ms"]) / min(r["ms"]) for r in torch], 0, " %")
     relative.append(f"its list, made each time, is {in_list} of its time")
-    text.append("; ".join(relative) + ".")
-    return " ".join(text)
+    return f"{text} {'; '.join(relative)}."
 
 
 def accuracy_lines(rows: list[dict[str, Any]]) -> list[str]:
@@ -109,7 +109,7 @@ def accuracy_lines(rows: list[dict[str, Any]]) -> list[str]:
     ]
     keys = ("energy_mev_per_atom", "largest_force_mev_per_ang", "largest_stress_gpa")
     for name in ("mdbench", "LAMMPS", "torch-dftd float32", "torch-dftd float64"):
-        mine = [row for row in rows if row["variant"] == name and keys[0] in row]
+        mine = [row for row in rows if row["variant"].split(",")[0] == name and keys[0] in row]
         worst = [f"{max(row[key] for row in mine):.0e}" if mine else "" for key in keys]
         lines.append(f"| {name} | {' | '.join(worst)} |")
     return lines
