@@ -9,6 +9,7 @@
 
 #include "elements.hpp"
 #include "error.hpp"
+#include "nearest.hpp"
 
 namespace mdbench {
 namespace {
@@ -17,27 +18,6 @@ constexpr const char* kSyntax =
     "pair_style mace [no_domain_decomposition | domain_decomposition] [evaluator "
     "native|torchscript] "
     "[device cpu|cuda|cuda:N] [precision single|double|mixed] [head NAME] [sha256 HASH]";
-
-/// Levenshtein distance.
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
-
-std::string nearest(const std::string& word, const std::vector<std::string>& known) {
-  return *std::ranges::min_element(known, {},
-                                   [&](const auto& k) { return edit_distance(word, k); });
-}
 
 void require_one_of(const std::string& keyword, const std::string& value,
                     const std::vector<std::string>& known) {

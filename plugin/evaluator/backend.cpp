@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include "backend.hpp"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
+#include "error.hpp"
+
+namespace mdbench {
+namespace {
+
+/// Folder of the shared library that this code was linked into.
+std::filesystem::path own_folder() {
+  Dl_info here{};
+  if (dladdr(reinterpret_cast<const void*>(&backend_symbol), &here) == 0 || !here.dli_fname)
+    throw Error("cannot find the folder of the mdbench plugin");
+  return std::filesystem::absolute(here.dli_fname).parent_path();
+}
+
+/// The largest instruction set that this processor has and this build holds.
+std::string choose_isa() {
+  std::vector<std::string> usable;
+#ifdef __x86_64__
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    usable.push_back("avx512");
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable.push_back("avx2");
+#endif
+  usable.push_back("baseline");
+  const char* asked = std::getenv("MDBENCH_ISA");
+  if (!asked || !*asked) return usable.front();
+  std::string known;
+  for (const auto& isa : usable) {
+    if (isa == asked) return isa;
+    known += (known.empty() ? "" : ", ") + isa;
+  }
+  throw Error("MDBENCH_ISA is '" + std::string(asked) + "': this processor has " + known);
+}
+
+}  // namespace
+
+void* backend_symbol(const std::string& what, const std::string& library, const char* symbol,
+                     const std::string& remedy) {
+  const auto path = own_folder() / library;
+  if (!std::filesystem::exists(path))
+    throw Error(what + " is not installed (" + path.string() + " is missing): " + remedy);
+  // DEEPBIND: LAMMPS exports a reference dgemm_ and an OpenMP runtime of its own, which would take
+  // the place of torch's (matrix products in double were 2-5 times slower).
+  // NODELETE: torch and OpenMP keep threads and static objects that must outlive the plugin.
+  const int mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_DEEPBIND;
+  void* handle = dlopen(path.c_str(), mode);
+  if (!handle) throw Error("cannot load " + what + ": " + dlerror() + ": " + remedy);
+  void* found = dlsym(handle, symbol);
+  if (!found)
+    throw Error(path.string() + " belongs to another version of mdbench: install mdbench again");
+  return found;
+}
+
+std::string native_library() { return "mdbench_native_" + choose_isa() + ".so"; }
+
+}  // namespace mdbench
