@@ -54,7 +54,9 @@ struct ModelInfo {
   std::string precision;         ///< single | double
   std::string stored_precision;  ///< precision of the weights in the file
   std::string device;            ///< cpu | cuda:N
-  std::string kernel;            ///< e.g. "torchscript 2.13.0"
+  /// of the labels that it learned: none | d3 | functional | unknown
+  std::string labels_include_dispersion = "unknown";
+  std::string kernel;  ///< e.g. "torchscript 2.13.0"
   int threads = 1;
 };
 

@@ -2,22 +2,23 @@
 #include "mace_settings.h"
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <sstream>
 
-#include "elements.hpp"
+#include "coefficients.h"
 #include "error.hpp"
 #include "nearest.hpp"
 
 namespace mdbench {
 namespace {
 
+constexpr const char* kStyle = "pair_style mace";
+constexpr const char* kHeader = "mdbench-pair-mace-2";
 constexpr const char* kSyntax =
     "pair_style mace [no_domain_decomposition | domain_decomposition] [evaluator "
-    "native|torchscript] "
-    "[device cpu|cuda|cuda:N] [precision single|double|mixed] [head NAME] [sha256 HASH]";
+    "native|torchscript] [device cpu|cuda|cuda:N] [precision single|double|mixed] [head NAME] "
+    "[sha256 HASH] [d3 METHOD FUNCTIONAL keyword value ...]";
 
 void require_one_of(const std::string& keyword, const std::string& value,
                     const std::vector<std::string>& known) {
@@ -53,19 +54,26 @@ MaceSettings MaceSettings::parse_style(std::span<char* const> args) {
                                                    {"precision", &settings.precision},
                                                    {"head", &settings.head},
                                                    {"sha256", &settings.expected_sha256}};
-  for (std::size_t i = 0; i < args.size(); ++i) {
-    const std::string word = args[i];
+  std::vector<std::string> words(args.begin(), args.end());
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string word = words[i];
     if (word == "no_domain_decomposition") {
       set_decomposition(settings, Decomposition::none);
     } else if (word == "domain_decomposition") {
       set_decomposition(settings, Decomposition::domain);
+    } else if (word == "d3" && !settings.d3) {
+      std::vector<std::string> rest;
+      settings.d3 = parse_d3("pair_style mace d3", std::span(words).subspan(i + 1), rest);
+      words.resize(i + 1);
+      words.insert(words.end(), rest.begin(), rest.end());
     } else if (const auto value = values.find(word); value != values.end()) {
-      if (i + 1 == args.size())
+      if (i + 1 == words.size())
         throw Error("pair_style mace: '" + word + "' needs a value: " + kSyntax);
-      *value->second = args[++i];
+      *value->second = words[++i];
     } else {
-      std::vector<std::string> known{"no_domain_decomposition", "domain_decomposition"};
+      std::vector<std::string> known{"no_domain_decomposition", "domain_decomposition", "d3"};
       for (const auto& [name, unused] : values) known.push_back(name);
+      if (settings.d3) std::ranges::copy(d3_keywords(), std::back_inserter(known));
       throw Error("pair_style mace: unknown keyword '" + word + "': did you mean '" +
                   nearest(word, known) + "'? Syntax: " + kSyntax);
     }
@@ -75,39 +83,22 @@ MaceSettings MaceSettings::parse_style(std::span<char* const> args) {
 }
 
 void MaceSettings::parse_coeff(std::span<char* const> args, int num_types) {
-  if (!model_path.empty())
-    throw Error(
-        "pair_coeff for pair_style mace was given twice: one line 'pair_coeff * * FILE EL1 "
-        "EL2 ...' sets all types; to change the model give pair_style mace again first");
-  if (args.size() < 3 || std::strcmp(args[0], "*") != 0 || std::strcmp(args[1], "*") != 0)
-    throw Error(
-        "pair_style mace takes one line 'pair_coeff * * FILE EL1 EL2 ...' with an element "
-        "for each atom type");
-  const auto given = static_cast<int>(args.size()) - 3;
-  if (given != num_types)
-    throw Error("pair_coeff for pair_style mace names " + std::to_string(given) +
-                " element(s) and the system has " + std::to_string(num_types) +
-                " atom type(s): give one element a type, in the order of the types");
-  std::vector<std::string> names(args.begin() + 3, args.end());
-  std::vector<std::string> known{"NULL"};
-  for (const Element& e : kElements) known.emplace_back(e.symbol);
-  for (const std::string& name : names)
-    if (name != "NULL" && atomic_number(name) == 0)
-      throw Error("pair_coeff for pair_style mace: '" + name +
-                  "' is not a chemical element: did you mean '" + nearest(name, known) + "'?");
-  elements = std::move(names);
+  check_coefficients(kStyle, "FILE EL1 EL2 ...", args, !model_path.empty());
+  elements = parse_elements(kStyle, args.subspan(3), num_types);
+  if (d3) d3_numbers("pair_style mace d3", elements);
   model_path = std::filesystem::absolute(args[2]).lexically_normal().string();
 }
 
 std::string MaceSettings::to_text(bool with_coefficients) const {
   std::ostringstream out;
-  out << "mdbench-pair-mace-1\n"
+  out << kHeader << '\n'
       << static_cast<int>(decomposition) << '\n'
       << evaluator << '\n'
       << device << '\n'
       << precision << '\n'
       << head << '\n'
-      << expected_sha256 << '\n';
+      << expected_sha256 << '\n'
+      << (d3 ? d3_text(*d3) : "") << '\n';
   if (with_coefficients) {
     out << model_path << '\n' << model_sha256 << '\n';
     for (const std::string& name : elements) out << name << ' ';
@@ -117,19 +108,21 @@ std::string MaceSettings::to_text(bool with_coefficients) const {
 
 MaceSettings MaceSettings::from_text(const std::string& text) {
   std::istringstream in(text);
-  std::string header, mode, element;
+  std::string header, mode, dispersion, elements;
   MaceSettings s;
   std::getline(in, header);
   std::getline(in, mode);
-  if (header != "mdbench-pair-mace-1" || mode.size() != 1 || mode[0] < '0' || mode[0] > '2')
+  if (header != kHeader || mode.size() != 1 || mode[0] < '0' || mode[0] > '2')
     throw Error(
         "the restart file was written by another version of mdbench: give pair_style mace "
         "and pair_coeff again after read_restart with the version that wrote it");
   s.decomposition = static_cast<Decomposition>(mode[0] - '0');
   for (std::string* line : {&s.evaluator, &s.device, &s.precision, &s.head, &s.expected_sha256,
-                            &s.model_path, &s.model_sha256})
+                            &dispersion, &s.model_path, &s.model_sha256})
     std::getline(in, *line);
-  while (in >> element) s.elements.push_back(element);
+  if (!dispersion.empty()) s.d3 = D3Settings::parse(words_of(dispersion));
+  std::getline(in, elements);
+  s.elements = words_of(elements);
   return s;
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
-#include <cstdio>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "settings.hpp"
 
 namespace mdbench {
 
@@ -15,6 +17,7 @@ enum class Decomposition { automatic, none, domain };
 struct MaceSettings {
   Decomposition decomposition = Decomposition::automatic;
   std::string evaluator = "auto", device = "auto", precision = "model", head;
+  std::optional<D3Settings> d3;       ///< of `pair_style ... d3`
   std::string expected_sha256;        ///< of `pair_style ... sha256`, empty: not asked for
   std::string model_path;             ///< of `pair_coeff`, absolute; empty: not given yet
   std::string model_sha256;           ///< of the file that was read

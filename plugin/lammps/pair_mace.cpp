@@ -8,8 +8,6 @@
 #include "comm.h"
 #include "error.h"
 #include "error.hpp"
-#include "force.h"
-#include "memory.h"
 #include "neighbor.h"
 #include "update.h"
 #include "utils.h"
@@ -17,28 +15,19 @@
 using namespace LAMMPS_NS;
 using mdbench::RunTimings;
 
-PairMACE::PairMACE(LAMMPS* lmp) : Pair(lmp), halo_(this, lmp->comm) {
-  single_enable = 0;
-  restartinfo = 1;
-  one_coeff = 1;
-  manybody_flag = 1;
-  no_virial_fdotr_compute = 1;
-  centroidstressflag = CENTROID_AVAIL;
-  nextra = 2;
-  pvector = new double[nextra]();
-}
-
-PairMACE::~PairMACE() {
-  delete[] pvector;
-  if (allocated) {
-    memory->destroy(setflag);
-    memory->destroy(cutsq);
-  }
-}
+PairMACE::PairMACE(LAMMPS* lmp) : PairElements(lmp, "pair_style mace", 3), halo_(this, comm) {}
 
 void PairMACE::compute(int eflag, int vflag) {
   ev_init(eflag, vflag);
   timings_.start();
+  compute_model();
+  if (!dispersion_) return;
+  dispersion_->compute(*this);
+  pvector[2] = dispersion_->energy();
+  timings_.lap(RunTimings::d3);
+}
+
+void PairMACE::compute_model() {
   refresh_atoms();
   const double* x = atom->nlocal + atom->nghost > 0 ? atom->x[0] : nullptr;
   const auto& graph = builder_->update({x, 3 * owner_.size()});
@@ -175,6 +164,7 @@ void PairMACE::finish() {
       timings_.table(world, evaluator_->info(), evaluator_->peak_device_bytes());
   if (comm->me == 0 && !table.empty()) utils::logmesg(lmp, table);
   timings_.reset();
+  if (dispersion_) dispersion_->report();
 }
 
 void* PairMACE::extract_peratom(const char* name, int& columns) {
@@ -187,5 +177,6 @@ void* PairMACE::extract_peratom(const char* name, int& columns) {
 double PairMACE::memory_usage() {
   const double own = double(species_.capacity() + owner_.capacity()) * sizeof(std::int32_t) +
                      double(site_energy_.capacity() + num_neighbors_.capacity()) * sizeof(double);
-  return Pair::memory_usage() + own + halo_.memory_usage();
+  return Pair::memory_usage() + own + halo_.memory_usage() +
+         (dispersion_ ? dispersion_->memory_usage() : 0.0);
 }

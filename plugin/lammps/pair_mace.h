@@ -4,11 +4,12 @@
 #include <memory>
 #include <vector>
 
+#include "dispersion.h"
 #include "evaluator.hpp"
 #include "graph_builder.hpp"
 #include "halo.h"
 #include "mace_settings.h"
-#include "pair.h"
+#include "pair_elements.h"
 #include "run_timings.h"
 
 namespace LAMMPS_NS {
@@ -17,12 +18,9 @@ namespace LAMMPS_NS {
 ///
 /// It asks LAMMPS for ghosts but not for a neighbour list: a partner with a long cutoff in
 /// hybrid/overlay, bond exclusions or list-page limits cannot change the graph.
-class PairMACE : public Pair {
+class PairMACE final : public PairElements {
  public:
   explicit PairMACE(class LAMMPS* lmp);
-  ~PairMACE() override;
-  PairMACE(const PairMACE&) = delete;
-  PairMACE& operator=(const PairMACE&) = delete;
 
   void settings(int narg, char** arg) override;
   void coeff(int narg, char** arg) override;
@@ -54,15 +52,15 @@ class PairMACE : public Pair {
   double memory_usage() override;
 
  private:
-  void allocate();
   void load_model();
   void map_elements();
   void check_environment() const;
-  void check_bonded_exclusions() const;
-  void check_masses() const;
   void check_decomposition();
   void print_summary() const;
+  void make_dispersion();
+  void warn_of_counting_twice() const;
 
+  void compute_model();
   void refresh_atoms();
   const mdbench::Evaluation* evaluate(const mdbench::Graph& graph);
   void require_finite(const mdbench::Graph& graph, const mdbench::Evaluation& result) const;
@@ -70,15 +68,12 @@ class PairMACE : public Pair {
   void add_forces(const mdbench::Graph& graph, const mdbench::Evaluation& result);
   void add_edge_virial(int i, int j, const double* d, const double* g);
 
-  /// Fails on all ranks with the text of the first rank that has one; collective.
-  void stop_if_any(const std::string& problem) const;
   int rank_on_host() const;
-  void write_text(FILE* fp, const std::string& text) const;
-  std::string read_text(FILE* fp) const;
 
   mdbench::MaceSettings settings_;
   std::unique_ptr<mdbench::Evaluator> evaluator_;
   std::unique_ptr<mdbench::GraphBuilder> builder_;
+  std::unique_ptr<Dispersion> dispersion_;  ///< where the settings ask for D3
   PairHalo halo_;
   mdbench::RunTimings timings_;
   double energy_unit_ = 1.0;  ///< LAMMPS energy units in an eV

@@ -6,12 +6,12 @@
 #include <cmath>
 
 #include "atom.h"
+#include "coefficients.h"
 #include "comm.h"
 #include "elements.hpp"
 #include "error.h"
 #include "error.hpp"
 #include "force.h"
-#include "memory.h"
 #include "model_file.hpp"
 #include "neighbor.h"
 #include "pair_mace.h"
@@ -22,41 +22,13 @@
 using namespace LAMMPS_NS;
 using mdbench::Decomposition;
 
-namespace {
-
-/// Standard masses agree with the usual roundings (12.0107, 12.011, 12.0) to this; u.
-constexpr double kMassTolerance = 0.02;
-
-template <class Body>
-std::string problem_of(Body&& body) {
-  try {
-    body();
-    return {};
-  } catch (const mdbench::Error& problem) {
-    return problem.what();
-  }
-}
-
-}  // namespace
-
-void PairMACE::stop_if_any(const std::string& problem) const {
-  int ranks = comm->nprocs, first = problem.empty() ? ranks : comm->me;
-  MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, world);
-  if (first == ranks) return;
-  int size = static_cast<int>(problem.size());
-  MPI_Bcast(&size, 1, MPI_INT, first, world);
-  std::string text = problem;
-  text.resize(size);
-  MPI_Bcast(text.data(), size, MPI_CHAR, first, world);
-  error->all(FLERR, text);
-}
-
 void PairMACE::settings(int narg, char** arg) {
   stop_if_any(problem_of([&] {
     settings_ = mdbench::MaceSettings::parse_style({arg, static_cast<std::size_t>(narg)});
   }));
   evaluator_.reset();
   builder_.reset();
+  dispersion_.reset();
   check_decomposition();
 }
 
@@ -68,19 +40,9 @@ void PairMACE::check_decomposition() {
 }
 
 void PairMACE::coeff(int narg, char** arg) {
-  if (!allocated) allocate();
   stop_if_any(problem_of(
       [&] { settings_.parse_coeff({arg, static_cast<std::size_t>(narg)}, atom->ntypes); }));
   load_model();
-}
-
-void PairMACE::allocate() {
-  const int n = atom->ntypes + 1;
-  memory->create(setflag, n, n, "pair:setflag");
-  memory->create(cutsq, n, n, "pair:cutsq");
-  for (int i = 0; i < n; ++i)
-    for (int j = 0; j < n; ++j) setflag[i][j] = 0, cutsq[i][j] = 0.0;
-  allocated = 1;
 }
 
 void PairMACE::load_model() {
@@ -122,9 +84,7 @@ void PairMACE::map_elements() {
     }
     species_of_type_[type] = static_cast<int>(found - numbers.begin());
   }
-  for (int i = 1; i <= atom->ntypes; ++i)
-    for (int j = 1; j <= atom->ntypes; ++j)
-      setflag[i][j] = species_of_type_[i] >= 0 && species_of_type_[j] >= 0;
+  set_flags([&](int type) { return species_of_type_[type] >= 0; });
 }
 
 /// Ranks of the whole universe are counted, so that replicas spread over the GPUs of a host. That
@@ -141,16 +101,14 @@ int PairMACE::rank_on_host() const {
 
 void PairMACE::init_style() {
   if (!evaluator_) load_model();  // the settings came from a restart file
+  check_system(settings_.elements);
   check_environment();
-  check_bonded_exclusions();
-  check_masses();
-  energy_unit_ = 1.0;
-  if (std::string(update->unit_style) == "real")
-    energy_unit_ = utils::get_conversion_factor(utils::ENERGY, utils::METAL2REAL);
+  energy_unit_ = energy_unit();
   if (comm->nprocs > 1)
     comm->cutghostuser = std::max(comm->cutghostuser, builder_->reach(neighbor->skin));
   comm_forward = comm_reverse = comm->nprocs > 1 ? evaluator_->halo_width() : 0;
   rebuild_needed_ = true;
+  make_dispersion();
   timings_.reset();
   if (warm_) return;
   print_summary();
@@ -164,57 +122,30 @@ void PairMACE::init_style() {
 }
 
 void PairMACE::check_environment() const {
-  const std::string units = update->unit_style;
-  if (units != "metal" && units != "real")
-    error->all(FLERR, "pair_style mace works in units metal or real, not '" + units +
-                          "': put 'units metal' at the top of the input");
-  if (!atom->tag_enable)
-    error->all(FLERR, "pair_style mace needs atom IDs: remove 'atom_modify id no'");
   if (atom->map_style == Atom::MAP_NONE)
     error->all(FLERR,
                "pair_style mace needs an atom map: add 'atom_modify map yes' before read_data");
   if (!force->newton_pair)
     error->all(FLERR, "pair_style mace needs 'newton on': remove 'newton off' from the input");
-  // neighbor->exclude itself is set only after this
-  if (neighbor->nex_type || neighbor->nex_group || neighbor->nex_mol)
-    error->all(FLERR,
-               "pair_style mace needs all neighbours: remove 'neigh_modify exclude' (freeze "
-               "atoms with 'fix setforce' instead)");
   if (comm->nprocs > 1 && comm->mode != Comm::SINGLE)
     error->all(FLERR, "pair_style mace on several ranks needs 'comm_modify mode single'");
 }
 
-/// Bonded neighbours belong to the model: a factor other than 1 says that the user has a classical
-/// force field in mind for these atoms.
-void PairMACE::check_bonded_exclusions() const {
-  const double* special = force->special_lj;
-  if (special[1] == 1.0 && special[2] == 1.0 && special[3] == 1.0) return;
-  int bonded = 0;
-  if (atom->molecular == Atom::MOLECULAR && atom->nspecial)
-    for (int i = 0; i < atom->nlocal; ++i)
-      bonded |= species_of_type_[atom->type[i]] >= 0 && atom->nspecial[i][2] > 0;
-  MPI_Allreduce(MPI_IN_PLACE, &bonded, 1, MPI_INT, MPI_MAX, world);
-  if (bonded)
-    error->all(FLERR,
-               "pair_style mace needs bonded neighbours too: add 'special_bonds lj/coul 1 1 "
-               "1', or remove the bonds from the data file");
+void PairMACE::make_dispersion() {
+  if (!settings_.d3) return;
+  stop_if_any(problem_of([&] {
+    auto numbers = mdbench::d3_numbers("pair_style mace d3", settings_.elements);
+    dispersion_ = std::make_unique<Dispersion>(
+        lmp, *settings_.d3, std::make_unique<GatheredAtoms>(lmp, std::move(numbers)), energy_unit_);
+  }));
 }
 
-/// Elements in the wrong order run happily and mean nothing; masses tell.
-void PairMACE::check_masses() const {
-  if (atom->rmass || !atom->mass) return;
-  for (int type = 1; type <= atom->ntypes; ++type) {
-    const int z = mdbench::atomic_number(settings_.elements[type - 1]);
-    if (z == 0 || std::abs(atom->mass[type] - mdbench::element(z).mass) < 1.0) continue;
-    for (const std::string& other : settings_.elements) {
-      const int wrong = mdbench::atomic_number(other);
-      if (wrong == 0 || std::abs(atom->mass[type] - mdbench::element(wrong).mass) > kMassTolerance)
-        continue;
-      error->all(FLERR, "pair_coeff for pair_style mace maps atom type " + std::to_string(type) +
-                            " to " + settings_.elements[type - 1] + " but its mass is that of " +
-                            other + ": list the elements in the order of the types");
-    }
-  }
+/// The model may well be used on purpose: a warning, where `mdbench check` has an error.
+void PairMACE::warn_of_counting_twice() const {
+  const std::string& labels = evaluator_->info().labels_include_dispersion;
+  if (comm->me == 0 && settings_.d3 && (labels == "d3" || labels == "functional"))
+    error->warning(FLERR, "pair_style mace d3: the model's labels hold dispersion already (" +
+                              labels + "): it is counted twice");
 }
 
 void PairMACE::print_summary() const {
@@ -240,33 +171,14 @@ void PairMACE::print_summary() const {
                   settings_.elements[type - 1].c_str(), mass);
     text += line;
   }
+  if (settings_.d3) text += "  D3 dispersion " + mdbench::d3_text(*settings_.d3) + "\n";
   utils::logmesg(lmp, text);
+  warn_of_counting_twice();
 }
 
 double PairMACE::init_one(int i, int j) {
   if (!setflag[i][j]) error->all(FLERR, "pair_style mace: not all pair_coeff are set");
   return evaluator_->info().cutoff;
-}
-
-void PairMACE::write_text(FILE* fp, const std::string& text) const {
-  const int size = static_cast<int>(text.size());
-  fwrite(&size, sizeof size, 1, fp);
-  fwrite(text.data(), 1, text.size(), fp);
-}
-
-std::string PairMACE::read_text(FILE* fp) const {
-  int size = 0;
-  std::string text;
-  if (comm->me == 0) {
-    utils::sfread(FLERR, &size, sizeof size, 1, fp, nullptr, error);
-    if (size < 0 || size > 1 << 20) error->one(FLERR, "pair_style mace: damaged restart file");
-    text.resize(size);
-    utils::sfread(FLERR, text.data(), 1, size, fp, nullptr, error);
-  }
-  MPI_Bcast(&size, 1, MPI_INT, 0, world);
-  text.resize(size);
-  MPI_Bcast(text.data(), size, MPI_CHAR, 0, world);
-  return text;
 }
 
 void PairMACE::write_restart(FILE* fp) { write_text(fp, settings_.to_text(true)); }
@@ -275,10 +187,8 @@ void PairMACE::read_restart_settings(FILE* fp) { read_restart(fp); }
 
 /// The model itself is opened by init_style, so that a new pair_coeff can replace it.
 void PairMACE::read_restart(FILE* fp) {
-  if (!allocated) allocate();
   const std::string text = read_text(fp);
   stop_if_any(problem_of([&] { settings_ = mdbench::MaceSettings::from_text(text); }));
   check_decomposition();
-  for (int i = 1; i <= atom->ntypes; ++i)
-    for (int j = 1; j <= atom->ntypes; ++j) setflag[i][j] = !settings_.model_path.empty();
+  set_flags([&](int) { return !settings_.model_path.empty(); });
 }

@@ -3,31 +3,14 @@
 
 #include <sys/resource.h>
 
-#include <cstdarg>
-#include <cstdio>
+#include "reduce.h"
 
 namespace mdbench {
 namespace {
 
 constexpr const char* kNames[RunTimings::num_stages] = {
-    "neighbour list", "graph",         "model input",  "forward",
-    "backward",       "halo exchange", "model output", "forces"};
-
-std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
-std::string format(const char* pattern, ...) {
-  char line[256];
-  va_list args;
-  va_start(args, pattern);
-  std::vsnprintf(line, sizeof line, pattern, args);
-  va_end(args);
-  return line;
-}
-
-double reduced(double value, MPI_Op op, MPI_Comm world) {
-  double all = value;
-  MPI_Allreduce(&value, &all, 1, MPI_DOUBLE, op, world);
-  return all;
-}
+    "neighbour list", "graph",        "model input", "forward",      "backward",
+    "halo exchange",  "model output", "forces",      "D3 dispersion"};
 
 double peak_memory_mib() {
   rusage usage{};
@@ -72,27 +55,30 @@ std::string RunTimings::table(MPI_Comm world, const ModelInfo& info,
     most[s] = reduced(seconds_[s], MPI_MAX, world);
     total += mean[s];
   }
-  const double model = mean[forward] + mean[backward];
+  const double model = mean[forward] + mean[backward] + mean[d3];
   const double per_step = 1.0 / steps;
   std::string text =
-      format("\nMACE timing: %s, %s, %s, %d thread(s) x %d rank(s)\n", info.kernel.c_str(),
-             info.precision.c_str(), info.device.c_str(), info.threads, ranks);
-  text +=
-      format("%.0f evaluations, %.0f list builds, %.0f atoms, %.0f halo atoms, %.0f edges\n", steps,
-             reduced(rebuilds_, MPI_MAX, world), reduced(local_, MPI_SUM, world) * per_step,
-             reduced(nodes_ - local_, MPI_SUM, world) * per_step,
-             reduced(edges_, MPI_SUM, world) * per_step);
+      format_text("\nMACE timing: %s, %s, %s, %d thread(s) x %d rank(s)\n", info.kernel.c_str(),
+                  info.precision.c_str(), info.device.c_str(), info.threads, ranks);
+  text += format_text(
+      "%.0f evaluations, %.0f list builds, %.0f atoms, %.0f halo atoms, %.0f edges\n", steps,
+      reduced(rebuilds_, MPI_MAX, world), reduced(local_, MPI_SUM, world) * per_step,
+      reduced(nodes_ - local_, MPI_SUM, world) * per_step,
+      reduced(edges_, MPI_SUM, world) * per_step);
   text += "Stage          |  mean s  |  max s   | ms/step  | %total\n";
-  for (int s = 0; s < num_stages; ++s)
-    text += format("%-14s | %8.4g | %8.4g | %8.4g | %6.2f\n", kNames[s], mean[s], most[s],
-                   1e3 * mean[s] * per_step, total > 0 ? 100.0 * mean[s] / total : 0.0);
-  text += format("%-14s | %8.4g | %8s | %8.4g | %6.2f\n", "total", total, "",
-                 1e3 * total * per_step, 100.0);
-  text += format("Overhead outside the model: %.2f %%\n",
-                 total > 0 ? 100.0 * (total - model) / total : 0.0);
-  text += format("Peak memory of a rank: %.0f MiB", reduced(peak_memory_mib(), MPI_MAX, world));
+  for (int s = 0; s < num_stages; ++s) {
+    if (s == d3 && most[d3] == 0) continue;
+    text += format_text("%-14s | %8.4g | %8.4g | %8.4g | %6.2f\n", kNames[s], mean[s], most[s],
+                        1e3 * mean[s] * per_step, total > 0 ? 100.0 * mean[s] / total : 0.0);
+  }
+  text += format_text("%-14s | %8.4g | %8s | %8.4g | %6.2f\n", "total", total, "",
+                      1e3 * total * per_step, 100.0);
+  text += format_text("Overhead outside the model: %.2f %%\n",
+                      total > 0 ? 100.0 * (total - model) / total : 0.0);
+  text +=
+      format_text("Peak memory of a rank: %.0f MiB", reduced(peak_memory_mib(), MPI_MAX, world));
   const double device = reduced(double(peak_device_bytes) / 1048576.0, MPI_MAX, world);
-  if (device > 0) text += format(", of a GPU: %.0f MiB", device);
+  if (device > 0) text += format_text(", of a GPU: %.0f MiB", device);
   return text + "\n";
 }
 

@@ -14,7 +14,7 @@ namespace mdbench {
 class RunTimings {
  public:
   using Clock = std::chrono::steady_clock;
-  enum Stage { list, graph, input, forward, backward, halo, output, forces, num_stages };
+  enum Stage { list, graph, input, forward, backward, halo, output, forces, d3, num_stages };
 
   /// Time since the last lap goes to `stage`.
   void lap(Stage stage);

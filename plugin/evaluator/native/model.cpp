@@ -241,6 +241,8 @@ NativeModel::NativeModel(const std::string& path) {
     for (const Json& h : json["heads"].items()) heads.push_back(h.text());
     default_head = json["head"].text();
     source_dtype = json["source_dtype"].text();
+    if (json.has("labels_include_dispersion"))
+      labels_include_dispersion = json["labels_include_dispersion"].text();
     channels = static_cast<int>(json["channels"].integer(1, kMaxSize));
     max_ell = static_cast<int>(json["max_ell"].integer(0, kMaxEll));
     if (std::set<int>(elements.begin(), elements.end()).size() != elements.size())

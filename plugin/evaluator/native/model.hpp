@@ -58,7 +58,7 @@ struct NativeModel {
   std::vector<int> elements;
   int channels = 0, max_ell = 0;
   std::vector<std::string> heads;
-  std::string default_head, source_dtype;
+  std::string default_head, source_dtype, labels_include_dispersion = "unknown";
   RadialSpec radial;
   ZblSpec zbl;
   Tensor atomic_energies, scale, shift;

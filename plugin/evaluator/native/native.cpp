@@ -35,6 +35,7 @@ std::unique_ptr<Evaluator> make(const EvaluatorOptions& options) {
   info.stored_precision = model.source_dtype == "float64" ? "double" : "single";
   info.precision = options.precision == "model" ? info.stored_precision : options.precision;
   info.device = "cpu";
+  info.labels_include_dispersion = model.labels_include_dispersion;
   info.kernel = "native " MDBENCH_ISA;
   info.threads = options.threads > 0 ? options.threads : omp_get_max_threads();
   if (info.precision == "double")
