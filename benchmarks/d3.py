@@ -30,7 +30,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from d3_engines import BOHR_ANG, FAMILIES, VARIANTS, Case, Variant, difference, sample, structure
+from d3_engines import (
+    BOHR_ANG,
+    FAMILIES,
+    VARIANTS,
+    Case,
+    Variant,
+    difference,
+    limit_memory,
+    sample,
+    structure,
+)
 from d3_runs import RunError, run_lmp
 from d3_table import table
 from native_vs_peers import MALLOC
@@ -43,36 +53,31 @@ CASES = [Case(n, ang, name) for n in (128, 372, 1038) for name, ang in CUTOFFS.i
 SKINS_ANG = [0.5, 1.0, 2.0, 3.0, 4.0]
 REFERENCE = "s-dftd3"
 EVALUATIONS = {"mdbench": 7, "s-dftd3": 3, "lammps": 1, "torch-dftd": 1}
-# Pairs, both ways, beyond which torch-dftd is measured once, and not at all (time, memory).
+# Pairs, both ways, beyond which torch-dftd is measured once, and not at all: 2 kB a pair.
 TORCH_ONCE = {"float32": 5e6, "float64": 2e6}
-TORCH_NEVER = {"float32": 2.5e7, "float64": 5e6}
+TORCH_NEVER = {"float32": 7.5e6, "float64": 4e6}
 STEPS = {"bundled": 300, "medium": 40}
 
 
-def evaluations(variant: Variant, case: Case, round_: int) -> int | str:
-    """How many evaluations to time, 0 for the first alone; or why none."""
+def refusal(variant: Variant, case: Case, round_: int) -> str:
+    """Why a variant is not measured."""
     if variant.family != "torch-dftd":
-        return EVALUATIONS[variant.family]
+        return ""
     dtype = variant.options["dtype"]
     if case.pairs > TORCH_NEVER[dtype]:
-        return f"left out: {case.pairs / 1e6:.0f} million pairs would take minutes and > 10 GiB"
-    if case.pairs > TORCH_ONCE[dtype]:
-        return "measured in the first round only" if round_ else 0
-    return EVALUATIONS[variant.family]
+        return f"left out: more than {TORCH_NEVER[dtype] / 1e6:g} million pairs of 2 kB"
+    return "once is enough" if round_ and case.pairs > TORCH_ONCE[dtype] else ""
 
 
-def ask(pools: dict[str, Any], variant: Variant, case: Case, round_: int) -> dict[str, Any] | str:
+def ask(pool: Any, variant: Variant, case: Case) -> dict[str, Any] | str:  # noqa: ANN401
     """A sample by the process of the variant's family, or why there is none."""
-    count = evaluations(variant, case, round_)
-    if isinstance(count, str):
-        return count
     try:
-        found: dict[str, Any] = pools[variant.family].submit(sample, variant, case, count).result()
-    except ImportError as problem:
-        return f"left out: {problem}"
+        found = pool.submit(sample, variant, case, EVALUATIONS[variant.family]).result()
     except BrokenProcessPool:
-        return "left out: its process died, probably of memory"
-    return found
+        return "left out: its process died"
+    except (ImportError, MemoryError, RuntimeError) as problem:
+        return f"left out: {str(problem).splitlines()[0]}"
+    return dict(found)
 
 
 def measure_evaluations(cases: list[Case], rounds: int) -> list[dict[str, Any]]:
@@ -90,7 +95,10 @@ def measure_evaluations(cases: list[Case], rounds: int) -> list[dict[str, Any]]:
     fresh = multiprocessing.get_context("spawn")
     for round_ in range(rounds):
         with ExitStack() as stack:
-            pools = {f: stack.enter_context(ProcessPoolExecutor(1, fresh)) for f in FAMILIES}
+            pools = {
+                family: stack.enter_context(ProcessPoolExecutor(1, fresh, limit_memory))
+                for family in FAMILIES
+            }
             for i, case in enumerate(cases):
                 mine = rows[i * len(VARIANTS) : (i + 1) * len(VARIANTS)]
                 one_case(pools, case, mine, round_)
@@ -101,7 +109,7 @@ def one_case(pools: dict[str, Any], case: Case, rows: list[dict[str, Any]], roun
     """Every variant once; the first round also compares their answers."""
     answers = {}
     for variant, row in zip(VARIANTS, rows, strict=True):
-        found = ask(pools, variant, case, round_)
+        found = refusal(variant, case, round_) or ask(pools[variant.family], variant, case)
         if isinstance(found, str):
             row["reason"] = row["reason"] or found
             continue

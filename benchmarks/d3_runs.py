@@ -66,23 +66,20 @@ def run_lmp(model: str, style: str, steps: int, more: str = "") -> dict[str, Any
     loop_s = float(re.findall(r"Loop time of ([\d.]+)", done.stdout)[-1])
     answer = {"ms": 1e3 * loop_s / steps}
     if style == "fused":
-        answer |= d3_block(done.stdout, steps)
+        answer |= d3_block(done.stdout)
     return answer
 
 
-def d3_block(output: str, steps: int) -> dict[str, Any]:
-    """Counts, and times in ms a step, of the last run."""
-    last = output.rpartition("\nD3")[2]
-    counts = re.search(r"(\d+) evaluations, (\d+) list builds, (\d+) dangerous", last)
-    times = dict(re.findall(r"^(list|evaluation) +\| +([\d.e+-]+)", last, re.MULTILINE))
-    if not counts or len(times) != 2:
+def d3_block(output: str) -> dict[str, Any]:
+    """Counts, and ms an evaluation, of the last run."""
+    number = r"([\d.e+-]+)"
+    found = re.findall(
+        rf"^D3 dispersion: {number} evaluations, {number} list builds, {number} dangerous.*\n"
+        rf"ms/evaluation: {number} list, {number} evaluation, {number} in all",
+        output,
+        re.MULTILINE,
+    )
+    if not found:
         raise RunError("no D3 block at the end of the run")
-    in_list, in_evaluation = (1e3 * float(times[name]) / steps for name in ("list", "evaluation"))
-    return {
-        "evaluations": int(counts[1]),
-        "builds": int(counts[2]),
-        "dangerous_builds": int(counts[3]),
-        "list_ms": in_list,
-        "evaluation_ms": in_evaluation,
-        "d3_ms": in_list + in_evaluation,
-    }
+    names = ("evaluations", "builds", "dangerous_builds", "list_ms", "evaluation_ms", "d3_ms")
+    return dict(zip(names, map(float, found[-1]), strict=True))

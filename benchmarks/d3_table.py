@@ -133,7 +133,9 @@ def skin_lines(rows: list[dict[str, Any]], reasons: list[str]) -> list[str]:
             spread([r["evaluation_ms"] for r in runs]),
             spread([r["d3_ms"] for r in runs]),
         ]
-        lines.append(f"| {row['skin_ang']:g} | {builds:.0f} | {dangerous} | {' | '.join(parts)} |")
+        lines.append(
+            f"| {row['skin_ang']:g} | {builds:.0f} | {dangerous:.0f} | {' | '.join(parts)} |"
+        )
     return lines
 
 
