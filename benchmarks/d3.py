@@ -10,15 +10,16 @@ in processes that are fresh in each round; the figure is the median over rounds 
 evaluation, with the range. One thread unless said.
 
 The peers: pip install dftd3==1.7.0 torch-dftd==0.5.3; the latter with its dependencies, since it
-imports pymatgen when it is loaded. What is not installed, or too slow, is left out with the reason.
-`--quick` (1 minute) shows that all works. Writes benchmarks/results/d3.json and the tables in
-README.md.
+imports pymatgen when it is loaded. The slowest are measured in the first round only; what is not
+installed, or too slow, is left out with the reason. `--quick` (1 minute) shows that all works.
+Writes benchmarks/results/d3.json and the tables in README.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import sys
@@ -53,20 +54,19 @@ CASES = [Case(n, ang, name) for n in (128, 372, 1038) for name, ang in CUTOFFS.i
 SKINS_ANG = [0.5, 1.0, 2.0, 3.0, 4.0]
 REFERENCE = "s-dftd3"
 EVALUATIONS = {"mdbench": 7, "s-dftd3": 3, "lammps": 1, "torch-dftd": 1}
-# Pairs, both ways, beyond which torch-dftd is measured once, and not at all: 2 kB a pair.
-TORCH_ONCE = {"float32": 5e6, "float64": 2e6}
-TORCH_NEVER = {"float32": 7.5e6, "float64": 4e6}
+# Pairs, both ways, beyond which a variant is measured in the first round only, and not at all
+# (torch-dftd takes 2 kB a pair).
+ONCE = {"torch-dftd float32": 5e6, "torch-dftd float64": 2e6, "LAMMPS, rebuilt": 1.5e7}
+NEVER = {"torch-dftd float32": 7.5e6, "torch-dftd float64": 4e6}
 STEPS = {"bundled": 300, "medium": 40}
 
 
 def refusal(variant: Variant, case: Case, round_: int) -> str:
     """Why a variant is not measured."""
-    if variant.family != "torch-dftd":
-        return ""
-    dtype = variant.options["dtype"]
-    if case.pairs > TORCH_NEVER[dtype]:
-        return f"left out: more than {TORCH_NEVER[dtype] / 1e6:g} million pairs of 2 kB"
-    return "once is enough" if round_ and case.pairs > TORCH_ONCE[dtype] else ""
+    most = NEVER.get(variant.name, math.inf)
+    if case.pairs > most:
+        return f"left out: more than {most / 1e6:g} million pairs of 2 kB"
+    return "once is enough" if round_ and case.pairs > ONCE.get(variant.name, math.inf) else ""
 
 
 def ask(pool: Any, variant: Variant, case: Case) -> dict[str, Any] | str:  # noqa: ANN401
