@@ -53,7 +53,6 @@ CUTOFFS = {"12 A": 12.0, "15 A": 15.0, "50 Bohr": 50 * BOHR_ANG, "95 Bohr": 95 *
 CASES = [Case(n, ang, name) for n in (128, 372, 1038) for name, ang in CUTOFFS.items()]
 SKINS_ANG = [0.5, 1.0, 2.0, 3.0, 4.0]
 REFERENCE = "s-dftd3"
-EVALUATIONS = {"mdbench": 7, "s-dftd3": 3, "lammps": 1, "torch-dftd": 1}
 # Pairs, both ways, beyond which a variant is measured in the first round only, and not at all
 # (torch-dftd takes 2 kB a pair).
 ONCE = {"torch-dftd float32": 5e6, "torch-dftd float64": 2e6, "LAMMPS, rebuilt": 1.5e7}
@@ -72,7 +71,7 @@ def refusal(variant: Variant, case: Case, round_: int) -> str:
 def ask(pool: Any, variant: Variant, case: Case) -> dict[str, Any] | str:  # noqa: ANN401
     """A sample by the process of the variant's family, or why there is none."""
     try:
-        found = pool.submit(sample, variant, case, EVALUATIONS[variant.family]).result()
+        found = pool.submit(sample, variant, case).result()
     except BrokenProcessPool:
         return "left out: its process died"
     except (ImportError, MemoryError, RuntimeError) as problem:
