@@ -60,7 +60,7 @@ def test_keywords_of_the_table_are_those_of_the_parser():
 
 
 @pytest.mark.parametrize("name", ["plugin_vs_calculator", "native_vs_peers", "native_scaling",
-                                  "known_truth", "analysis"])
+                                  "known_truth", "analysis", "d3"])
 def test_speed_tables_are_made_from_the_results(name, monkeypatch):
     path = ROOT / f"benchmarks/{name}.py"
     monkeypatch.syspath_prepend(path.parent)
