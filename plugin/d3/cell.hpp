@@ -20,8 +20,8 @@ inline double norm(const Vector& a) { return std::sqrt(dot(a, a)); }
 
 /// Lattice vectors, completed by unit vectors across the periodic ones where there is none.
 struct Cell {
-  std::array<Vector, 3> vectors{};   ///< Angstrom
-  std::array<Vector, 3> inverse{};   ///< fraction along vector d = dot(inverse[d], x)
+  std::array<Vector, 3> vectors{};  ///< Angstrom
+  std::array<Vector, 3> inverse{};  ///< fraction along vector d = dot(inverse[d], x)
   std::array<bool, 3> periodic{};
   bool operator==(const Cell&) const = default;
 

@@ -41,13 +41,16 @@ class NoExchange final : public D3Exchange {
   void complete(std::span<double>) override {}
 };
 
+enum class D3Virials { none, total, per_atom };
+
 /// Of the atoms computed here; those of others are 0. Lives until the next evaluation.
 struct D3Result {
   double energy = 0.0;               ///< eV
-  std::array<double, 6> virial{};    ///< xx yy zz xy xz yz, eV: sum of x (x) F, as in LAMMPS
+  std::array<double, 6> virial{};    ///< xx yy zz xy xz yz, eV: sum of x (x) F, as in LAMMPS; 0
+                                     ///< unless asked for
   std::span<const double> energies;  ///< [atoms] eV
   std::span<const double> forces;    ///< [atoms * 3] eV/Angstrom
-  std::span<const double> virials;   ///< [atoms * 6] eV; empty unless asked for
+  std::span<const double> virials;   ///< [atoms * 6] eV; empty unless per atom
 };
 
 /// Since the object was made, or the last reset.
@@ -66,13 +69,14 @@ class D3 {
   virtual const D3Settings& settings() const = 0;
   /// @throws Error on atoms without reference data, at the same place, or not at finite places.
   virtual const D3Result& evaluate(const D3Atoms& atoms, D3Exchange& exchange,
-                                   bool with_virials) = 0;
+                                   D3Virials virials) = 0;
   virtual const D3Statistics& statistics() const = 0;
   virtual void reset_statistics() = 0;
   virtual double memory_usage() const = 0;  ///< bytes
 };
 
-/// The implementation for the best instruction set of this processor. @param threads OpenMP's
+/// The implementation for the best instruction set of this processor.
+/// @param threads 0: OpenMP's choice
 std::unique_ptr<D3> make_d3(const D3Settings& settings, int threads);
 
 /// Entry point that the libraries of the instruction sets export under `kD3Symbol`.

@@ -2,6 +2,8 @@
 // The order of an evaluation; the passes themselves are in passes.cpp and triples.cpp.
 #include "dispersion.hpp"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -24,14 +26,14 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 Dispersion::Dispersion(const D3Settings& settings, int threads)
     : settings_(settings),
-      threads_(std::max(1, threads)),
+      threads_(threads > 0 ? threads : omp_get_max_threads()),
       pair_fade_(settings.cutoff, settings.switch_width),
       cn_fade_(settings.cn, settings.switch_width),
       atm_fade_(settings.atm, std::min(settings.switch_width, kTriplesFade * settings.atm)),
       skin_(settings.cutoff, settings.skin) {}
 
 const D3Result& Dispersion::evaluate(const D3Atoms& atoms, D3Exchange& exchange,
-                                     bool with_virials) {
+                                     D3Virials virials) {
   const auto start = std::chrono::steady_clock::now();
   const std::size_t count = atoms.numbers.size();
   const Cell cell(atoms.cell, atoms.periodic);
@@ -44,16 +46,16 @@ const D3Result& Dispersion::evaluate(const D3Atoms& atoms, D3Exchange& exchange,
   }
   const double list_seconds = seconds_since(start);
 
+  clear_sums();
   count_neighbours();
   complete(cn_, count, exchange);
   weigh_references();
-  add_pairs();
+  add_pairs(virials);
   complete(dcn_, count, exchange);
-#pragma omp parallel for schedule(dynamic, 4) num_threads(threads_)
-  for (std::size_t c = 0; c < list_.num_clusters(); ++c) add_coordination_forces(c);
+  add_coordination_forces(virials);
 
   ++statistics_.evaluations;
-  collect(count, with_virials);
+  collect(count, virials);
   statistics_.list_seconds += list_seconds;
   statistics_.evaluation_seconds += seconds_since(start) - list_seconds;
   return result_;
@@ -76,7 +78,10 @@ bool Dispersion::list_is_stale(const D3Atoms& atoms, const Cell& cell) {
 void Dispersion::build_list(const D3Atoms& atoms) {
   numbers_.clear();  // whatever fails below, the next evaluation begins here again
   find_kinds(atoms);
-  list_.build(atoms, kind_, settings_.cutoff + settings_.skin, settings_.cn + settings_.skin,
+  const double skin = settings_.skin;
+  list_.build(atoms, kind_,
+              {settings_.cutoff + skin, settings_.cn + skin,
+               settings_.atm > 0.0 ? settings_.atm + skin : 0.0},
               threads_);
   lay_out_constants();
   numbers_.assign(atoms.numbers.begin(), atoms.numbers.end());
@@ -101,6 +106,8 @@ void Dispersion::find_kinds(const D3Atoms& atoms) {
     }
   for (std::size_t i = 0; i < kind_.size(); ++i) kind_[i] = kind_of[atoms.numbers[i]];
   tables_ = Tables(present, settings_.damping);
+  references_.clear();
+  for (const int z : present) references_.push_back(num_references(z));
 }
 
 void Dispersion::lay_out_constants() {
@@ -108,10 +115,7 @@ void Dispersion::lay_out_constants() {
   constants_.resize(clusters * kinds * 4 * W);
   radii_.resize(clusters * kinds * W);
   mixed_.resize(clusters * kinds * 2 * kMaxReferences * W);
-  energy_.resize(clusters * W);
-  force_.resize(clusters * 3 * W);
-  virial_.resize(clusters * 6 * W);
-  const auto kind = list_.kind().subspan(list_.first_cluster() * W);
+  const auto kind = list_.kind().subspan(first_slot());
   for (std::size_t c = 0; c < clusters; ++c)
     for (std::size_t k = 0; k < kinds; ++k)
       for (int l = 0; l < W; ++l) {
@@ -126,11 +130,12 @@ void Dispersion::lay_out_constants() {
 void Dispersion::complete(Buffer<double>& of_slots, std::size_t atoms, D3Exchange& exchange) {
   of_atoms_.assign(atoms, 0.0);
   const auto atom = list_.atom();
-  const std::size_t first = list_.first_cluster() * W, end = first + list_.num_clusters() * W;
-  for (std::size_t s = first; s < end; ++s)
+  const std::size_t end = first_slot() + list_.num_clusters() * W;
+  for (std::size_t s = first_slot(); s < end; ++s)
     if (atom[s] >= 0) of_atoms_[atom[s]] = of_slots[s];
   exchange.complete(of_atoms_);
-  for (std::size_t s = 0; s < atom.size(); ++s) of_slots[s] = atom[s] < 0 ? 0.0 : of_atoms_[atom[s]];
+  for (std::size_t s = 0; s < atom.size(); ++s)
+    of_slots[s] = atom[s] < 0 ? 0.0 : of_atoms_[atom[s]];
 }
 
 /// Weights of an atom's reference systems by its coordination number: Gaussians, normalised. C6
@@ -159,7 +164,7 @@ void Dispersion::weigh_references() {
 
 /// C6 of each atom of a cluster with every reference system of every element, and its derivative.
 void Dispersion::mix_references(std::size_t cluster) {
-  const std::size_t first = (list_.first_cluster() + cluster) * W;
+  const std::size_t first = first_slot() + cluster * W;
   for (std::size_t k = 0; k < tables_.kinds(); ++k) {
     double* c6 = &mixed_[(cluster * tables_.kinds() + k) * 2 * kMaxReferences * W];
     double* dc6 = c6 + kMaxReferences * W;
@@ -170,31 +175,55 @@ void Dispersion::mix_references(std::size_t cluster) {
       double value[kMaxReferences] = {}, slope[kMaxReferences] = {};
       for (int a = 0; a < tables_.references(own); ++a) {
         const double* row = tables_.c6(own, k, a);
-        for (int b = 0; b < kMaxReferences; ++b) value[b] += w[a] * row[b], slope[b] += dw[a] * row[b];
+        for (int b = 0; b < kMaxReferences; ++b)
+          value[b] += w[a] * row[b], slope[b] += dw[a] * row[b];
       }
       for (int b = 0; b < kMaxReferences; ++b) c6[b * W + l] = value[b], dc6[b * W + l] = slope[b];
     }
   }
 }
 
-/// From slots to atoms; sums run over atoms in their order, so threads change nothing.
-const D3Result& Dispersion::collect(std::size_t atoms, bool with_virials) {
+void Dispersion::clear_sums() {
+  const std::size_t slots = list_.num_clusters() * W;
+  cn_.assign(list_.num_slots(), 0.0);
+  dcn_.assign(list_.num_slots(), 0.0);
+  energy_.assign(slots, 0.0);
+  for (auto& f : force_) f.assign(slots, 0.0);
+  for (auto& v : virial_) v.assign(slots, 0.0);
+}
+
+/// C6 of the atoms of a cluster with the atom in a slot.
+MixedC6 Dispersion::mix(std::size_t cluster, std::int32_t slot) const {
+  const std::size_t kind = list_.kind()[slot];
+  const double* mixed = this->mixed(cluster, kind);
+  const double *weight = &weight_[std::size_t(slot) * kMaxReferences],
+               *slope = &slope_[std::size_t(slot) * kMaxReferences];
+  MixedC6 c6;
+  for (int b = 0; b < references_[kind]; ++b) {
+    const Lanes value = load(mixed + b * W);
+    c6.value += weight[b] * value;
+    c6.by_own += weight[b] * load(mixed + (kMaxReferences + b) * W);
+    c6.by_other += slope[b] * value;
+  }
+  return c6;
+}
+
+/// From slots to atoms.
+const D3Result& Dispersion::collect(std::size_t atoms, D3Virials virials) {
+  const bool per_atom = virials == D3Virials::per_atom;
   energies_.assign(atoms, 0.0);
   forces_.assign(3 * atoms, 0.0);
-  virials_.assign(with_virials ? 6 * atoms : 0, 0.0);
+  virials_.assign(per_atom ? 6 * atoms : 0, 0.0);
   result_ = {};
-  for (std::size_t c = 0; c < list_.num_clusters(); ++c)
-    for (int l = 0; l < W; ++l) {
-      const auto i = list_.atom()[(list_.first_cluster() + c) * W + l];
-      if (i < 0) continue;
-      result_.energy += energies_[i] = energy_[c * W + l];
-      for (int d = 0; d < 3; ++d) forces_[3 * i + d] = force_[(3 * c + d) * W + l];
-      for (int d = 0; d < 6; ++d) {
-        const double v = virial_[(6 * c + d) * W + l];
-        result_.virial[d] += v;
-        if (with_virials) virials_[6 * i + d] = v;
-      }
-    }
+  for (std::size_t s = 0; s < energy_.size(); ++s) {
+    const auto i = list_.atom()[first_slot() + s];
+    if (i < 0) continue;
+    result_.energy += energies_[i] = energy_[s];
+    for (int d = 0; d < 3; ++d) forces_[3 * i + d] = force_[d][s];
+    for (int d = 0; d < 6; ++d) result_.virial[d] += virial_[d][s];
+    if (per_atom)
+      for (int d = 0; d < 6; ++d) virials_[6 * i + d] = virial_[d][s];
+  }
   result_.energies = energies_;
   result_.forces = forces_;
   result_.virials = virials_;
@@ -202,11 +231,11 @@ const D3Result& Dispersion::collect(std::size_t atoms, bool with_virials) {
 }
 
 double Dispersion::memory_usage() const {
-  const double doubles = double(constants_.capacity() + radii_.capacity() + mixed_.capacity() +
-                                weight_.capacity() + slope_.capacity() + cn_.capacity() +
-                                dcn_.capacity() + energy_.capacity() + force_.capacity() +
-                                virial_.capacity() + energies_.capacity() + forces_.capacity());
-  return list_.memory_usage() + 8.0 * doubles;
+  std::size_t doubles = constants_.capacity() + radii_.capacity() + mixed_.capacity() +
+                        weight_.capacity() + slope_.capacity() + 10 * energy_.capacity() +
+                        10 * energies_.capacity();
+  for (const auto& of_thread : reactions_) doubles += of_thread.capacity();
+  return list_.memory_usage() + 8.0 * static_cast<double>(doubles);
 }
 
 }  // namespace mdbench::d3

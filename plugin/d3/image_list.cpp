@@ -13,13 +13,15 @@ namespace {
 
 constexpr std::size_t kClustersPerBlock = 16;
 constexpr double kSamePlace2 = 1e-4;  ///< Angstrom^2
+/// Where empty slots are: beyond every cutoff.
+constexpr double kNowhere = 1e30;
 /// What rounding may add to a distance that is compared with a reach.
 constexpr double kRounding = 1e-9;
 
 }  // namespace
 
-void ImageList::build(const D3Atoms& atoms, std::span<const std::int32_t> kind, double reach,
-                      double near, int threads) {
+void ImageList::build(const D3Atoms& atoms, std::span<const std::int32_t> kind, const Reach& reach,
+                      int threads) {
   const Cell cell(atoms.cell, atoms.periodic);
   wrap(atoms, cell);
   atom_.clear();
@@ -32,18 +34,15 @@ void ImageList::build(const D3Atoms& atoms, std::span<const std::int32_t> kind, 
 
   first_cluster_ = central * atoms.rank / atoms.ranks;
   const std::size_t mine = central * (atoms.rank + 1) / atoms.ranks - first_cluster_;
-  near_.resize(mine);
-  far_.resize(mine);
-  find_shifts(cell, reach);
-  // Distances between clusters are taken between wrapped places, which move() keeps.
+  for (auto* lists : {&near_, &far_, &around_}) lists->resize(mine);
+  find_shifts(cell, reach.far);
   move(atoms, cell);
-  lay_out_images(reach);
-  move(atoms, cell);
+  make_blocks(reach.far);
 
   std::string problem;
 #pragma omp parallel for schedule(dynamic, 4) num_threads(threads)
   for (std::size_t c = 0; c < mine; ++c) {
-    const std::string found = fill(c, reach * reach, near * near);
+    const std::string found = fill(c, reach);
 #pragma omp critical
     if (problem.empty()) problem = found;
   }
@@ -106,30 +105,22 @@ void ImageList::split(std::int32_t* begin, std::int32_t* end) {
 void ImageList::move(const D3Atoms& atoms, const Cell& cell) {
   for (std::size_t first = 0; first < atom_.size(); first += W)
     for (std::size_t s = first; s < first + W; ++s) {
-      // an empty slot takes the place of the first of its cluster
-      const auto i = static_cast<std::size_t>(atom_[atom_[s] < 0 ? first : s]);
+      if (atom_[s] < 0) {
+        for (auto& place : place_) place[s] = kNowhere;
+        continue;
+      }
+      const auto i = static_cast<std::size_t>(atom_[s]);
       const auto& o = offset_[i];
       const Vector back = cell.at(o[0], o[1], o[2]);
       for (int d = 0; d < 3; ++d) place_[d][s] = atoms.positions[3 * i + d] + back[d];
     }
   for (std::size_t n = 0; n < shift_.size(); ++n)
     shift_vector_[n] = cell.at(shift_[n][0], shift_[n][1], shift_[n][2]);
-  for (const Block& block : blocks_) {
-    Image* image = images_.data() + block.first_image;
-    for (std::size_t s = block.first_cluster * W; s < block.end_cluster * W; ++s) {
-      if (atom_[s] < 0) continue;
-      for (const auto n : block.shifts)
-        *image++ = {place_[0][s] + shift_vector_[n][0], place_[1][s] + shift_vector_[n][1],
-                    place_[2][s] + shift_vector_[n][2], static_cast<std::int32_t>(s), kind_[s]};
-    }
-  }
 }
 
 /// All lattice vectors between cells that are closer than the reach.
 void ImageList::find_shifts(const Cell& cell, double reach) {
   shift_.clear();
-  blocks_.clear();
-  images_.clear();
   std::array<int, 3> most{};
   for (int d = 0; d < 3; ++d)
     if (cell.periodic[d]) most[d] = static_cast<int>(reach / cell.spacing(d) + kRounding) + 1;
@@ -140,16 +131,19 @@ void ImageList::find_shifts(const Cell& cell, double reach) {
 }
 
 ImageList::Sphere ImageList::sphere_of(std::size_t first_slot, std::size_t end_slot) const {
+  Vector low, high;
+  low.fill(INFINITY), high.fill(-INFINITY);
+  for (std::size_t s = first_slot; s < end_slot; ++s)
+    for (int d = 0; d < 3 && atom_[s] >= 0; ++d) {
+      low[d] = std::min(low[d], place_[d][s]);
+      high[d] = std::max(high[d], place_[d][s]);
+    }
   Sphere sphere;
-  for (int d = 0; d < 3; ++d) {
-    const auto [low, high] =
-        std::minmax_element(&place_[d][first_slot], &place_[d][0] + end_slot);
-    sphere.centre[d] = 0.5 * (*low + *high);
-  }
+  for (int d = 0; d < 3; ++d) sphere.centre[d] = 0.5 * (low[d] + high[d]);
   for (std::size_t s = first_slot; s < end_slot; ++s) {
     const Vector x{place_[0][s] - sphere.centre[0], place_[1][s] - sphere.centre[1],
                    place_[2][s] - sphere.centre[2]};
-    sphere.radius = std::max(sphere.radius, norm(x));
+    if (atom_[s] >= 0) sphere.radius = std::max(sphere.radius, norm(x));
   }
   sphere.radius += kRounding;
   return sphere;
@@ -164,21 +158,17 @@ bool touch(const Vector& a, const Vector& b, const Vector& shift, double reach) 
 
 }  // namespace
 
-/// Images of a block: of each of its atoms, those under every shift that brings the block within
-/// reach of what is computed here.
-void ImageList::lay_out_images(double reach) {
-  const std::size_t clusters = atom_.size() / W, mine = near_.size();
+/// Lattice vectors matter to a block if they bring it within reach of what is computed here.
+void ImageList::make_blocks(double reach) {
+  const std::size_t clusters = atom_.size() / W, end = first_cluster_ + near_.size();
   sphere_.resize(clusters);
   for (std::size_t c = 0; c < clusters; ++c) sphere_[c] = sphere_of(c * W, (c + 1) * W);
-  if (mine == 0) return;
   std::vector<Sphere> targets;
-  for (std::size_t c = first_cluster_; c < first_cluster_ + mine; c += kClustersPerBlock)
-    targets.push_back(
-        sphere_of(c * W, std::min(c + kClustersPerBlock, first_cluster_ + mine) * W));
-
-  std::size_t count = 0;
+  for (std::size_t c = first_cluster_; c < end; c += kClustersPerBlock)
+    targets.push_back(sphere_of(c * W, std::min(c + kClustersPerBlock, end) * W));
+  blocks_.clear();
   for (std::size_t c = 0; c < clusters; c += kClustersPerBlock) {
-    Block block{c, std::min(c + kClustersPerBlock, clusters), count, {}, {}};
+    Block block{c, std::min(c + kClustersPerBlock, clusters), {}, {}};
     block.sphere = sphere_of(c * W, block.end_cluster * W);
     for (std::size_t n = 0; n < shift_.size(); ++n)
       if (std::ranges::any_of(targets, [&](const Sphere& t) {
@@ -186,78 +176,94 @@ void ImageList::lay_out_images(double reach) {
                          reach + t.radius + block.sphere.radius);
           }))
         block.shifts.push_back(static_cast<std::int32_t>(n));
-    const auto filled = std::count_if(&atom_[c * W], atom_.data() + block.end_cluster * W,
-                                      [](std::int32_t i) { return i >= 0; });
-    count += static_cast<std::size_t>(filled) * block.shifts.size();
     blocks_.push_back(std::move(block));
   }
-  images_.resize(count);
 }
 
-/// Positions in the block's shifts of those that bring a cluster near enough.
-void ImageList::candidates(const Block& block, const Sphere& around, std::size_t cluster,
-                           double reach, std::vector<std::int32_t>& found) const {
-  found.clear();
-  for (std::size_t k = 0; k < block.shifts.size(); ++k)
-    if (touch(around.centre, sphere_[cluster].centre, shift_vector_[block.shifts[k]],
-              reach + around.radius + sphere_[cluster].radius))
-      found.push_back(static_cast<std::int32_t>(k));
+/// Of two clusters computed here one takes the other, half of the others each.
+bool ImageList::in_list(std::size_t cluster, std::size_t other) const {
+  const std::size_t own = first_cluster_ + cluster;
+  if (other == own || other - first_cluster_ >= near_.size()) return true;
+  return ((own + other) % 2 == 0) == (other > own);
 }
 
 /// The lists of one cluster; returns what is wrong with its atoms, if anything.
-std::string ImageList::fill(std::size_t cluster, double reach2, double near2) {
-  near_[cluster].clear();
-  far_[cluster].clear();
-  const Sphere& around = sphere_[first_cluster_ + cluster];
-  const double reach = std::sqrt(reach2);
-  const Lanes x = load(coordinates(cluster, 0)), y = load(coordinates(cluster, 1)),
-              z = load(coordinates(cluster, 2));
-  std::vector<std::int32_t> found;
+std::string ImageList::fill(std::size_t cluster, const Reach& reach) {
+  for (auto* lists : {&near_, &far_, &around_}) (*lists)[cluster].clear();
+  const Sphere& here = sphere_[first_cluster_ + cluster];
+  std::vector<std::int32_t> of_block, found;
   std::string problem;
+  const auto near_ones = [&](std::span<const std::int32_t> shifts, const Sphere& other, auto& out) {
+    out.clear();
+    for (const auto n : shifts)
+      if (touch(here.centre, other.centre, shift_vector_[n],
+                reach.far + here.radius + other.radius))
+        out.push_back(n);
+  };
   for (const Block& block : blocks_) {
-    const bool within = std::ranges::any_of(block.shifts, [&](std::int32_t n) {
-      return touch(around.centre, block.sphere.centre, shift_vector_[n],
-                   reach + around.radius + block.sphere.radius);
-    });
-    if (!within) continue;
-    std::size_t first = block.first_image;
+    near_ones(block.shifts, block.sphere, of_block);
+    if (of_block.empty()) continue;
     for (std::size_t c = block.first_cluster; c < block.end_cluster; ++c) {
-      candidates(block, around, c, reach, found);
-      for (std::size_t s = c * W; s < (c + 1) * W && atom_[s] >= 0; ++s) {
-        for (const auto k : found) {
-          const Image& image = images_[first + k];
-          const Lanes dx = image.x - x, dy = image.y - y, dz = image.z - z;
-          const Lanes r2 = dx * dx + dy * dy + dz * dz;
-          const double closest = stdx::hmin(r2);
-          if (closest >= reach2) continue;
-          (closest < near2 ? near_ : far_)[cluster].push_back(
-              static_cast<std::int32_t>(first + k));
-          if (closest >= kSamePlace2) continue;
-          const std::size_t own = (first_cluster_ + cluster) * W;
-          for (std::size_t l = 0; l < std::size_t(W); ++l)
-            if (r2[l] < kSamePlace2 && atom_[own + l] >= 0 &&
-                (own + l != s || r2[l] > 0.0 || image.slot != std::int32_t(own + l)))
-              problem = "d3: atoms " + std::to_string(atom_[own + l] + 1) + " and " +
-                        std::to_string(atom_[s] + 1) + " are at the same place";
-        }
-        first += block.shifts.size();
-      }
+      near_ones(of_block, sphere_[c], found);
+      for (std::size_t s = c * W; s < (c + 1) * W && atom_[s] >= 0; ++s)
+        add_atom(cluster, s, found, reach, problem);
     }
   }
   return problem;
 }
 
+/// Lists the images of an atom under lattice vectors.
+void ImageList::add_atom(std::size_t cluster, std::size_t slot,
+                         std::span<const std::int32_t> shifts, const Reach& reach,
+                         std::string& problem) {
+  const std::size_t own = (first_cluster_ + cluster) * W;
+  const bool listed = in_list(cluster, slot / W);
+  if (!listed && reach.around <= 0.0) return;
+  const Lanes x = place_[0][slot] - load(&place_[0][own]),
+              y = place_[1][slot] - load(&place_[1][own]),
+              z = place_[2][slot] - load(&place_[2][own]);
+  ClusterList &near = near_[cluster], &far = far_[cluster], &around = around_[cluster];
+  const std::size_t in_near = near.shifts.size(), in_far = far.shifts.size(),
+                    in_around = around.shifts.size();
+  for (const auto n : shifts) {
+    const Vector& s = shift_vector_[n];
+    const Lanes dx = x + s[0], dy = y + s[1], dz = z + s[2];
+    const Lanes r2 = dx * dx + dy * dy + dz * dz;
+    const double closest2 = stdx::hmin(r2);
+    if (closest2 >= reach.far * reach.far) continue;
+    if (listed) (closest2 < reach.near * reach.near ? near : far).shifts.push_back(n);
+    if (closest2 < reach.around * reach.around) around.shifts.push_back(n);
+    if (closest2 < kSamePlace2)
+      check_apart(cluster, slot, r2, shift_[n] == std::array{0, 0, 0}, problem);
+  }
+  const auto close = [&](ClusterList& list, std::size_t before) {
+    if (list.shifts.size() > before)
+      list.stretches.push_back({std::int32_t(slot), std::int32_t(list.shifts.size())});
+  };
+  close(near, in_near), close(far, in_far), close(around, in_around);
+}
+
+void ImageList::check_apart(std::size_t cluster, std::size_t slot, const Lanes& r2, bool same_cell,
+                            std::string& problem) const {
+  const std::size_t own = (first_cluster_ + cluster) * W;
+  for (std::size_t l = 0; l < std::size_t(W); ++l)
+    if (r2[l] < kSamePlace2 && atom_[own + l] >= 0 && !(own + l == slot && same_cell))
+      problem = "d3: atoms " + std::to_string(atom_[own + l] + 1) + " and " +
+                std::to_string(atom_[slot] + 1) + " are at the same place";
+}
+
 double ImageList::num_pairs() const {
   double pairs = 0.0;
   for (std::size_t c = 0; c < near_.size(); ++c)
-    pairs += static_cast<double>(near_[c].size() + far_[c].size()) * W;
+    pairs += static_cast<double>(near_[c].shifts.size() + far_[c].shifts.size()) * W;
   return pairs;
 }
 
 double ImageList::memory_usage() const {
-  double bytes = double(images_.capacity()) * sizeof(Image) + 3.0 * double(atom_.capacity()) * 8.0;
-  for (std::size_t c = 0; c < near_.size(); ++c)
-    bytes += 4.0 * double(near_[c].capacity() + far_[c].capacity());
+  double bytes = 3.0 * 8.0 * double(atom_.capacity());
+  for (const auto* lists : {&near_, &far_, &around_})
+    for (const ClusterList& list : *lists)
+      bytes += double(list.stretches.capacity() * sizeof(Stretch) + list.shifts.capacity() * 4);
   return bytes;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "cell.hpp"
@@ -11,24 +12,38 @@
 
 namespace mdbench::d3 {
 
-/// An atom or a periodic image of one.
-struct Image {
-  double x, y, z;
-  std::int32_t slot, kind;
+/// The images of one atom in the list of a cluster.
+struct Stretch {
+  std::int32_t slot;       ///< of the atom
+  std::int32_t end_shift;  ///< where its lattice vectors end in the list's; they begin where those
+                           ///< of the stretch before end
+};
+
+/// Neighbours of the atoms of one cluster.
+struct ClusterList {
+  std::vector<Stretch> stretches;
+  std::vector<std::int32_t> shifts;
+
+  void clear() { stretches.clear(), shifts.clear(); }
 };
 
 /// Which images lie near which atoms.
 ///
 /// Atoms are put in an order in which neighbours in space are neighbours in memory, W of them a
-/// cluster; a place in that order is a slot. Each cluster has one list of images: the passes load
-/// an image once and treat it with all W atoms of the cluster, without gathering. An image's atom
-/// stays the same along a stretch of the list, so that C6 of W pairs is made once for all images
-/// of an atom.
+/// cluster; a place in that order is a slot. A cluster has one list: the passes treat an image with
+/// all W atoms of the cluster, without gathering, and what depends on a pair of atoms only (C6)
+/// once for all images of an atom. Of two clusters computed here one has the other in its list;
+/// atoms that are computed elsewhere are in all lists that they are near to.
 class ImageList {
  public:
-  /// @param kind [atoms] index of the element; @param reach of the lists, @param near of their
-  /// first parts, Angstrom. @throws Error on atoms at the same place or not at finite places.
-  void build(const D3Atoms& atoms, std::span<const std::int32_t> kind, double reach, double near,
+  /// Distances up to which images are listed, Angstrom.
+  struct Reach {
+    double far, near, around;  ///< around: 0 for none
+  };
+
+  /// @param kind [atoms] index of the element
+  /// @throws Error on atoms at the same place or not at finite places.
+  void build(const D3Atoms& atoms, std::span<const std::int32_t> kind, const Reach& reach,
              int threads);
   /// Follows atoms and cell; the same atoms as at the last build.
   void move(const D3Atoms& atoms, const Cell& cell);
@@ -40,13 +55,20 @@ class ImageList {
   /// [slots] atom of a slot; -1: the slot is empty, to be ignored.
   std::span<const std::int32_t> atom() const { return atom_; }
   std::span<const std::int32_t> kind() const { return kind_; }
-  /// The W coordinates along axis `d` of a cluster computed here, counted from 0.
-  const double* coordinates(std::size_t cluster, int d) const {
-    return &place_[d][(first_cluster_ + cluster) * W];
+  /// [slots] coordinates along axis `d`.
+  const double* place(int d) const { return place_[d].data(); }
+  const Vector& shift(std::int32_t n) const { return shift_vector_[n]; }
+  /// Whether an atom in the list of a cluster lacks that cluster in its own list, so that both
+  /// sides of their pairs are to be taken.
+  bool both_sides(std::size_t cluster, std::int32_t slot) const {
+    const std::size_t other = std::size_t(slot) / W - first_cluster_;  // wraps where it is not ours
+    return other < num_clusters() && other != cluster;
   }
-  std::span<const Image> images() const { return images_; }
-  std::span<const std::int32_t> near(std::size_t cluster) const { return near_[cluster]; }
-  std::span<const std::int32_t> far(std::size_t cluster) const { return far_[cluster]; }
+
+  /// Up to `near`, from there to `far`, and, for all atoms, up to `around`.
+  const ClusterList& near(std::size_t cluster) const { return near_[cluster]; }
+  const ClusterList& far(std::size_t cluster) const { return far_[cluster]; }
+  const ClusterList& around(std::size_t cluster) const { return around_[cluster]; }
 
   double num_pairs() const;
   double memory_usage() const;
@@ -56,9 +78,9 @@ class ImageList {
     Vector centre;
     double radius = 0.0;
   };
-  /// Clusters that share their shifts and a range of images.
+  /// Clusters that are looked at together, with the lattice vectors that bring them near.
   struct Block {
-    std::size_t first_cluster, end_cluster, first_image;
+    std::size_t first_cluster, end_cluster;
     std::vector<std::int32_t> shifts;
     Sphere sphere;
   };
@@ -68,10 +90,13 @@ class ImageList {
   void split(std::int32_t* begin, std::int32_t* end);
   Sphere sphere_of(std::size_t first_slot, std::size_t end_slot) const;
   void find_shifts(const Cell& cell, double reach);
-  void lay_out_images(double reach);
-  std::string fill(std::size_t cluster, double reach2, double near2);
-  void candidates(const Block& block, const Sphere& around, std::size_t cluster, double reach,
-                  std::vector<std::int32_t>& found) const;
+  void make_blocks(double reach);
+  bool in_list(std::size_t cluster, std::size_t other) const;
+  std::string fill(std::size_t cluster, const Reach& reach);
+  void add_atom(std::size_t cluster, std::size_t slot, std::span<const std::int32_t> shifts,
+                const Reach& reach, std::string& problem);
+  void check_apart(std::size_t cluster, std::size_t slot, const Lanes& r2, bool same_cell,
+                   std::string& problem) const;
 
   std::size_t first_cluster_ = 0;
   std::vector<double> wrapped_;  ///< [atoms * 3] inside the cell; used while building
@@ -82,8 +107,7 @@ class ImageList {
   std::vector<Vector> shift_vector_;
   std::vector<Sphere> sphere_;  ///< of clusters
   std::vector<Block> blocks_;
-  std::vector<Image> images_;
-  std::vector<std::vector<std::int32_t>> near_, far_;
+  std::vector<ClusterList> near_, far_, around_;
 };
 
 }  // namespace mdbench::d3

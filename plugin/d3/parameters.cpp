@@ -199,6 +199,22 @@ std::string joined(const std::vector<std::string>& words) {
               ", and 'custom' with the parameters after it");
 }
 
+const std::vector<Method>& all_methods() {
+  static const std::vector<Method> methods{
+      {"zero", kZero}, {"bj", kBj}, {"zerom", kZeroM}, {"bjm", kBjM}};
+  return methods;
+}
+
+const Method& find_method(const std::string& method) {
+  const auto& methods = all_methods();
+  const auto found = std::ranges::find(methods, d3_name(method), &Method::name);
+  if (found != methods.end()) return *found;
+  std::vector<std::string> known;
+  for (const Method& m : methods) known.push_back(m.name);
+  throw Error("d3: '" + method + "' is not a method: did you mean '" +
+              nearest(d3_name(method), known) + "'? There are " + joined(known));
+}
+
 }  // namespace
 
 std::string d3_name(const std::string& text) {
@@ -210,20 +226,18 @@ std::string d3_name(const std::string& text) {
 }
 
 D3Damping d3_damping(const std::string& method, const std::string& functional) {
-  static const std::vector<Method> methods{
-      {"zero", kZero}, {"bj", kBj}, {"zerom", kZeroM}, {"bjm", kBjM}};
-  const auto found = std::ranges::find(methods, d3_name(method), &Method::name);
-  if (found == methods.end()) {
-    std::vector<std::string> known;
-    for (const Method& m : methods) known.push_back(m.name);
-    throw Error("d3: '" + method + "' is not a method: did you mean '" +
-                nearest(d3_name(method), known) + "'? There are " + joined(known));
-  }
+  const Method& found = find_method(method);
   std::string name = d3_name(functional);
   for (const auto& [alias, meant] : kAliases)
     if (name == d3_name(std::string(alias))) name = d3_name(std::string(meant));
-  if (const D3Damping* parameters = found->find(name)) return *parameters;
-  refuse(methods, *found, functional);
+  if (const D3Damping* parameters = found.find(name)) return *parameters;
+  refuse(all_methods(), found, functional);
+}
+
+std::vector<std::string> d3_functionals(const std::string& method) {
+  std::vector<std::string> names;
+  for (const auto& [name, unused] : find_method(method).functionals) names.push_back(name);
+  return names;
 }
 
 }  // namespace mdbench

@@ -2,7 +2,8 @@
 #pragma once
 
 /// Reference data of D3 (Grimme, Antony, Ehrlich, Krieg, J. Chem. Phys. 132, 154104 (2010)) for
-/// hydrogen to plutonium, in atomic units. `z`, `y`: atomic numbers from 1 to kD3Elements.
+/// hydrogen to plutonium, in atomic units; s-dftd3 has newer data from francium on. `z`, `y`:
+/// atomic numbers from 1 to kD3Elements.
 namespace mdbench::d3 {
 
 inline constexpr double kBohr = 0.529177210903;      ///< Angstrom, CODATA 2018

@@ -50,6 +50,9 @@ struct D3Settings {
 /// @throws Error naming the nearest functional, and those that the method knows.
 D3Damping d3_damping(const std::string& method, const std::string& functional);
 
+/// The functionals of a method, as they are written, in alphabetical order. @throws Error
+std::vector<std::string> d3_functionals(const std::string& method);
+
 /// A name as D3Settings keeps it.
 std::string d3_name(const std::string& text);
 

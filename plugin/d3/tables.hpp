@@ -18,7 +18,8 @@ using PairConstants = std::array<double, 4>;
 class Tables {
  public:
   Tables() = default;
-  Tables(std::span<const int> numbers, const D3Damping& damping) : numbers_(numbers.begin(), numbers.end()) {
+  Tables(std::span<const int> numbers, const D3Damping& damping)
+      : numbers_(numbers.begin(), numbers.end()) {
     const std::size_t n = numbers_.size();
     c6_.resize(n * n * kMaxReferences * kMaxReferences);
     for (std::size_t k = 0; k < n; ++k)

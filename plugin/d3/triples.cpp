@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 
 #include "dispersion.hpp"
 
@@ -73,7 +74,7 @@ struct Partners {
 }  // namespace
 
 void Dispersion::add_triples(std::size_t cluster, Triples& work) {
-  const std::size_t first = (list_.first_cluster() + cluster) * W;
+  const std::size_t first = first_slot() + cluster * W;
   for (int l = 0; l < W; ++l) {
     if (list_.atom()[first + l] < 0) continue;
     find_partners(cluster, l, work);
@@ -81,69 +82,62 @@ void Dispersion::add_triples(std::size_t cluster, Triples& work) {
     energy_[cluster * W + l] += stdx::reduce(sums.energy) / 3.0;
     dcn_[first + l] += stdx::reduce(sums.by_cn);
     const Lanes* f[] = {&sums.fx, &sums.fy, &sums.fz};
-    for (int d = 0; d < 3; ++d) force_[(3 * cluster + d) * W + l] += stdx::reduce(*f[d]);
-    for (int d = 0; d < 6; ++d)
-      virial_[(6 * cluster + d) * W + l] += stdx::reduce(sums.virial[d]);
+    for (int d = 0; d < 3; ++d) force_[d][cluster * W + l] += stdx::reduce(*f[d]);
+    for (int d = 0; d < 6; ++d) virial_[d][cluster * W + l] += stdx::reduce(sums.virial[d]);
   }
 }
 
-/// The neighbours of an atom, from the list of its cluster.
+/// The neighbours of an atom, from the list of its cluster, sorted by kind.
 void Dispersion::find_partners(std::size_t cluster, int lane, Triples& work) const {
-  const double at[3] = {list_.coordinates(cluster, 0)[lane], list_.coordinates(cluster, 1)[lane],
-                        list_.coordinates(cluster, 2)[lane]};
-  const auto distance2 = [&](const Image& i) {
-    const double x = i.x - at[0], y = i.y - at[1], z = i.z - at[2];
-    return x * x + y * y + z * z;
-  };
-  work.found.clear();
-  work.first.assign(tables_.kinds() + 1, 0);
-  for (const auto p : list_.near(cluster)) {
-    const double r2 = distance2(list_.images()[p]);
-    if (!(r2 < atm_fade_.end2 && r2 > 0.0)) continue;
-    work.found.push_back(p);
-    ++work.first[list_.images()[p].kind + 1];
-  }
-  for (std::size_t k = 0; k < tables_.kinds(); ++k) work.first[k + 1] += work.first[k];
-  work.resize(work.found.size());
-  auto next = work.first;
-  for (const auto p : work.found) work.image[next[list_.images()[p].kind]++] = p;
-  const std::size_t own = list_.kind()[(list_.first_cluster() + cluster) * W + lane];
-  for (std::size_t n = 0; n < work.image.size(); ++n) {
-    const Image& image = list_.images()[work.image[n]];
-    const double r2 = distance2(image), r = std::sqrt(r2), r0 = tables_.r0(own, image.kind);
-    work.x[n] = image.x - at[0], work.y[n] = image.y - at[1], work.z[n] = image.z - at[2];
-    work.r2[n] = r2;
-    work.inverse_r3[n] = 1.0 / (r2 * r);
-    work.damp[n] = std::pow(r0 * r0 / r2, 8.0 / 3);
-    Lanes s, slope;
-    atm_fade_(r, s, slope);
-    work.fade[n] = s[0], work.slope[n] = 0.5 * slope[0] / r;
-    const double* weight = &weight_[std::size_t(image.slot) * kMaxReferences];
-    const double* mixed = this->mixed(cluster, image.kind) + lane;
-    double c6 = 0.0, dc6 = 0.0;
-    for (int b = 0; b < tables_.references(image.kind); ++b) {
-      c6 += weight[b] * mixed[b * W];
-      dc6 += weight[b] * mixed[(kMaxReferences + b) * W];
-      work.weight[b][n] = weight[b];
+  const std::size_t own = first_slot() + cluster * W + lane;
+  const ClusterList& list = list_.around(cluster);
+  work.found.assign(tables_.kinds(), {});
+  std::int32_t begin = 0;
+  for (const Stretch& stretch : list.stretches) {
+    for (; begin < stretch.end_shift; ++begin) {
+      const Vector& shift = list_.shift(list.shifts[begin]);
+      Partner p{stretch.slot, {}, 0.0};
+      for (int d = 0; d < 3; ++d)
+        p.place[d] = list_.place(d)[stretch.slot] + shift[d] - list_.place(d)[own];
+      p.r2 = dot(p.place, p.place);
+      if (p.r2 < atm_fade_.end2 && p.r2 > 0.0) work.found[list_.kind()[stretch.slot]].push_back(p);
     }
-    work.c6[n] = c6, work.log_slope[n] = dc6 / c6;
   }
+  work.first.assign(1, 0);
+  for (const auto& of_kind : work.found) work.first.push_back(work.first.back() + of_kind.size());
+  work.resize(work.first.back());
+  std::size_t n = 0;
+  for (std::size_t kind = 0; kind < tables_.kinds(); ++kind)
+    for (const Partner& p : work.found[kind]) {
+      work.put(n, p, tables_.r0(list_.kind()[own], kind), atm_fade_);
+      const double* weight = &weight_[std::size_t(p.slot) * kMaxReferences];
+      const double* mixed = this->mixed(cluster, kind) + lane;
+      double c6 = 0.0, dc6 = 0.0;
+      for (int b = 0; b < references_[kind]; ++b) {
+        c6 += weight[b] * mixed[b * W];
+        dc6 += weight[b] * mixed[(kMaxReferences + b) * W];
+        work.weight[b][n] = weight[b];
+      }
+      work.c6[n] = c6, work.log_slope[n] = dc6 / c6;
+      ++n;
+    }
 }
 
 TripleSums Dispersion::sum_triples(const Triples& t) const {
   TripleSums sums;
-  const Partners partners{t, atm_fade_, settings_.damping.s9};
+  // C9 = sqrt(C6 C6 C6) holds in atomic units only
+  const Partners partners{t, atm_fade_, settings_.damping.s9 / std::sqrt(kHartree)};
   for (std::size_t kj = 0; kj < tables_.kinds(); ++kj)
     for (std::size_t j = t.first[kj]; j < t.first[kj + 1]; ++j) {
       Lanes first_slope = 0.0;
       for (std::size_t k = kj; k < tables_.kinds(); ++k) {
         double c6[kMaxReferences] = {};  // of j with the references of kind k
-        for (int a = 0; a < tables_.references(kj); ++a)
+        for (int a = 0; a < references_[kj]; ++a)
           for (int b = 0; b < kMaxReferences; ++b)
             c6[b] += t.weight[a][j] * tables_.c6(kj, k, a)[b];
         const double r0 = tables_.r0(kj, k), damp = kDamping * std::pow(r0 * r0, 8.0 / 3);
         for (std::size_t n = std::max(t.first[k], j + 1); n < t.first[k + 1]; n += W)
-          partners.add(j, n, t.first[k + 1], c6, tables_.references(k), damp, first_slope, sums);
+          partners.add(j, n, t.first[k + 1], c6, references_[k], damp, first_slope, sums);
       }
       Lanes x = 0.0, y = 0.0, z = 0.0, slope = 0.0;
       x[0] = t.x[j], y[0] = t.y[j], z[0] = t.z[j], slope[0] = stdx::reduce(first_slope);

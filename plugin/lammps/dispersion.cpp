@@ -15,6 +15,7 @@
 #include "utils.h"
 
 using namespace LAMMPS_NS;
+using mdbench::D3Virials;
 using mdbench::format_text;
 using mdbench::reduced;
 
@@ -27,8 +28,10 @@ Dispersion::Dispersion(LAMMPS* lmp, const mdbench::D3Settings& settings,
 
 void Dispersion::compute(Pair& pair) {
   const auto start = std::chrono::steady_clock::now();
-  const bool with_virials = pair.vflag_atom || pair.cvflag_atom;
-  const mdbench::D3Result& result = evaluate(with_virials);
+  const bool per_atom = pair.vflag_atom || pair.cvflag_atom;
+  const mdbench::D3Result& result = evaluate(per_atom            ? D3Virials::per_atom
+                                             : pair.vflag_global ? D3Virials::total
+                                                                 : D3Virials::none);
   require_finite(result);
   energy_ = energy_unit_ * result.energy;
   if (pair.eflag_global) pair.eng_vdwl += energy_;
@@ -36,13 +39,13 @@ void Dispersion::compute(Pair& pair) {
     for (int k = 0; k < 6; ++k) pair.virial[k] += energy_unit_ * result.virial[k];
   add_forces(result);
   if (pair.eflag_atom) add_energies(result, pair.eatom);
-  if (with_virials) add_virials(result, pair);
+  if (per_atom) add_virials(result, pair);
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-const mdbench::D3Result& Dispersion::evaluate(bool with_virials) {
+const mdbench::D3Result& Dispersion::evaluate(D3Virials virials) {
   try {
-    return d3_->evaluate(source_->collect(), *source_, with_virials);
+    return d3_->evaluate(source_->collect(), *source_, virials);
   } catch (const mdbench::Error& problem) {
     error->one(FLERR, std::string("D3 dispersion: ") + problem.what());
   }

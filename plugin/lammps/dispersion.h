@@ -30,7 +30,7 @@ class Dispersion : protected Pointers {
   void report();
 
  private:
-  const mdbench::D3Result& evaluate(bool with_virials);
+  const mdbench::D3Result& evaluate(mdbench::D3Virials virials);
   void require_finite(const mdbench::D3Result& result) const;
   void add_forces(const mdbench::D3Result& result);
   void add_energies(const mdbench::D3Result& result, double* eatom);

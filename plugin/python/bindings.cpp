@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Python binding of the engine-neutral core, so that it can be exercised without LAMMPS.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -10,6 +8,7 @@
 
 #include <algorithm>
 
+#include "arrays.hpp"
 #include "error.hpp"
 #include "evaluator.hpp"
 #include "graph_builder.hpp"
@@ -21,28 +20,7 @@ using namespace nb::literals;
 
 namespace {
 
-using Int32s = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Int64s = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Vectors = nb::ndarray<const double, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
-
-template <class Array>
-auto view(const Array& array) {
-  return std::span(array.data(), array.size());
-}
-
-/// A NumPy array that owns a copy of the values.
-template <class T>
-nb::object to_numpy(std::span<const T> values, bool as_vectors = false) {
-  auto* data = new T[values.size()];
-  std::copy(values.begin(), values.end(), data);
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  std::size_t shape[2] = {as_vectors ? values.size() / 3 : values.size(), 3};
-  return nb::cast(nb::ndarray<nb::numpy, T>(data, as_vectors ? 2 : 1, shape, owner));
-}
-
-void check(bool condition, const char* message) {
-  if (!condition) throw nb::value_error(message);
-}
+using namespace mdbench::python;
 
 nb::dict info_dict(const mdbench::ModelInfo& info) {
   nb::dict d;
@@ -91,8 +69,7 @@ nb::tuple evaluate(mdbench::Evaluator& evaluator, Int32s species, Int64s first_e
   seconds["forward"] = result->seconds.forward;
   seconds["backward"] = result->seconds.backward;
   seconds["output"] = result->seconds.output;
-  return nb::make_tuple(to_numpy(result->site_energy), to_numpy(result->edge_gradient, true),
-                        seconds);
+  return nb::make_tuple(to_numpy(result->site_energy), to_numpy(result->edge_gradient, 3), seconds);
 }
 
 void rebuild(mdbench::GraphBuilder& builder, std::size_t num_local, Vectors positions,
@@ -112,13 +89,11 @@ nb::dict update(mdbench::GraphBuilder& builder, Vectors positions) {
   d["species"] = to_numpy(graph.species);
   d["first_edge"] = to_numpy(graph.first_edge);
   d["sender"] = to_numpy(graph.sender);
-  d["edge_vector"] = to_numpy(graph.edge_vector, true);
+  d["edge_vector"] = to_numpy(graph.edge_vector, 3);
   d["receiver_atom"] = to_numpy(builder.receiver_atom());
   d["sender_atom"] = to_numpy(builder.sender_atom());
   return d;
 }
-
-using Matrix = nb::ndarray<const double, nb::shape<3, 3>, nb::c_contig, nb::device::cpu>;
 
 nb::object count_pairs(Vectors positions, Int32s kind, Int32s molecule, Matrix cell,
                        std::array<bool, 3> periodic, double r_max, std::size_t bins) {
@@ -190,4 +165,6 @@ NB_MODULE(_core, m) {
   m.def("count_pairs", &count_pairs, "positions"_a, "kind"_a, "molecule"_a, "cell"_a, "periodic"_a,
         "r_max_ang"_a, "bins"_a,
         "[kinds * kinds * bins] atoms of the second kind around those of the first, by distance.");
+
+  bind_d3(m);
 }

@@ -8,7 +8,7 @@ import os
 
 TYPE_CHECKING = False  # typing's own costs an import
 
-__all__ = ["MACECalculator", "__version__", "plugin_folder"]
+__all__ = ["D3Calculator", "MACECalculator", "__version__", "plugin_folder"]
 __version__ = "0.1.0"
 
 
@@ -19,6 +19,7 @@ def plugin_folder() -> str:
 
 if TYPE_CHECKING:
     from mdbench.calculator import MACECalculator
+    from mdbench.d3 import D3Calculator
 else:
 
     def __getattr__(name: str) -> object:
@@ -27,4 +28,8 @@ else:
             from mdbench.calculator import MACECalculator  # noqa: PLC0415
 
             return MACECalculator
+        if name == "D3Calculator":
+            from mdbench.d3 import D3Calculator  # noqa: PLC0415
+
+            return D3Calculator
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

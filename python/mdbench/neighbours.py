@@ -159,10 +159,11 @@ def find_pairs(
     return receiver[order], sender[order], image[order]
 
 
-def _enclose(positions: Floats, cell: Floats, pbc: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Origin and vectors of a box with the cell's periodic vectors and all atoms in the others.
+def periodic_box(cell: Floats, pbc: NDArray[np.bool_]) -> Floats:
+    """The periodic cell vectors, and unit vectors across them in the open directions.
 
-    What a file says about open directions may be zero, or vacuum to be searched for nothing.
+    Raises:
+        StructureError: for a periodic direction without extent.
     """
     for axis in np.flatnonzero(pbc):
         if not cell[axis].any():
@@ -173,7 +174,16 @@ def _enclose(positions: Floats, cell: Floats, pbc: NDArray[np.bool_]) -> tuple[F
     directions = cell[pbc] / np.linalg.norm(cell[pbc], axis=1, keepdims=True)
     if np.linalg.svd(directions, compute_uv=False).min(initial=1.0) <= _FLATTEST_CELL:
         raise StructureError("the cell has no volume: its vectors lie in a plane or on a line")
-    box = complete_cell(np.where(pbc[:, None], cell, 0.0))
+    box: Floats = complete_cell(np.where(pbc[:, None], cell, 0.0))
+    return box
+
+
+def _enclose(positions: Floats, cell: Floats, pbc: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Origin and vectors of a box with the cell's periodic vectors and all atoms in the others.
+
+    What a file says about open directions may be zero, or vacuum to be searched for nothing.
+    """
+    box = periodic_box(cell, pbc)
     origin = np.zeros(3)
     fractional = positions @ np.linalg.inv(box)
     for axis in np.flatnonzero(~pbc):
