@@ -139,6 +139,13 @@ def test_list_stays_right_under_strain(case):
         assert 2 <= builds < most
 
 
+def test_names_that_hybrid_would_take_for_styles():
+    expected = evaluated(INTERFACE, dftd3("zero pbe atm 6"))
+    found = evaluated(INTERFACE, "pair_style hybrid/overlay dftd3 original pbe triples 6 zero 5.0\n"
+                                 "pair_coeff * * dftd3 C O H\npair_coeff * * zero\n")
+    assert_same(found, expected)
+
+
 @pytest.fixture(scope="module")
 def parts(models):
     """The model alone and D3 alone, on a crystal."""

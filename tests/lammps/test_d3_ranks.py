@@ -7,7 +7,7 @@ from support import carbon_crystal, rattled, run_lmp, slab
 
 from mdbench.structure import graphene_water
 
-WORDS = "bj pbe cutoff 7 switch 1 cn 6 skin 0.5 atm 5"
+WORDS = "bj pbe cutoff 7 switch 1 cn 6 skin 0.5 triples 5"
 MOVING = ("velocity all create 3000 8 loop all\ntimestep 0.001\nfix 1 all nve\n"
           "compute s all centroid/stress/atom NULL pair\ncompute r all reduce sum c_s[4]")
 
