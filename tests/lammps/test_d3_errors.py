@@ -17,7 +17,7 @@ def with_model(style, elements="C O H"):
 ARGUMENTS = {
     "nothing": (usual(""), "pair_style dftd3 needs a method and a functional"),
     "unknown method": (usual("dj pbe"), "pair_style dftd3: "),
-    "unknown functional": (usual("bj pbee"), "'pbe'"),
+    "unknown functional": (usual("bj pbee"), "did you mean 'PBE'?"),
     "misspelt keyword": (usual("bj pbe cutof 12"), "did you mean 'cutoff'"),
     "misspelt keyword of the style": (usual("bj pbe paralel gather"), "did you mean 'parallel'"),
     "missing value": (usual("bj pbe cutoff"), "pair_style dftd3: 'cutoff' needs a value"),
@@ -28,7 +28,7 @@ ARGUMENTS = {
     "unknown element": (usual(coeff="* * C O Hx"), "'Hx' is not a chemical element"),
     "element that D3 lacks": (usual(coeff="* * C O Am"), "D3 has no data for Am of atom type 3"),
     "too few elements": (usual(coeff="* * C O"), "names 2 element(s)"),
-    "types not * *": (usual(coeff="1 1 C O H"), "'pair_coeff * * EL1 EL2 ...'"),
+    "types not * *": (usual(coeff="1 1 C O H"), "* *"),
     "repeated pair_coeff": (usual(more="pair_coeff * * C O H"), "give pair_style dftd3 again first"),
     "wrong order of elements": (usual(coeff="* * C H O"), "mass is that of O"),
     "no pair_coeff": ("pair_style dftd3 bj pbe\nrun 0", "pair coeffs are not set"),
@@ -38,7 +38,8 @@ ARGUMENTS = {
         "pair_style hybrid/overlay dftd3 zero pbe\nrun 0", "'original' for the method 'zero'"),
     "exclusions": (usual(more="neigh_modify exclude type 1 2"), "remove 'neigh_modify exclude'"),
     "ghosts in several cutoffs": (
-        usual("bj pbe parallel ghost", more="comm_modify mode multi"), "comm_modify mode single"),
+        usual("bj pbe parallel ghost", more="neighbor 1.0 multi\ncomm_modify mode multi"),
+        "comm_modify mode single"),
     "keyword without words": (with_model("d3"), "pair_style mace d3 needs a method"),
     "keyword with a misspelt word": (with_model("d3 bj pbe skim 2"), "did you mean 'skin'"),
     "keyword with a model's misspelt": (

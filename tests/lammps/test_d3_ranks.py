@@ -46,6 +46,18 @@ def test_open_and_tilted_boxes(tmp_path, parallel):
 
 
 @pytest.mark.parametrize("parallel", ["gather", "ghost"])
+@pytest.mark.parametrize("setting", ["newton off", "comm_style tiled", "atom_modify sort 3 2.0"])
+def test_settings_of_lammps(tmp_path, parallel, setting):
+    atoms = carbon_crystal(3)  # tiled: no ghosts from farther than the box
+    write_data(atoms, tmp_path / "start.data")
+    one = run(tmp_path, dftd3(), ranks=1, dynamics=MOVING, steps=20)
+    balance = "\nfix 2 all balance 5 1.0 rcb" if "tiled" in setting else ""
+    many = run(tmp_path, dftd3(f"parallel {parallel}"), ranks=2, dynamics=MOVING + balance, steps=20,
+               setup=setting)
+    compare(one, many, len(atoms))
+
+
+@pytest.mark.parametrize("parallel", ["gather", "ghost"])
 def test_ranks_without_atoms(tmp_path, parallel):
     atoms = slab()
     atoms.cell[2, 2] = 60.0
