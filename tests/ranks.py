@@ -20,6 +20,7 @@ def write_data(atoms, path):
 
 SCRIPT = """units metal
 atom_modify map yes
+{setup}
 boundary {boundary}
 processors {grid}
 box tilt large
@@ -42,10 +43,13 @@ def mace(model, style=""):
     return f"pair_style mace {style}\npair_coeff * * {model} C O H"
 
 
-def run(folder, pair, *, ranks, boundary="p p p", grid="* * *", dynamics="", steps=0):
+def run(  # noqa: PLR0913 - one keyword a line of the script
+    folder, pair, *, ranks, boundary="p p p", grid="* * *", dynamics="", steps=0, setup=""
+):
     """Rows of the last frame, thermo of the last step, all output."""
     script = SCRIPT.format(
-        boundary=boundary, grid=grid, pair=pair, dynamics=dynamics, steps=steps
+        boundary=boundary, grid=grid, pair=pair, dynamics=dynamics, steps=steps,
+        setup=setup
     )
     if steps == 0:
         script = script.replace("dump last all custom 0", "dump last all custom 1")

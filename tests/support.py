@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from ase import Atoms
 from ase.build import bulk
 
@@ -86,6 +87,21 @@ class Lammps:
 
     def velocities(self):
         return np.array(self.lmp.gather_atoms("v", 1, 3)).reshape(-1, 3)
+
+
+def message(commands, setup=""):
+    """LAMMPS's error text for an input on a small crystal; one line."""
+    lmp = open_lammps()
+    try:
+        with pytest.raises(Exception, match="ERROR") as caught:
+            load_structure(lmp, boxed(carbon_crystal(1), SPECIES), setup)
+            lmp.commands_string(commands)
+        lines = str(caught.value).strip().splitlines()
+        assert len([line for line in lines if line.startswith("ERROR")]) == 1
+        assert "Traceback" not in str(caught.value)
+        return lines[0]
+    finally:
+        lmp.close()
 
 
 def water_dimer() -> Atoms:

@@ -53,39 +53,33 @@ struct Cell {
   }
 
  private:
-  /// A unit vector across those that are known.
+  /// A unit vector across those that are known: what these leave of the axis that they leave most.
   Vector across(const std::array<bool, 3>& known) const {
+    std::array<Vector, 2> basis{};  // orthonormal, of the known ones
+    int count = 0;
+    for (int d = 0; d < 3; ++d)
+      if (known[d] && count < 2) basis[count++] = unit(without(vectors[d], basis));
     Vector best{};
     for (int d = 0; d < 3; ++d) {
       Vector axis{};
       axis[d] = 1.0;
-      Vector candidate = axis;
-      // twice, since one sweep leaves what non-orthogonal vectors mix in
-      const auto both = orthogonal_pair(known);
-      for (const auto& u : both)
-        for (int k = 0; k < 3; ++k) candidate[k] -= dot(axis, u) * u[k];
-      if (norm(candidate) > norm(best)) best = candidate;
+      const Vector left = without(axis, basis);
+      if (norm(left) > norm(best)) best = left;
     }
-    const double length = norm(best);
-    for (double& x : best) x /= length;
-    return best;
+    return unit(best);
   }
 
-  /// Orthonormal vectors of the space that the known ones span; zeros where it is smaller.
-  std::array<Vector, 2> orthogonal_pair(const std::array<bool, 3>& known) const {
-    std::array<Vector, 2> basis{};
-    int count = 0;
-    for (int d = 0; d < 3 && count < 2; ++d) {
-      if (!known[d]) continue;
-      Vector v = vectors[d];
-      if (count == 1)
-        for (int k = 0; k < 3; ++k) v[k] -= dot(vectors[d], basis[0]) * basis[0][k];
-      const double length = norm(v);
-      if (!(length > 0.0)) continue;
-      for (int k = 0; k < 3; ++k) basis[count][k] = v[k] / length;
-      ++count;
+  static Vector without(Vector v, const std::array<Vector, 2>& basis) {
+    for (const Vector& b : basis) {
+      const double along = dot(v, b);
+      for (int k = 0; k < 3; ++k) v[k] -= along * b[k];
     }
-    return basis;
+    return v;
+  }
+  static Vector unit(Vector v) {
+    const double length = norm(v);
+    for (double& x : v) x /= length;
+    return v;
   }
 };
 

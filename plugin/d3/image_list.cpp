@@ -15,6 +15,8 @@ constexpr std::size_t kClustersPerBlock = 16;
 constexpr double kSamePlace2 = 1e-4;  ///< Angstrom^2
 /// Where empty slots are: beyond every cutoff.
 constexpr double kNowhere = 1e30;
+/// As many lattice vectors take 2 GB.
+constexpr double kMostShifts = 5e7;
 /// What rounding may add to a distance that is compared with a reach.
 constexpr double kRounding = 1e-9;
 
@@ -122,8 +124,16 @@ void ImageList::move(const D3Atoms& atoms, const Cell& cell) {
 void ImageList::find_shifts(const Cell& cell, double reach) {
   shift_.clear();
   std::array<int, 3> most{};
+  double count = 1.0;
   for (int d = 0; d < 3; ++d)
-    if (cell.periodic[d]) most[d] = static_cast<int>(reach / cell.spacing(d) + kRounding) + 1;
+    if (cell.periodic[d]) {
+      const double cells = reach / cell.spacing(d) + kRounding + 1.0;
+      count *= 2.0 * cells + 1.0;
+      most[d] = static_cast<int>(std::min(cells, kMostShifts));
+    }
+  if (count > kMostShifts)
+    throw Error("d3: the cutoff reaches over " + std::to_string(static_cast<long>(count)) +
+                " images of the cell: repeat the cell, or lower the cutoff");
   for (int a = -most[0]; a <= most[0]; ++a)
     for (int b = -most[1]; b <= most[1]; ++b)
       for (int c = -most[2]; c <= most[2]; ++c) shift_.push_back({a, b, c});
@@ -250,6 +260,12 @@ void ImageList::check_apart(std::size_t cluster, std::size_t slot, const Lanes& 
     if (r2[l] < kSamePlace2 && atom_[own + l] >= 0 && !(own + l == slot && same_cell))
       problem = "d3: atoms " + std::to_string(atom_[own + l] + 1) + " and " +
                 std::to_string(atom_[slot] + 1) + " are at the same place";
+}
+
+std::size_t ImageList::num_near_images() const {
+  std::size_t count = 0;
+  for (const ClusterList& list : near_) count += list.shifts.size();
+  return count;
 }
 
 double ImageList::num_pairs() const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "coefficients.h"
 
+#include <algorithm>
 #include <cstring>
 #include <iterator>
 #include <sstream>
@@ -51,8 +52,15 @@ std::vector<int> d3_numbers(const std::string& style, const std::vector<std::str
 
 D3Settings parse_d3(const std::string& style, std::span<const std::string> words,
                     std::vector<std::string>& rest) {
+  if (words.size() < 2)
+    throw Error(style +
+                " needs a method and a functional, as 'bj pbe'; in 'pair_style hybrid' say "
+                "'original' for the method 'zero', which is a pair style of LAMMPS too");
+  std::vector<std::string> own(words.begin(), words.end());
+  if (own[0] == "original") own[0] = "zero";
+  std::ranges::replace(own, std::string("triples"), std::string("atm"));
   try {
-    return D3Settings::parse(words, rest);
+    return D3Settings::parse(own, rest);
   } catch (const Error& problem) {
     throw Error(style + std::string(problem.what()).substr(std::strlen("d3")));
   }

@@ -22,7 +22,9 @@ void check_coefficients(const std::string& style, const std::string& syntax,
 /// Atomic numbers of the types, [1 + types], 0 for "NULL". @throws Error on one that D3 lacks.
 std::vector<int> d3_numbers(const std::string& style, const std::vector<std::string>& elements);
 
-/// As D3Settings::parse, with `style` in the place of "d3" in messages.
+/// As D3Settings::parse, with `style` in the place of "d3" in messages. `original` stands for the
+/// method `zero` and `triples` for `atm`: where LAMMPS's hybrid styles read the name of a pair
+/// style, and these are some, they begin another style.
 D3Settings parse_d3(const std::string& style, std::span<const std::string> words,
                     std::vector<std::string>& rest);
 

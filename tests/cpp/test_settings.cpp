@@ -2,6 +2,7 @@
 #include <random>
 
 #include "check.hpp"
+#include "dftd3_settings.h"
 #include "error.hpp"
 #include "mace_settings.h"
 
@@ -39,8 +40,38 @@ TEST(settings_survive_the_restart_text) {
 }
 
 TEST(restart_text_of_another_version_is_refused) {
-  for (const char* text : {"", "mdbench-pair-mace-9\n0\n", "mdbench-pair-mace-1\n7\n", "\n\n\n"})
+  for (const char* text : {"", "mdbench-pair-mace-1\n0\n", "mdbench-pair-mace-2\n7\n", "\n\n\n"})
     CHECK(!check::thrown<Error>([&] { MaceSettings::from_text(text); }).empty());
+}
+
+TEST(d3_words_may_stand_among_those_of_the_model) {
+  const auto settings = parsed({"head", "d3", "d3", "bj", "PBE", "cutoff", "9.5", "precision",
+                                "double", "cn", "8", "domain_decomposition"},
+                               {"*", "*", "model.pt", "C", "NULL"});
+  CHECK(settings.head == "d3" && settings.precision == "double" && settings.d3);
+  CHECK(settings.decomposition == Decomposition::domain);
+  CHECK(settings.d3->cutoff == 9.5 && settings.d3->cn == 8.0 && settings.d3->functional == "pbe");
+  const auto back = MaceSettings::from_text(settings.to_text(true));
+  CHECK(back.d3 == settings.d3 && back.elements == settings.elements);
+  CHECK(MaceSettings::from_text(settings.to_text(false)).d3 == settings.d3);
+}
+
+TEST(dftd3_settings_survive_the_restart_text) {
+  for (const bool custom : {false, true}) {
+    Words words(custom ? std::vector<std::string>{"original", "custom", "rs6", "1.217", "s8", "0.1",
+                                                  "triples", "8.25", "skin", "0.1"}
+                       : std::vector<std::string>{"bjm", "b3-lyp", "parallel", "ghost"});
+    Words coeff({"*", "*", "C", "NULL"});
+    auto settings = Dftd3Settings::parse_style(words.pointers);
+    settings.parse_coeff(coeff.pointers, 2);
+    const auto back = Dftd3Settings::from_text(settings.to_text(true));
+    CHECK(back.d3 == settings.d3 && back.parallel == settings.parallel);
+    CHECK(back.elements == settings.elements && back.elements.size() == 2);
+    CHECK(Dftd3Settings::from_text(settings.to_text(false)).elements.empty());
+    CHECK(settings.d3.atm == (custom ? 8.25 : 0.0));
+  }
+  for (const char* text : {"", "mdbench-pair-dftd3-9\nauto\nbj pbe\n", "mdbench-pair-dftd3-1\n"})
+    CHECK(!check::thrown<Error>([&] { Dftd3Settings::from_text(text); }).empty());
 }
 
 TEST(nearest_words_are_named) {
@@ -64,12 +95,20 @@ TEST(any_words_end_in_settings_or_an_error) {
                                             "*",
                                             "evaluator",
                                             "\xff\xfe",
-                                            "d3"};
+                                            "d3",
+                                            "bj",
+                                            "pbe",
+                                            "cutoff",
+                                            "9",
+                                            "parallel",
+                                            "gather"};
   std::mt19937 random(2);
   for (int round = 0; round < 100000; ++round) {
-    std::vector<std::string> style(random() % 5), coeff(random() % 6);
+    std::vector<std::string> style(random() % 7), coeff(random() % 6);
     for (auto& word : style) word = vocabulary[random() % vocabulary.size()];
     for (auto& word : coeff) word = vocabulary[random() % vocabulary.size()];
     check::thrown<Error>([&] { parsed(style, coeff); });
+    Words words(style);
+    check::thrown<Error>([&] { Dftd3Settings::parse_style(words.pointers); });
   }
 }

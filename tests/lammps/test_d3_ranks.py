@@ -7,7 +7,7 @@ from support import carbon_crystal, rattled, run_lmp, slab
 
 from mdbench.structure import graphene_water
 
-WORDS = "bj pbe cutoff 7 switch 1 cn 6 skin 0.5 atm 5"
+WORDS = "bj pbe cutoff 7 switch 1 cn 6 skin 0.5 triples 5"
 MOVING = ("velocity all create 3000 8 loop all\ntimestep 0.001\nfix 1 all nve\n"
           "compute s all centroid/stress/atom NULL pair\ncompute r all reduce sum c_s[4]")
 
@@ -42,6 +42,18 @@ def test_open_and_tilted_boxes(tmp_path, parallel):
     boundary = write_data(atoms, tmp_path / "start.data")
     one = run(tmp_path, dftd3(), ranks=1, boundary=boundary)
     many = run(tmp_path, dftd3(f"parallel {parallel}"), ranks=3, boundary=boundary, grid="1 1 3")
+    compare(one, many, len(atoms))
+
+
+@pytest.mark.parametrize("parallel", ["gather", "ghost"])
+@pytest.mark.parametrize("setting", ["newton off", "comm_style tiled", "atom_modify sort 3 2.0"])
+def test_settings_of_lammps(tmp_path, parallel, setting):
+    atoms = carbon_crystal(3)  # tiled: no ghosts from farther than the box
+    write_data(atoms, tmp_path / "start.data")
+    one = run(tmp_path, dftd3(), ranks=1, dynamics=MOVING, steps=20)
+    balance = "\nfix 2 all balance 5 1.0 rcb" if "tiled" in setting else ""
+    many = run(tmp_path, dftd3(f"parallel {parallel}"), ranks=2, dynamics=MOVING + balance, steps=20,
+               setup=setting)
     compare(one, many, len(atoms))
 
 

@@ -10,26 +10,11 @@ import zipfile
 
 import pytest
 import torch
-from support import BUNDLED, BUNDLED_LAMMPS, SPECIES, carbon_crystal, run_lmp
+from support import BUNDLED, BUNDLED_LAMMPS, SPECIES, carbon_crystal, message, run_lmp
 
 from mdbench.engine import boxed, load_structure, open_lammps
 
 MODEL = str(BUNDLED_LAMMPS)
-
-
-def message(commands, setup=""):
-    """LAMMPS's error text for an input on a small crystal."""
-    lmp = open_lammps()
-    try:
-        with pytest.raises(Exception, match="ERROR") as caught:
-            load_structure(lmp, boxed(carbon_crystal(1), SPECIES), setup)
-            lmp.commands_string(commands)
-        lines = str(caught.value).strip().splitlines()
-        assert len([line for line in lines if line.startswith("ERROR")]) == 1
-        assert "Traceback" not in str(caught.value)
-        return lines[0]
-    finally:
-        lmp.close()
 
 
 def usual(style="", coeff=f"* * {MODEL} C O H", more=""):

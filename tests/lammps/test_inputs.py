@@ -17,7 +17,8 @@ def lmp(name, *variables, ranks=1):
 
 def test_every_input_has_a_test():
     assert sorted(p.name for p in (ROOT / "inputs").glob("*.in")) == [
-        "graphene_water.in", "graphene_water_mpi.in", "graphene_water_restart.in"]
+        "graphene_water.in", "graphene_water_d3.in", "graphene_water_mpi.in",
+        "graphene_water_respa.in", "graphene_water_restart.in"]
 
 
 def test_graphene_water_and_its_restart(tmp_path):
@@ -39,6 +40,22 @@ def test_mpi_example(tmp_path):
     done = lmp("graphene_water_mpi.in", ("steps", 3), ("out", tmp_path / "gw"), ranks=2)
     assert done.returncode == 0, done.stdout
     assert "512 atoms" in done.stdout
+
+
+def test_d3_example(tmp_path):
+    done = lmp("graphene_water_d3.in", ("steps", 4), ("every", 2), ("out", tmp_path / "gw"))
+    assert done.returncode == 0, done.stdout
+    assert "D3 dispersion: 5 evaluations" in done.stdout
+    last = [line for line in done.stdout.splitlines() if line.split()[:1] == ["4"]][-1].split()
+    assert -80e-3 < float(last[4]) / 372 < -30e-3  # eV an atom
+
+
+def test_respa_example(tmp_path):
+    done = lmp("graphene_water_respa.in", ("steps", 3), ("out", tmp_path / "gw"))
+    assert done.returncode == 0, done.stdout
+    assert "D3 dispersion: 4 evaluations" in done.stdout
+    # the model: four times a step, and once at the start
+    assert "13 evaluations" in done.stdout
 
 
 def test_blow_up_halts_with_an_error(tmp_path):

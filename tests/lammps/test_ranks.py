@@ -110,7 +110,7 @@ def test_mace_trajectory_on_two_ranks(models, tmp_path, kind):
 
 def test_no_domain_decomposition_refuses_several_ranks(models, tmp_path):
     write_data(carbon_crystal(1), tmp_path / "start.data")
-    script = SCRIPT.format(boundary="p p p", grid="* * *", dynamics="", steps=1,
+    script = SCRIPT.format(boundary="p p p", grid="* * *", setup="", dynamics="", steps=1,
                            pair=mace(models["analytic.pt"], "no_domain_decomposition"))
     code, output = run_lmp(script, tmp_path, ranks=2)
     assert code != 0
@@ -122,7 +122,7 @@ def test_replicas_by_partition(models, tmp_path):
     """Two worlds of one rank each: collectives stay within a world."""
     write_data(carbon_crystal(1), tmp_path / "start.data")
     script = SCRIPT.format(boundary="p p p", grid="* * *", pair=mace(models["analytic.pt"]),
-                           dynamics="", steps=1).replace("out.dump", "out.${world}.dump")
+                           setup="", dynamics="", steps=1).replace("out.dump", "out.${world}.dump")
     script = "variable world world 1 2\n" + script
     code, output = run_lmp(script, tmp_path, ranks=2, arguments=["-partition", "2x1"])
     assert code == 0, output

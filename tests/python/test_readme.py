@@ -56,11 +56,28 @@ def test_keywords_of_the_table_are_those_of_the_parser():
     source = (ROOT / "plugin/lammps/mace_settings.cpp").read_text()
     parsed = set(re.findall(r'\{"(\w+)", &settings\.', source))
     table = README.split("| keyword |")[1].split("\n\n")[0]
-    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == parsed
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == parsed | {"d3"}
+
+
+def test_d3_keywords_and_defaults_are_those_of_the_parser():
+    source = (ROOT / "plugin/d3/settings.cpp").read_text()
+    parsed = set(re.findall(r'\{"(\w+)", &D3', source)) | {"check", "parallel"}
+    table = README.split("| D3 keyword |")[1].split("\n\n")[0]
+    defaults = {}
+    for row in table.splitlines()[2:]:
+        names, _, values = row.strip("| ").split(" | ")
+        keywords = re.findall(r"`(\w+)`", names)
+        defaults |= dict(zip(keywords, values.split(", "), strict=False))
+        parsed -= set(keywords)
+    assert not parsed
+    header = (ROOT / "plugin/d3/settings.hpp").read_text()
+    fields = re.findall(r"(\w+) = ([\d.]+)", header.split("struct D3Settings")[1])
+    for name, value in fields:
+        assert float(defaults[name.removesuffix("_width")]) == float(value)
 
 
 @pytest.mark.parametrize("name", ["plugin_vs_calculator", "native_vs_peers", "native_scaling",
-                                  "known_truth", "analysis"])
+                                  "known_truth", "analysis", "d3"])
 def test_speed_tables_are_made_from_the_results(name, monkeypatch):
     path = ROOT / f"benchmarks/{name}.py"
     monkeypatch.syspath_prepend(path.parent)
