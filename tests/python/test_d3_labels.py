@@ -12,11 +12,11 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 from ase.io import read, write
-from d3_oracle import BOHR_ANG, licl, molecules, one_atom, oracle, two_atoms
+from d3_oracle import BOHR_ANG, STRUCTURES, licl, molecules, one_atom, oracle, two_atoms
 from support import BIN
 
 from mdbench import D3Calculator
-from mdbench.d3_labels import Change, Keys, change_labels, label_words
+from mdbench.d3_labels import CN_ANG, CUTOFF_ANG, Change, Keys, change_labels, label_words
 from mdbench.errors import SettingError, StructureError
 
 LENGTHS = {"cutoff": 9.0, "cn": 8.0}
@@ -302,6 +302,13 @@ def test_defaults_are_those_of_codes(tmp_path):
     assert atoms.info["REF_energy"] - found.info["REF_energy"] == pytest.approx(energy, abs=1e-5)
     np.testing.assert_allclose(atoms.arrays["REF_forces"] - found.arrays["REF_forces"], forces,
                                atol=1e-6)
+
+
+def test_cutoffs_of_vasp_differ_by_what_the_readme_says():
+    atoms = STRUCTURES["slab372"]()
+    grimme, vasp = (D3Calculator(cutoff=cutoff, cn=cn, switch=0).get_property("energy", atoms)
+                    for cutoff, cn in ((CUTOFF_ANG, CN_ANG), (50.2, 20.0)))
+    assert 1000 * abs(grimme - vasp) / len(atoms) == pytest.approx(0.0024, abs=2e-4)
 
 
 def test_many_frames_and_empty_lines_at_the_end(tmp_path):
