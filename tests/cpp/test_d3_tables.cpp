@@ -11,8 +11,6 @@ using namespace mdbench;
 
 namespace {
 
-constexpr double kBohr = 0.529177210903;
-
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> words;
   for (std::size_t begin = 0; begin < text.size();) {
