@@ -3,7 +3,8 @@
     python benchmarks/analysis.py            writes benchmarks/results/analysis.json, README
 
 Each analysis runs in a process of its own, on a tenth of the frames too: memory must not grow. The
-frames are a sheet and a random walk of 800 molecules' atoms; time depends on numbers only, not on physics.
+frames are a sheet and a random walk of 800 molecules' atoms; time depends on numbers only, not on
+physics.
 """
 
 import argparse
@@ -72,7 +73,8 @@ def work(name: str, path: Path, frames: int) -> None:
 
 def measure(name: str, path: Path, frames: int) -> dict[str, float]:
     """One analysis in a fresh process."""
-    command = [sys.executable, __file__, "--work", name, "--file", str(path), "--frames", str(frames)]
+    command = [sys.executable, __file__, "--work", name]
+    command += ["--file", str(path), "--frames", str(frames)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -87,13 +89,17 @@ def table(result: dict) -> str:
         times = sorted(row["seconds"])
         target = TARGET_S[row["name"]]
         lines.append(
-            f"| {names[row['name']]} | {times[len(times) // 2]:.1f} ({times[0]:.1f}-{times[-1]:.1f})"
+            f"| {names[row['name']]} | {times[len(times) // 2]:.1f}"
+            f" ({times[0]:.1f}-{times[-1]:.1f})"
             f" | {f'{target:g}' if target else ''} | {row['peak_mib']:.0f} |"
             f" {row['peak_mib_tenth']:.0f} |"
         )
-    return "\n".join([*lines, "", f"{result['frames']:,} frames of {len(NUMBERS):,} atoms, XTC; "
-                      f"median (range) of {result['repeats']} processes on "
-                      f"{result['machine']['cores']} cores of {result['machine']['cpu']}."])
+    note = (
+        f"{result['frames']:,} frames of {len(NUMBERS):,} atoms, XTC; "
+        f"median (range) of {result['repeats']} processes on "
+        f"{result['machine']['cores']} cores of {result['machine']['cpu']}."
+    )
+    return "\n".join([*lines, "", note])
 
 
 def main() -> None:

@@ -45,8 +45,11 @@ def table(summary: dict) -> str:
             cells = [with_unit(v["value"], v["error"], v["unit"]) for v in row["values"]]
             cells = cells or ["", ""]
             lines.append(f"| {row['quantity']} | {' | '.join(cells)} | {row['verdict']} |")
-    return "\n".join([*lines, "", "372 atoms, 298 K, 150 ps after 10 ps, one specification "
-                      "([benchmarks/known_truth](benchmarks/known_truth)); one standard error."])
+    note = (
+        "372 atoms, 298 K, 150 ps after 10 ps, one specification "
+        "([benchmarks/known_truth](benchmarks/known_truth)); one standard error."
+    )
+    return "\n".join([*lines, "", note])
 
 
 def main() -> None:

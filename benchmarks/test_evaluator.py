@@ -48,8 +48,3 @@ def test_evaluate(benchmark: Any, model: str, precision: str) -> None:  # noqa: 
     print(f"\n{model}, {precision}, {evaluator.info['kernel']}: us/atom by stage")
     for stage, value in microseconds.items():
         print(f"  {stage:26s} {value:8.2f}")
-
-
-def test_graph(benchmark: Any) -> None:  # noqa: ANN401
-    """Edges of 372 atoms within 6 A, by the neighbour library."""
-    benchmark(GraphArrays.from_atoms, structure(), [1, 6, 8], 6.0)

@@ -135,7 +135,7 @@ def test_files_are_short(path):
 
 
 def test_ruff():
-    folders = ["python", "plugin", "inputs", "models"]
+    folders = ["python", "plugin", "inputs", "models", "benchmarks"]
     subprocess.run([str(BIN / "ruff"), "check", "-q", *folders], check=True, cwd=ROOT)
 
 
