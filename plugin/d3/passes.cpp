@@ -128,7 +128,6 @@ void Dispersion::add_reactions(std::size_t width, Add&& add) {
 
 /// Coordination numbers: J. Chem. Phys. 132, 154104 (2010), eq. 15.
 void Dispersion::count_neighbours() {
-  cn_.resize(list_.num_slots());
   start_reactions(1);
 #pragma omp parallel for schedule(static, 4) num_threads(threads_)
   for (std::size_t c = 0; c < list_.num_clusters(); ++c) {
@@ -155,7 +154,6 @@ void Dispersion::count_neighbours() {
 }
 
 void Dispersion::add_pairs(D3Virials virials) {
-  dcn_.resize(list_.num_slots());
   start_reactions(kReactions);
   const bool virial = virials != D3Virials::none;
 #pragma omp parallel num_threads(threads_)
@@ -170,6 +168,7 @@ void Dispersion::add_pairs(D3Virials virials) {
       else
         add_pairs<false>(c, false, share);
       add(c, share);
+      store(&dcn_[first_slot() + c * W], share.by_cn);
       if (settings_.atm > 0.0) add_triples(c, triples);
     }
   }
@@ -284,8 +283,6 @@ void Dispersion::add(std::size_t cluster, const Share& share) {
   add_to(energy_, share.energy);
   for (int d = 0; d < 3; ++d) add_to(force_[d], share.force[d]);
   for (int d = 0; d < 6; ++d) add_to(virial_[d], share.virial[d]);
-  double* by_cn = &dcn_[first_slot() + cluster * W];
-  store(by_cn, load(by_cn) + share.by_cn);
 }
 
 /// @param from force and virial
