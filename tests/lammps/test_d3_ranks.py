@@ -99,14 +99,14 @@ def test_respa_on_two_ranks(tmp_path):
 
 def test_ghosts_where_the_box_is_large(tmp_path):
     """The choice of `parallel auto`, by the log."""
-    script = ("units metal\natom_modify map yes\nlattice sc 4.0\nregion b block 0 {n} 0 {n} 0 {n}\n"
-              "create_box 3 b\ncreate_atoms 2 box\nmass 1 12.011\nmass 2 15.999\nmass 3 1.008\n"
-              + dftd3(words="bj pbe cutoff 6 cn 5") + "\nrun 0")
-    for edge, many in ((4, False), (28, True)):
-        code, output = run_lmp(script.format(n=edge), tmp_path, ranks=2)
+    script = ("units metal\nlattice sc 4.0\nregion b block 0 {n} 0 {n} 0 {n}\ncreate_box 3 b\n"
+              "create_atoms 2 box\nmass 1 12.011\nmass 2 15.999\nmass 3 1.008\n"
+              + dftd3(words="bj pbe cutoff 4 cn 3") + "\nrun 0")
+    for edge, ranks, ghosts in ((4, 4, False), (20, 2, False), (20, 4, True)):
+        code, output = run_lmp(script.format(n=edge), tmp_path, ranks=ranks)
         assert code == 0, output
-        assert ("its ghosts" in output) == many
-        assert ("all atoms on every rank" in output) != many
+        assert ("its ghosts" in output) == ghosts
+        assert ("all atoms on every rank" in output) != ghosts
 
 
 def test_replicas_by_partition(tmp_path):
