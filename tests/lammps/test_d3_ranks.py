@@ -1,5 +1,7 @@
 """D3 on several ranks gives what it gives on one."""
 
+import re
+
 import numpy as np
 import pytest
 from ranks import compare, run, write_data
@@ -95,6 +97,27 @@ def test_respa_on_two_ranks(tmp_path):
     for many in answers[1:]:
         assert many[1][0] == pytest.approx(answers[0][1][0], rel=1e-9)
         np.testing.assert_allclose(many[0][:, 7:10], answers[0][0][:, 7:10], atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize("parallel", ["gather", "ghost"])
+def test_rerun(tmp_path, parallel):
+    """Frames far apart follow each other, evaluated out of turn."""
+    atoms = carbon_crystal(2, seed=3)
+    write_data(atoms, tmp_path / "start.data")
+    script = ("units metal\natom_modify map yes\nread_data start.data\n"
+              + dftd3(f"parallel {parallel}")
+              + "\nthermo 10\nthermo_style custom step pe\nthermo_modify format float %.15g\n")
+    run_it = (MOVING.split("\ncompute")[0]
+              + "\ndump 1 all custom 10 frames.dump id type x y z ix iy iz\n"
+              "dump_modify 1 format float %.17g\nrun 60")
+    answers = []
+    for commands, ranks in ((run_it, 1), ("rerun frames.dump dump x y z ix iy iz", 2)):
+        code, output = run_lmp(script + commands, tmp_path, ranks=ranks)
+        assert code == 0, output
+        rows = re.findall(r"^ +(\d+) +(-[\d.]+) *$", output, re.MULTILINE)
+        answers.append({int(step): float(energy) for step, energy in rows})
+    assert sorted(answers[0]) == list(range(0, 61, 10))
+    assert answers[1] == pytest.approx(answers[0], rel=1e-10)
 
 
 def test_ghosts_where_the_box_is_large(tmp_path):
