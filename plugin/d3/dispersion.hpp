@@ -99,6 +99,9 @@ class Dispersion final : public D3 {
   Buffer<double> weight_, slope_;  ///< [slots, references] and their derivative by CN
   Buffer<double> mixed_;           ///< here, [cluster, kind, 2, references, W]: C6 of the atom
                                    ///< with each reference, and its derivative by CN
+  bool keep_slopes_ = false;
+  std::vector<Buffer<double>> count_slopes_;  ///< of each cluster, in the order of its list: from
+                                              ///< the first pass to the last
   Buffer<double> energy_, force_[3], virial_[6];  ///< here, [slots]
   std::vector<Buffer<double>> reactions_;         ///< of each thread, here, [slots, values]
   std::vector<double> of_atoms_, energies_, forces_, virials_;

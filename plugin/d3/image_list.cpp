@@ -262,6 +262,12 @@ void ImageList::check_apart(std::size_t cluster, std::size_t slot, const Lanes& 
                 std::to_string(atom_[slot] + 1) + " are at the same place";
 }
 
+std::size_t ImageList::num_near_images() const {
+  std::size_t count = 0;
+  for (const ClusterList& list : near_) count += list.shifts.size();
+  return count;
+}
+
 double ImageList::num_pairs() const {
   double pairs = 0.0;
   for (std::size_t c = 0; c < near_.size(); ++c)

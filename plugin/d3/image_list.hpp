@@ -70,6 +70,7 @@ class ImageList {
   const ClusterList& far(std::size_t cluster) const { return far_[cluster]; }
   const ClusterList& around(std::size_t cluster) const { return around_[cluster]; }
 
+  std::size_t num_near_images() const;
   double num_pairs() const;
   double memory_usage() const;
 

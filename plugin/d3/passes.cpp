@@ -134,13 +134,17 @@ void Dispersion::count_neighbours() {
   for (std::size_t c = 0; c < list_.num_clusters(); ++c) {
     double* reactions = this->reactions();
     Lanes sum = 0.0;
+    if (keep_slopes_) count_slopes_[c].resize(list_.near(c).shifts.size() * W);
+    double* slope = count_slopes_[c].data();
     for_stretches(list_.near(c), [&](std::int32_t slot, auto shifts) {
       const Lanes radius = load(radii(c, list_.kind()[slot]));
       Lanes here = 0.0;
       for_images(list_, c, slot, shifts, cn_fade_.end2, [&](auto&, auto& r2, auto& inside) {
         Count count(r2, radius, cn_fade_);
         where(!inside, count.value) = 0.0;
+        where(!inside, count.slope) = 0.0;
         here += count.value;
+        if (keep_slopes_) store(slope, count.slope), slope += W;
       });
       sum += here;
       if (list_.both_sides(c, slot)) reactions[slot - first_slot()] += stdx::reduce(here);
@@ -243,12 +247,18 @@ template <bool Virial>
 void Dispersion::add_coordination_forces(std::size_t cluster, bool per_atom) {
   const Lanes own = load(&dcn_[first_slot() + cluster * W]);
   double* reactions = this->reactions();
+  const double* slope = count_slopes_[cluster].data();
   Share share;
   for_stretches(list_.near(cluster), [&](std::int32_t slot, auto shifts) {
     const Lanes radius = load(radii(cluster, list_.kind()[slot]));
     Pulls<Virial> pulls;
     for_images(list_, cluster, slot, shifts, cn_fade_.end2,
                [&](const Separation& d, const Lanes& r2, const auto& inside) {
+                 if (keep_slopes_) {
+                   pulls.add(d, load(slope));
+                   slope += W;
+                   return;
+                 }
                  Count count(r2, radius, cn_fade_);
                  where(!inside, count.slope) = 0.0;
                  pulls.add(d, count.slope);

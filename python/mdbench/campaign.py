@@ -191,10 +191,13 @@ def _check_unchanged(folder: RunFolder, spec: RunSpec, variant: Variant) -> None
     manifest = folder.manifest()
     now, before = _flat(spec.model_dump(mode="json")), _flat(manifest["spec"])
     lists = {"ensemble.temperature", "run.seed"}  # other runs of the campaign
+    idle = ["analysis."]  # what does not act on the run
+    if now["dispersion.method"] == before.get("dispersion.method") == "none":
+        idle.append("dispersion.")
     changed = sorted(
         k
         for k in now.keys() | before.keys()
-        if now.get(k) != before.get(k) and k not in lists and not k.startswith("analysis.")
+        if now.get(k) != before.get(k) and k not in lists and not k.startswith(tuple(idle))
     )
     fixed = [k for k in changed if k not in _MAY_CHANGE]
     if fixed:

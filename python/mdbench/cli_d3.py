@@ -46,18 +46,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 _ABOUT = {
-    "add": """Add D3 to energies, forces, stresses and virials of a data set.
-
-    For labels without dispersion, and a model that is to have D3 inside it. All else in the file
-    stays as it was written. Every frame gets a mark, d3="added ...": nothing is added twice, and
-    'd3 subtract' with the same options takes it out again.
-    """,
-    "subtract": """Take D3 out of energies, forces, stresses and virials of a data set.
-
-    For labels that were computed with D3 (VASP: IVDW = 12 is bj, 11 is zero), and a model to which
-    the simulation adds it. All else in the file stays as it was written. Every frame gets a mark,
-    d3="subtracted ...": nothing is subtracted twice.
-    """,
+    "add": "Add D3 to energies, forces, stresses and virials of a data set.\n\n"
+    "For labels without dispersion, and a model that is to have D3 inside it. All else in the file "
+    'stays as it was written. Every frame gets a mark, d3="added ...": nothing is added twice, and '
+    "'d3 subtract' with the same options takes it out again.",
+    "subtract": "Take D3 out of energies, forces, stresses and virials of a data set.\n\n"
+    "For labels that were computed with D3 (VASP: IVDW = 12 is bj, 11 is zero), and a model to "
+    "which the simulation adds it. All else in the file stays as it was written. Every frame gets "
+    'a mark, d3="subtracted ...": nothing is subtracted twice.',
 }
 
 

@@ -29,6 +29,7 @@ _PAIR = re.compile(
     | \[(?:[^\[\]]|\[[^\[\]]*\])*\] | [^\s"'\[{]\S*))?""",
     re.VERBOSE,
 )
+_ITEM = re.compile(r"""[^\s,\[\]{}"']+""")
 _WORD = re.compile(r"\S+")
 _FLAGS = {"T": True, "F": False, "TRUE": True, "FALSE": False, "1": True, "0": False}
 _SYMBOL_COLUMNS, _NUMBER_COLUMNS = ("species",), ("Z", "numbers")
@@ -40,6 +41,11 @@ def open_frames(path: Path, mode: str) -> IO[str]:
     opener: Any = _OPENERS.get(path.suffix.lower(), open)
     file: IO[str] = opener(path, mode + "t", encoding="utf-8", errors="surrogateescape", newline="")
     return file
+
+
+def _numbers_in(text: str) -> list[re.Match[str]]:
+    """Words of a list, in quotes or brackets; ASE marks some lists with a word of its own."""
+    return [m for m in _ITEM.finditer(text) if m[0] != "_JSON"]
 
 
 @dataclass(frozen=True)
@@ -96,11 +102,11 @@ class LabelledFrame:
         Raises:
             StructureError: when they are no numbers or not as many as one of `sizes`.
         """
-        text = self.value(key)
-        if text is None:
+        pair = self._find(key)
+        if pair is None or pair["value"] is None:
             return None
         try:
-            found = np.array([float(w) for w in re.sub(r"[\[\],]", " ", text).split()])
+            found = np.array([float(m[0]) for m in _numbers_in(pair["value"])])
         except ValueError:
             raise StructureError(f"'{key}' is no number") from None
         if found.size not in sizes or not np.isfinite(found).all():
@@ -123,9 +129,13 @@ class LabelledFrame:
         self._comment += end
 
     def set_numbers(self, key: str, numbers: Floats) -> None:
-        """Replace the numbers of a key."""
-        words = " ".join(repr(float(n)) for n in numbers.ravel())
-        self.set(key, f'"{words}"' if numbers.size > 1 else words)
+        """Replace the numbers of a key, which has as many, and leave brackets as they are."""
+        pair = self._find(key)
+        assert pair is not None  # noqa: S101 - for mypy: they have been read
+        text = pair["value"]
+        for match, number in reversed(list(zip(_numbers_in(text), numbers.ravel(), strict=True))):
+            text = text[: match.start()] + repr(float(number)) + text[match.end() :]
+        self.set(key, text)
 
     def has_column(self, name: str) -> bool:
         """Whether the atoms have a property."""

@@ -27,9 +27,6 @@ STRUCTURE_FILE = "structure.data"
 CHECKPOINT_LINE = "mdbench: checkpoint of step {}"
 """Printed after the restart file has been read back."""
 
-_FUNCTIONALS = {"revpbe": "revpbe", "blyp": "b-lyp", "b3lyp": "b3-lyp"}
-"""Names that LAMMPS's ``dispersion/d3`` spells in its own way."""
-
 
 @dataclass(frozen=True)
 class InputFacts:
@@ -98,17 +95,11 @@ def _potential(spec: RunSpec, facts: InputFacts) -> str:
         words += ["device", model.device]
     if model.head:
         words += ["head", model.head]
-    style, elements = f"mace {' '.join(words)}", " ".join(facts.elements)
-    if spec.dispersion.method == "none":
-        return f"pair_style  {style}\npair_coeff  * * {facts.model_file} {elements}\n"
-    d3 = spec.dispersion
-    damping = {"bj": "bj", "zero": "original"}[d3.damping]
-    functional = _FUNCTIONALS.get(d3.functional, d3.functional)
-    reach = f"{d3.cutoff_ang:.10g} {d3.coordination_cutoff_ang:.10g}"
+    if spec.dispersion.method == "d3":
+        words += ["d3", *spec.dispersion.words()]
     return (
-        f"pair_style  hybrid/overlay {style} dispersion/d3 {damping} {functional} {reach}\n"
-        f"pair_coeff  * * mace {facts.model_file} {elements}\n"
-        f"pair_coeff  * * dispersion/d3 {elements}\n"
+        f"pair_style  mace {' '.join(words)}\n"
+        f"pair_coeff  * * {facts.model_file} {' '.join(facts.elements)}\n"
     )
 
 

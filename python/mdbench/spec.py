@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from mdbench.spec_dispersion import Dispersion
 from mdbench.spec_system import AnySystem  # noqa: TC001 - pydantic reads the annotation
 from mdbench.spec_types import (
     Element,
@@ -66,23 +67,6 @@ class Model(Section):
     def is_reference(self) -> bool:
         """Whether this is the classical force field instead of a model file."""
         return str(self.file) == "reference"
-
-
-class Dispersion(Section):
-    """D3 dispersion added to the model."""
-
-    method: Literal["none", "d3"] = "none"
-    """Leave it at ``none`` where the model's labels hold dispersion already."""
-    functional: Literal["pbe", "revpbe", "pbesol", "blyp", "b3lyp", "scan"] = "pbe"
-    """That the model was trained on."""
-    damping: Literal["bj", "zero"] = "bj"
-    """Becke-Johnson or zero damping."""
-    cutoff_ang: LengthAng = Field(15.0, alias="cutoff")
-    """Of the pairs."""
-    coordination_cutoff_ang: LengthAng = Field(10.0, alias="coordination_cutoff")
-    """Of the coordination numbers."""
-    allow_double_counting: Yes = False
-    """Add D3 even to a model whose labels hold dispersion."""
 
 
 class Ensemble(Section):

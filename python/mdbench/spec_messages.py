@@ -6,7 +6,8 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from mdbench.spec import Analysis, Dispersion, Ensemble, Model, Output, Run, RunSpec
+from mdbench.spec import Analysis, Ensemble, Model, Output, Run, RunSpec
+from mdbench.spec_dispersion import Dispersion
 from mdbench.spec_system import AnySystem
 from mdbench.spec_types import Section, shown
 

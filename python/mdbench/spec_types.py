@@ -170,9 +170,29 @@ def _number_as_text(value: object) -> object:
     return str(value) if type(value) is int and abs(value) < 1e9 else value  # noqa: PLR2004 - a name
 
 
+class OrOff:
+    """Marks a length that may be written as ``off``, which is none."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Make it a length before it is checked."""
+        return core_schema.no_info_before_validator_function(
+            lambda value: "0 A" if value == "off" else value, handler(source)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """What an editor checks."""
+        return {"anyOf": [{"const": "off"}, handler(schema)]}
+
+
 TimeFs = Annotated[float, Field(gt=0), Quantity("time")]
 TimeOrZeroFs = Annotated[float, Field(ge=0), Quantity("time")]
 LengthAng = Annotated[float, Field(gt=0), Quantity("length")]
+LengthOrZeroAng = Annotated[float, Field(ge=0), Quantity("length")]
+LengthOrOffAng = Annotated[float, Field(ge=0), Quantity("length"), OrOff()]
 # Above any temperature of matter with bonds; also keeps names of runs free of exponents.
 TemperatureK = Annotated[float, Field(gt=0, le=99_999), Quantity("temperature")]
 PressureBar = Annotated[float, Quantity("pressure")]

@@ -214,12 +214,13 @@ TEST(d3_rebuilds_when_needed_only) {
   CHECK(d3->statistics().dangerous_builds == 0);
 }
 
-TEST(d3_in_parts_and_with_threads_is_the_same) {
-  const System s = triclinic(13, 45);
-  const std::string text = "zero pbe cutoff 8 cn 6 atm 4";
+namespace {
+
+void compare_parts(const System& s, const std::string& text, std::initializer_list<int> parts,
+                   double bound) {
   const auto whole = engine(text);
   const D3Result expected = evaluate(*whole, s.atoms(), D3Virials::per_atom);
-  for (const int ranks : {1, 2, 3, 7}) {
+  for (const int ranks : parts) {
     /// Ranks take turns: each completes values with those that the others had in a first round.
     struct Recorded final : D3Exchange {
       std::vector<std::vector<double>> sums;
@@ -253,10 +254,22 @@ TEST(d3_in_parts_and_with_threads_is_the_same) {
     Worst force, virial;
     for (std::size_t i = 0; i < forces.size(); ++i) force.add(forces[i], expected.forces[i]);
     for (std::size_t i = 0; i < virials.size(); ++i) virial.add(virials[i], expected.virials[i]);
-    CHECK_BELOW(std::abs(energy - expected.energy), 1e-12);
-    CHECK_BELOW(force, 1e-12);
-    CHECK_BELOW(virial, 1e-11);
+    CHECK_BELOW(std::abs(energy - expected.energy), bound);
+    CHECK_BELOW(force, bound);
+    CHECK_BELOW(virial, 10.0 * bound);
   }
+}
+
+}  // namespace
+
+TEST(d3_in_parts_and_with_threads_is_the_same) {
+  compare_parts(triclinic(13, 45), "zero pbe cutoff 8 cn 6 atm 4", {1, 2, 3, 7}, 1e-12);
+}
+
+/// With this reach one rank has too many pairs to keep what the first pass found, and five have
+/// not.
+TEST(d3_without_kept_slopes_is_the_same) {
+  compare_parts(triclinic(13, 45), "bj pbe cutoff 62 cn 62", {5}, 1e-11);
 }
 
 TEST(d3_with_ghosts_is_the_same) {

@@ -264,8 +264,8 @@ def labelled(folder, labels):
     [
         ("d3", False, [("error", "dispersion.method")]),
         ("functional", False, [("error", "dispersion.method")]),
-        ("unknown", False, [("warning", "dispersion.method")]),
-        ("unknown", True, [("warning", "dispersion.method")]),
+        ("unknown", False, [("error", "dispersion.method")]),
+        ("unknown", True, []),
         ("none", False, []),
         ("d3", True, []),
     ],
@@ -282,9 +282,39 @@ def test_bundled_model_and_reference_hold_dispersion():
     d3 = {"method": "d3"}
     assert found(about_model(BUNDLED_MODEL, dispersion=d3)) == [("error", "dispersion.method")]
     reference = {"file": "reference"}
-    assert found(about_model(None, model=reference, dispersion=d3)) == [
-        ("error", "dispersion.method")]
+    for double in (False, True):  # its script has no place for D3
+        problems = about_model(None, model=reference,
+                               dispersion={**d3, "allow_double_counting": double})
+        assert found(problems) == [("error", "dispersion.method")]
     assert about_model(None, model=reference) == []
+
+
+def test_d3_ends_at_plutonium(tmp_path):
+    path = labelled(tmp_path, "none")
+    for element, expected in (("Pu", []), ("Am", [("error", "dispersion.method")])):
+        problems = about_model(path, Atoms(element), model={"file": str(path)},
+                               dispersion={"method": "d3"})
+        assert found(p for p in problems if p.field != "system") == expected
+    assert "D3 has no data for Am: it ends at plutonium" in problems[-1].text
+
+
+def test_cost_of_d3(tmp_path, monkeypatch):
+    """Of an evaluation on the structure itself, or on a part of it."""
+    import mdbench.check.cost as module
+
+    path = labelled(tmp_path, "none")
+    system = {"builder": "water", "num_water": 4000}
+    spec = specification(system, model={"file": str(path)}, dispersion={"method": "d3"})
+    atoms = build(spec.system)
+    evaluator = load_evaluator(path, threads=1)
+    whole = measure(spec, atoms, evaluator, path)
+    assert 0 < whole.d3_ms_per_step < whole.ms_per_step
+    assert "ms of it D3" in "\n".join(whole.lines())
+    monkeypatch.setattr(module, "LARGEST_TIMED", 1000)
+    part = measure(spec, atoms, evaluator, path)
+    assert 0.3 < part.d3_ms_per_step / whole.d3_ms_per_step < 3
+    without = specification(system, model={"file": str(path)})
+    assert measure(without, atoms, evaluator, path).d3_ms_per_step == 0
 
 
 def test_code_must_be_pinned():

@@ -15,6 +15,7 @@ def mdbench(*arguments, **options):
 def test_help_of_every_verb_has_an_example():
     listing = mdbench("--help")
     assert listing.returncode == 0
+    assert "d3" in listing.stdout
     for verb in ("doctor", "convert", "verify"):
         assert verb in listing.stdout
         shown = mdbench(verb, "--help")

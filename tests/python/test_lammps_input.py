@@ -56,7 +56,7 @@ ALL = [
 
 def test_scripts_use_allowed_commands_only():
     models = [{}, {"model": {"file": "reference"}},
-              {"dispersion": {"method": "d3", "functional": "b3lyp"}},
+              {"dispersion": {"method": "d3", "functional": "b3lyp", "atm": "9 A"}},
               {"model": {"head": "pbe", "device": "cuda:1", "precision": "double"}}]
     for sections in ALL:
         for model in models:
@@ -72,10 +72,14 @@ def test_segments_and_whole_run_share_the_script():
     assert text.count("run         ") == 2
 
 
-def test_dispersion_names_its_own_cutoffs():
-    text = script(dispersion={"method": "d3", "functional": "pbe", "cutoff": "12 A"})
-    assert "pair_style  hybrid/overlay mace precision mixed dispersion/d3 bj pbe 12 10" in text
-    assert "pair_coeff  * * dispersion/d3 C O H" in text
+def test_dispersion_is_part_of_the_style():
+    """With all settings, so that a script means the same in later versions."""
+    d3 = {"method": "d3", "functional": "B97-D", "damping": "zero", "cutoff": "1.2 nm"}
+    text = script(dispersion=d3, model={"head": "atm"})
+    assert ("pair_style  mace precision mixed head atm d3 zero b97d cutoff 12 switch 2 cn 12 skin 2 "
+            "atm 0 every 1 delay 0 check yes\npair_coeff  * * model.mace C O H\n") in text
+    assert "hybrid" not in text
+    assert " d3 " not in script()
 
 
 def test_torchscript_gets_single_for_mixed():

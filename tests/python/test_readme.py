@@ -10,13 +10,18 @@ import subprocess
 import sys
 
 import pytest
+from ase.io import read
 from support import BIN, BUNDLED, ROOT, STRUCTURES
 
 README = (ROOT / "README.md").read_text()
 
 
 def block(language):
-    return re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)[1]
+    return blocks(language)[0]
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
 def test_your_own_model(tmp_path):
@@ -34,11 +39,25 @@ def test_your_own_model(tmp_path):
 def test_from_ase(tmp_path):
     shutil.copy(BUNDLED.with_suffix(".mace"), tmp_path / "my.mace")
     STRUCTURES["bulk"]().write(tmp_path / "frame.xyz")
-    done = subprocess.run([sys.executable, "-c", block("python")], cwd=tmp_path, text=True,
+    program = "\n".join(blocks("python"))
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, text=True,
                           capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
-    assert math.isfinite(float(done.stdout.split()[0]))
+    energies = [float(line.split()[0]) for line in done.stdout.splitlines() if line[0] != " "]
+    assert len(energies) == 2
+    assert energies[1] < energies[0]  # with dispersion, after a little motion
+
+
+def test_data_sets(tmp_path):
+    atoms = STRUCTURES["bulk"]()
+    atoms.info["REF_energy"] = -123.456
+    atoms.write(tmp_path / "labels.xyz")
+    (commands,) = [b for b in blocks("sh") if "mdbench d3" in b]
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-euc", commands], cwd=tmp_path, env=environment, check=True)
+    assert read(tmp_path / "without.xyz").info["REF_energy"] > -123
+    assert read(tmp_path / "again.xyz").info["REF_energy"] == pytest.approx(-123.456, abs=1e-9)
 
 
 def test_links_exist():
@@ -77,7 +96,7 @@ def test_d3_keywords_and_defaults_are_those_of_the_parser():
 
 
 @pytest.mark.parametrize("name", ["plugin_vs_calculator", "native_vs_peers", "native_scaling",
-                                  "known_truth", "analysis"])
+                                  "known_truth", "analysis", "d3"])
 def test_speed_tables_are_made_from_the_results(name, monkeypatch):
     path = ROOT / f"benchmarks/{name}.py"
     monkeypatch.syspath_prepend(path.parent)

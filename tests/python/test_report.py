@@ -24,6 +24,7 @@ from mdbench.plots.rounding import pretty_unit, rounded, with_unit
 from mdbench.plots.series import Curve, mean_curve, subtract
 from mdbench.report import write_report
 from mdbench.report.agreement import Compared, compare_curves, compare_scalars, conclusion
+from mdbench.report.citations import citations
 
 HOSTILE = "<script>alert('x')</script> & $x^2$ \"quoted\""
 
@@ -106,6 +107,18 @@ def two(tmp_path_factory):
 ])
 def test_numbers_are_rounded_by_their_errors(value, error, text, compact):
     assert (str(rounded(value, error)), rounded(value, error).compact) == (text, compact)
+
+
+@pytest.mark.parametrize(("damping", "names"), [
+    (None, []), ("zero", ["D3 dispersion"]), ("bj", ["D3 dispersion", "Becke-Johnson damping"]),
+    ("bjm", ["D3 dispersion", "Becke-Johnson damping", "Modified damping"])])
+def test_papers_of_dispersion_are_cited_where_it_was_used(damping, names):
+    analysis = synthetic.graphene_water()
+    if damping:
+        analysis["runs"][0]["provenance"]["dispersion"] = {"method": "d3", "damping": damping}
+    found = [c.name for c in citations(make_series([("x", analysis)]))]
+    assert [n for n in found if n in {"D3 dispersion", "Becke-Johnson damping",
+                                      "Modified damping"}] == names
 
 
 def test_units_are_written_as_in_print():

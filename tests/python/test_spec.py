@@ -77,6 +77,19 @@ def refusal(tmp_path, text, suffix="toml"):
     ("model", "device = 'gpu'", "model.device: 'gpu' is not auto, cpu, cuda or cuda:N"),
     ("analysis", "rdf = ['O-H', 'oh']", "analysis.rdf: 'oh' is not a pair of elements such as O-H"),
     ("analysis", "diffusion = 'Xx'", "analysis.diffusion: 'Xx' is not the symbol of an element"),
+    ("dispersion", "functional = 'pbee'", "dispersion.functional: the functional 'pbee' is not "
+                                          "known: did you mean 'PBE'?"),
+    ("dispersion", "functional = 'custom'", "dispersion.functional: 'custom' is for LAMMPS inputs"),
+    ("dispersion", "functional = 'a b'", "dispersion.functional: 'a b' is not the name of a"),
+    ("dispersion", "damping = 'bjj'", "dispersion.damping: 'bjj' is not one of 'bj', 'zero'"),
+    ("dispersion", "cutoff = '1 A'", "dispersion.cutoff: cutoff 1 is out of bounds: it takes 2 to"),
+    ("dispersion", "cutoff = '9 A'", "dispersion.cutoff: cn 12 is more than cutoff 9"),
+    ("dispersion", "switch = '-1 A'", "dispersion.switch: '-1 A' is less than 0"),
+    ("dispersion", "switch = '13 A'", "dispersion.switch: switch 13 is not less than cn 12"),
+    ("dispersion", "skin = '21 A'", "dispersion.skin: skin 21 is out of bounds"),
+    ("dispersion", "atm = '13 A'", "dispersion.atm: atm 13 is out of bounds"),
+    ("dispersion", "atm = 'on'", "dispersion.atm: 'on'"),
+    ("dispersion", "every = 1", "dispersion.every: unknown key; known are method, functional, dam"),
     ("output", "format = 'xct'", "output.format: 'xct' is not one of 'xtc', 'custom', 'dcd' or "
                                  "'extxyz'; did you mean 'xtc'?"),
 ])
@@ -342,6 +355,21 @@ def test_variants_have_names_of_their_own():
         make(ensemble={"temperature": [298.00001, 298.00002]})
 
 
+def test_dispersion():
+    """Defaults are those of the pair style; names of functionals are as people write them."""
+    d3 = make(dispersion={"method": "d3"}).dispersion
+    assert d3.words() == ["bj", "pbe", "cutoff", "15", "switch", "2", "cn", "12", "skin", "2",
+                          "atm", "0", "every", "1", "delay", "0", "check", "yes"]
+    for name in ("r2SCAN", "R2-scan", "r2_scan"):
+        assert make(dispersion={"functional": name}).dispersion.words()[1] == "r2scan"
+    assert make(dispersion={"atm": "off"}).dispersion == make().dispersion
+    chosen = make(dispersion={"functional": "PBE0", "damping": "bjm", "cutoff": "20 A", "atm": "1 nm",
+                              "switch": "0 A", "coordination_cutoff": "14 A", "skin": "0.5 A"})
+    assert chosen.dispersion.words()[:12] == [
+        "bjm", "pbe0", "cutoff", "20", "switch", "0", "cn", "14", "skin", "0.5", "atm", "10"]
+    assert RunSpec.model_validate(chosen.model_dump(mode="json")) == chosen
+
+
 def test_a_manifest_holds_a_specification_that_validates_again():
     for path in TEMPLATES:
         if path.parent.name == "graphene-water":
@@ -376,6 +404,9 @@ def test_schema():
     assert run["timestep"]["default"] == "0.5 fs"
     for value, fits in (("0.5 fs", True), ("1e-3ps", True), ("5", False), ("5 s", False)):
         assert bool(re.search(run["timestep"]["pattern"], value)) is fits
+    d3 = schema["$defs"]["Dispersion"]["properties"]
+    assert (d3["cutoff"]["default"], d3["atm"]["anyOf"][0]) == ("15.0 A", {"const": "off"})
+    assert {"PBE", "r2SCAN", "HSE06"} <= set(d3["functional"]["examples"])
     assert schema["$defs"]["GrapheneWater"]["properties"]["cells"]["additionalItems"] is False
 
 
@@ -393,7 +424,9 @@ def test_templates_fit_the_schema(tmp_path):
 # every field that takes text, or a list of texts, or a quantity
 TEXTS = ["name", "system.builder", "system.file", "system.elements", "model.file", "model.sha256",
          "model.head", "model.precision", "model.device", "dispersion.method",
-         "dispersion.functional", "dispersion.damping", "dispersion.cutoff", "ensemble.kind",
+         "dispersion.functional", "dispersion.damping", "dispersion.cutoff",
+         "dispersion.switch", "dispersion.coordination_cutoff", "dispersion.atm",
+         "dispersion.skin", "ensemble.kind",
          "ensemble.temperature", "ensemble.thermostat", "ensemble.tdamp", "ensemble.pressure",
          "ensemble.coupling", "run.timestep", "run.production", "run.seed", "run.threads",
          "output.thermo", "output.frames", "output.format", "output.velocities", "analysis.rdf",

@@ -78,7 +78,8 @@ def test_keys_shown_as_comments_are_right(tmp_path, name):
         spec = load_spec(file).spec
         key = match[1].split(" = ")[0]
         if key in {"precision", "device", "minimize", "seed", "ranks", "format", "thermostat",
-                   "arrangement_seed", "sheet", "pressure", "damping"}:
+                   "arrangement_seed", "sheet", "pressure", "damping", "cutoff", "switch",
+                   "coordination_cutoff", "atm"}:
             assert spec == plain, match[1]
 
 

@@ -46,7 +46,10 @@ def examine(spec: RunSpec, atoms: Atoms, model: Path | None) -> CheckReport:
     geometry = examine_geometry(atoms)
     problems = _problems(spec, atoms, geometry, model)
     cost = None
-    hopeless = any(p.level == "error" and p.field.startswith(("model", "system")) for p in problems)
+    hopeless = any(
+        p.level == "error" and p.field.startswith(("model", "system", "dispersion"))
+        for p in problems
+    )
     if model is not None and not hopeless:
         try:
             evaluator = load(spec, model)

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
+from scipy.spatial import cKDTree
 
 from mdbench.check.findings import readable_bytes, readable_time
 from mdbench.check.potential import metadata
 from mdbench.core import GraphArrays, evaluate_arrays
+from mdbench.d3 import D3Engine
 from mdbench.errors import EvaluationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mdbench._core import Evaluator
@@ -49,6 +52,8 @@ class Cost:
     """Of one run on the CPU; ``None`` for TorchScript, whose use is not known."""
     threads: int
     kernel: str
+    d3_ms_per_step: float = 0.0
+    """Of ``ms_per_step``."""
 
     def lines(self) -> list[str]:
         """The estimates as text."""
@@ -56,6 +61,8 @@ class Cost:
         if self.memory_bytes is not None:
             memory = f"about {readable_bytes(self.memory_bytes)}"
         speed = f"{self.ms_per_step:.3g} ms a step ({self.kernel}, {self.threads} threads)"
+        if self.d3_ms_per_step:
+            speed += f", {self.d3_ms_per_step:.3g} ms of it D3"
         return [
             f"edges         {self.edges:,}, {self.edges_per_atom:.1f} an atom",
             f"speed         about {speed}",
@@ -77,7 +84,8 @@ def measure(spec: RunSpec, atoms: Atoms, evaluator: Evaluator, model: Path) -> C
     per_atom = float(np.diff(graph.first_edge)[inner].mean())
     edges = round(per_atom * len(atoms))
     scale = 1.0 if whole else edges / max(1, len(graph.sender))
-    ms = _ms_per_evaluation(evaluator, graph) * scale / spec.run.ranks
+    d3_ms = _d3_ms(spec, part, inner, info["threads"]) * len(atoms) / len(part) / spec.run.ranks
+    ms = _ms_per_evaluation(evaluator, graph) * scale / spec.run.ranks + d3_ms
     steps = spec.plan().total * len(spec.variants())
     return Cost(
         ms,
@@ -88,6 +96,7 @@ def measure(spec: RunSpec, atoms: Atoms, evaluator: Evaluator, model: Path) -> C
         _memory(metadata(model), len(atoms), edges, info["threads"] * spec.run.ranks),
         info["threads"],
         info["kernel"],
+        d3_ms,
     )
 
 
@@ -102,14 +111,37 @@ def _sample(atoms: Atoms, cutoff_ang: float) -> tuple[Atoms, np.ndarray]:
 
 
 def _ms_per_evaluation(evaluator: Evaluator, graph: GraphArrays) -> float:
+    def evaluate() -> None:
+        energy, _ = evaluate_arrays(evaluator, graph)
+        if not np.isfinite(energy).all():
+            raise EvaluationError("the model gives no finite energy for this structure")
+
+    return _median_ms(evaluate)
+
+
+def _d3_ms(spec: RunSpec, part: Atoms, inner: np.ndarray, threads: int) -> float:
+    """Milliseconds of D3 without new lists, which are few, for atoms with all their neighbours."""
+    if spec.dispersion.method == "none":
+        return 0.0
+    engine = D3Engine(spec.dispersion.words(), threads)
+    ms = _median_ms(
+        lambda: engine.evaluate(part.numbers, part.positions, part.cell.array, part.pbc)
+    )
+    if len(inner) == len(part):
+        return ms
+    # an atom at the surface of a ball has half the neighbours of one inside
+    tree, reach = cKDTree(part.positions), spec.dispersion.cutoff_ang
+    counts = tree.query_ball_point(part.positions, reach, return_length=True)
+    return ms * float(counts.max() / counts.mean())
+
+
+def _median_ms(evaluate: Callable[[], object]) -> float:
     times: list[float] = []
     begin = time.perf_counter()
     while len(times) < _TIMED_TIMES and (not times or time.perf_counter() - begin < _TIMED_S):
         start = time.perf_counter()
-        energy, _ = evaluate_arrays(evaluator, graph)
+        evaluate()
         times.append(1000 * (time.perf_counter() - start))
-        if not np.isfinite(energy).all():
-            raise EvaluationError("the model gives no finite energy for this structure")
     return statistics.median(times[1:] or times)  # the first one makes room
 
 

@@ -7,10 +7,12 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase.data import chemical_symbols
 
 from mdbench.check.findings import Problem
 from mdbench.check.settings import available_cores
 from mdbench.core import species_of
+from mdbench.d3 import HEAVIEST
 from mdbench.errors import ModelError, StructureError
 from mdbench.model import ModelFile, inspect, load_evaluator
 
@@ -87,7 +89,7 @@ def problems_of_model(spec: RunSpec, model: Path | None, atoms: Atoms) -> list[P
         atoms: The structure.
     """
     if model is None:
-        return [*_reference(atoms), *_dispersion(spec, "functional")]
+        return [*_reference(atoms), *_reference_dispersion(spec)]
     if not model.is_file():
         text = f"'{model}' does not exist: 'mdbench convert YOUR.model' makes a *.mace file"
         return [Problem("error", "model.file", text)]
@@ -105,6 +107,7 @@ def problems_of_model(spec: RunSpec, model: Path | None, atoms: Atoms) -> list[P
         *_elements(about, atoms),
         *_head(spec, about),
         *_dispersion(spec, labels),
+        *_dispersion_elements(spec, atoms),
     ]
 
 
@@ -155,20 +158,35 @@ def _head(spec: RunSpec, about: dict[str, Any]) -> list[Problem]:
 
 
 def _dispersion(spec: RunSpec, labels: str) -> list[Problem]:
-    if spec.dispersion.method == "none" or labels == "none":
+    d3 = spec.dispersion
+    if d3.method == "none" or labels == "none" or d3.allow_double_counting:
         return []
     if labels == "unknown":
         text = (
-            "the model's file does not say whether its labels hold dispersion; if they do, D3 "
-            "counts it twice: convert the model with --labels-include-dispersion"
+            "the model's file does not say whether its labels hold dispersion, which D3 would then "
+            "count twice: convert it with --labels-include-dispersion none if they hold none, or "
+            "set dispersion.allow_double_counting = true"
         )
-        return [Problem("warning", "dispersion.method", text)]
-    if spec.dispersion.allow_double_counting:
+    else:
+        text = (
+            f"the model's labels hold dispersion already ('{labels}'), so D3 would count it twice: "
+            "take method = 'none', or set dispersion.allow_double_counting = true"
+        )
+    return [Problem("error", "dispersion.method", text)]
+
+
+def _dispersion_elements(spec: RunSpec, atoms: Atoms) -> list[Problem]:
+    heavy = sorted(set(atoms.numbers[atoms.numbers > HEAVIEST]))
+    if spec.dispersion.method == "none" or not heavy:
         return []
-    text = (
-        f"the model's labels hold dispersion already ('{labels}'), so D3 would count it twice: "
-        "take method = 'none', or set dispersion.allow_double_counting = true"
-    )
+    text = f"D3 has no data for {chemical_symbols[heavy[0]]}: it ends at plutonium"
+    return [Problem("error", "dispersion.method", text)]
+
+
+def _reference_dispersion(spec: RunSpec) -> list[Problem]:
+    if spec.dispersion.method == "none":
+        return []
+    text = "the reference force field holds dispersion: D3 goes with models only"
     return [Problem("error", "dispersion.method", text)]
 
 

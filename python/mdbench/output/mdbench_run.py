@@ -94,10 +94,16 @@ def _provenance(
         "seed": manifest["variant"]["seed"],
         "timestep_fs": timestep_fs,
         "ensemble": ensemble,
+        **_dispersion(manifest["spec"].get("dispersion", {})),
         "status": state["status"],
         "ns_per_day": ns_per_day([loop for log in logs for loop in log.loops], timestep_fs),
         "simulated_ps": max(int(s["last"]) for s in state["segments"]) * timestep_fs * 1e-3,
     }
+
+
+def _dispersion(section: dict[str, Any]) -> dict[str, Any]:
+    """What was added to the model, as the specification says it."""
+    return {} if section.get("method", "none") == "none" else {"dispersion": section}
 
 
 def _files(folder: Path, segments: list[dict[str, Any]], kind: str) -> list[Path]:

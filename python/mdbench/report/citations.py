@@ -149,13 +149,69 @@ YEH_HUMMER = Citation(
         year="2004",
     ),
 )
+D3 = Citation(
+    "D3 dispersion",
+    "S. Grimme, J. Antony, S. Ehrlich and H. Krieg, J. Chem. Phys. 132, 154104 (2010).",
+    "10.1063/1.3382344",
+    _article(
+        "d3",
+        "10.1063/1.3382344",
+        author="Grimme, S. and Antony, J. and Ehrlich, S. and Krieg, H.",
+        title="A consistent and accurate ab initio parametrization of density functional "
+        "dispersion correction ({DFT-D}) for the 94 elements {H}-{Pu}",
+        journal="J. Chem. Phys.",
+        volume="132",
+        pages="154104",
+        year="2010",
+    ),
+)
+D3_BJ = Citation(
+    "Becke-Johnson damping",
+    "S. Grimme, S. Ehrlich and L. Goerigk, J. Comput. Chem. 32, 1456 (2011).",
+    "10.1002/jcc.21759",
+    _article(
+        "d3bj",
+        "10.1002/jcc.21759",
+        author="Grimme, S. and Ehrlich, S. and Goerigk, L.",
+        title="Effect of the damping function in dispersion corrected density functional theory",
+        journal="J. Comput. Chem.",
+        volume="32",
+        pages="1456--1465",
+        year="2011",
+    ),
+)
+D3_MODIFIED = Citation(
+    "Modified damping",
+    "D. G. A. Smith, L. A. Burns, K. Patkowski and C. D. Sherrill, J. Phys. Chem. Lett. 7, 2197 "
+    "(2016).",
+    "10.1021/acs.jpclett.6b00780",
+    _article(
+        "d3m",
+        "10.1021/acs.jpclett.6b00780",
+        author="Smith, D. G. A. and Burns, L. A. and Patkowski, K. and Sherrill, C. D.",
+        title="Revised damping parameters for the {D3} dispersion correction to density functional "
+        "theory",
+        journal="J. Phys. Chem. Lett.",
+        volume="7",
+        pages="2197--2203",
+        year="2016",
+    ),
+)
+_OF_DAMPING = {
+    "zero": (D3,),
+    "bj": (D3, D3_BJ),
+    "zerom": (D3, D3_MODIFIED),
+    "bjm": (D3, D3_BJ, D3_MODIFIED),
+}
 
 
 def citations(series: list[Series]) -> list[Citation]:
     """What these runs rest on."""
     runs = [run for one in series for run in one.runs]
     used = {name.lower() for run in runs for name in _versions(run)}
-    found = [MDBENCH, LAMMPS, MACE, ASE]
+    dampings = {str(lookup(run, "provenance", "dispersion", "damping")) for run in runs}
+    d3 = dict.fromkeys(c for name in sorted(dampings) for c in _OF_DAMPING.get(name, ()))
+    found = [MDBENCH, LAMMPS, MACE, *d3, ASE]
     found += [MDANALYSIS] if any(MDANALYSIS.name.lower() in name for name in used) else []
     found += [EQUILIBRATION, INEFFICIENCY]
     corrected = any(

@@ -183,6 +183,7 @@ def _campaign(runs: list[Json]) -> dict[str, str]:
         ("Model", ("model", "file"), ""),
         ("Model SHA-256", ("model", "sha256"), ""),
         ("Model description", ("model", "description"), ""),
+        ("Dispersion", ("dispersion",), ""),
     ):
         found = [lookup(r, "provenance", *path) for r in runs]
         rows[name] = _numbers(found, unit) or _distinct(_text(f) for f in found)
