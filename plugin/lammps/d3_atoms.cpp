@@ -106,7 +106,9 @@ void GatheredAtoms::gather_positions() {
 void GatheredAtoms::copy_cell() {
   atoms_.cell = {domain->xprd, 0,          0,           domain->xy, domain->yprd, 0,
                  domain->xz,   domain->yz, domain->zprd};
-  for (int k = 0; k < 3; ++k) atoms_.periodic[k] = domain->periodicity[k] != 0;
+  // In two dimensions LAMMPS calls z periodic and has no images along it.
+  for (int k = 0; k < 3; ++k)
+    atoms_.periodic[k] = domain->periodicity[k] != 0 && k < domain->dimension;
 }
 
 std::span<const double> GatheredAtoms::complete(std::span<const double> values, int width) {

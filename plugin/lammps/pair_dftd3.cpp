@@ -22,10 +22,9 @@ namespace {
 /// some ghosts there must be for atoms not to get lost. Angstrom.
 constexpr double kNominalCutoff = 1.0;
 
-/// Where ghosts pay: below this many atoms, gathering all of them takes less time than the pairs of
-/// one rank; in boxes narrower than this many cutoffs a rank's ghosts are most of the system.
-constexpr bigint kFewestForGhosts = 20000;
-constexpr double kCutoffsForGhosts = 3.0;
+/// Ghosts pay where a rank's atoms with its ghosts are less than this part of all atoms, which a
+/// rank has otherwise; values of a ghost travel by more messages than those of gathered atoms.
+constexpr double kLargestPart = 0.5;
 
 }  // namespace
 
@@ -62,19 +61,21 @@ void PairDFTD3::init_style() {
   }));
 }
 
-bool PairDFTD3::box_wants_ghosts() const {
-  if (comm->nprocs == 1 || atom->natoms <= kFewestForGhosts) return false;
-  const double narrowest = kCutoffsForGhosts * (settings_.d3.cutoff + neighbor->skin);
-  for (int k = 0; k < 3; ++k)
-    if (domain->periodicity[k] && domain->prd[k] < narrowest) return false;
-  return true;
+bool PairDFTD3::ghosts_pay() const {
+  double part = 1.0;
+  for (int k = 0; k < 3; ++k) {
+    const double own = domain->prd[k] / comm->procgrid[k];
+    const double all = own + 2.0 * (settings_.d3.cutoff + neighbor->skin);
+    part *= domain->periodicity[k] ? all / domain->prd[k] : std::min(1.0, all / domain->prd[k]);
+  }
+  return part < kLargestPart;
 }
 
 /// With ghosts, the list lives as long as they do, so its skin is LAMMPS's.
 std::unique_ptr<D3Source> PairDFTD3::make_source(mdbench::D3Settings& settings) {
   auto numbers = mdbench::d3_numbers(style_, settings_.elements);
   const bool ghosts = settings_.parallel == Parallel::ghost ||
-                      (settings_.parallel == Parallel::automatic && box_wants_ghosts());
+                      (settings_.parallel == Parallel::automatic && ghosts_pay());
   comm_forward = ghosts ? 1 : 0;
   print_summary(ghosts);
   if (!ghosts) return std::make_unique<GatheredAtoms>(lmp, std::move(numbers));

@@ -41,7 +41,7 @@ class PairDFTD3 final : public PairElements {
 
  private:
   void flag_types();
-  bool box_wants_ghosts() const;
+  bool ghosts_pay() const;
   std::unique_ptr<D3Source> make_source(mdbench::D3Settings& settings);
   void print_summary(bool ghosts);
 

@@ -290,6 +290,24 @@ def test_open_boundaries(case):
     assert left == pytest.approx(fresh, rel=1e-10)
 
 
+def test_two_dimensions(tmp_path):
+    """LAMMPS has no images along z there, although it calls z periodic."""
+    script = ("units metal\ndimension {0}\nboundary p p {1}\nlattice hex 2.5\n"
+              "region b block 0 3 0 2 -0.1 0.1\ncreate_box 1 b\ncreate_atoms 1 box\nmass 1 12.011\n"
+              + dftd3(elements="C") + "thermo_modify format float %.15g\nrun 0")
+    found = []
+    for words in ((2, "p"), (3, "f")):
+        text = script.format(*words)
+        if words[0] == 3:  # hex is a lattice of two dimensions
+            text = text.replace("lattice hex 2.5", "lattice custom 2.5 a1 1 0 0 a2 0 1.7320508075688772 0 "
+                                "a3 0 0 1 basis 0 0 0 basis 0.5 0.5 0")
+        code, output = run_lmp(text, tmp_path)
+        assert code == 0, output
+        found.append(float(re.findall(r"^ +0 .*$", output, re.MULTILINE)[0].split()[2]))
+    assert found[0] < -0.1
+    assert found[0] == pytest.approx(found[1], rel=1e-10)
+
+
 def test_dangerous_builds_are_made_and_reported(tmp_path):
     lmp, _ = opened(INTERFACE, f"write_data {tmp_path}/start.data")
     lmp.close()

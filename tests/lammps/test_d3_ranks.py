@@ -1,5 +1,7 @@
 """D3 on several ranks gives what it gives on one."""
 
+import re
+
 import numpy as np
 import pytest
 from ranks import compare, run, write_data
@@ -97,16 +99,37 @@ def test_respa_on_two_ranks(tmp_path):
         np.testing.assert_allclose(many[0][:, 7:10], answers[0][0][:, 7:10], atol=1e-8, rtol=0)
 
 
+@pytest.mark.parametrize("parallel", ["gather", "ghost"])
+def test_rerun(tmp_path, parallel):
+    """Frames far apart follow each other, evaluated out of turn."""
+    atoms = carbon_crystal(2, seed=3)
+    write_data(atoms, tmp_path / "start.data")
+    script = ("units metal\natom_modify map yes\nread_data start.data\n"
+              + dftd3(f"parallel {parallel}")
+              + "\nthermo 10\nthermo_style custom step pe\nthermo_modify format float %.15g\n")
+    run_it = (MOVING.split("\ncompute")[0]
+              + "\ndump 1 all custom 10 frames.dump id type x y z ix iy iz\n"
+              "dump_modify 1 format float %.17g\nrun 60")
+    answers = []
+    for commands, ranks in ((run_it, 1), ("rerun frames.dump dump x y z ix iy iz", 2)):
+        code, output = run_lmp(script + commands, tmp_path, ranks=ranks)
+        assert code == 0, output
+        rows = re.findall(r"^ +(\d+) +(-[\d.]+) *$", output, re.MULTILINE)
+        answers.append({int(step): float(energy) for step, energy in rows})
+    assert sorted(answers[0]) == list(range(0, 61, 10))
+    assert answers[1] == pytest.approx(answers[0], rel=1e-10)
+
+
 def test_ghosts_where_the_box_is_large(tmp_path):
     """The choice of `parallel auto`, by the log."""
-    script = ("units metal\natom_modify map yes\nlattice sc 4.0\nregion b block 0 {n} 0 {n} 0 {n}\n"
-              "create_box 3 b\ncreate_atoms 2 box\nmass 1 12.011\nmass 2 15.999\nmass 3 1.008\n"
-              + dftd3(words="bj pbe cutoff 6 cn 5") + "\nrun 0")
-    for edge, many in ((4, False), (28, True)):
-        code, output = run_lmp(script.format(n=edge), tmp_path, ranks=2)
+    script = ("units metal\nlattice sc 4.0\nregion b block 0 {n} 0 {n} 0 {n}\ncreate_box 3 b\n"
+              "create_atoms 2 box\nmass 1 12.011\nmass 2 15.999\nmass 3 1.008\n"
+              + dftd3(words="bj pbe cutoff 4 cn 3") + "\nrun 0")
+    for edge, ranks, ghosts in ((4, 4, False), (20, 2, False), (20, 4, True)):
+        code, output = run_lmp(script.format(n=edge), tmp_path, ranks=ranks)
         assert code == 0, output
-        assert ("its ghosts" in output) == many
-        assert ("all atoms on every rank" in output) != many
+        assert ("its ghosts" in output) == ghosts
+        assert ("all atoms on every rank" in output) != ghosts
 
 
 def test_replicas_by_partition(tmp_path):
