@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from dataclasses import field
 from functools import cached_property
 from typing import Annotated, Literal, Self
@@ -226,6 +227,15 @@ class Result:
     fits: Fits | None = None
     """Made by ``mdbench.scaling.fits.with_fits``."""
     schema: Literal["mdbench-scaling-1"] = SCHEMA
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        counts = Counter((m.series, m.atoms) for m in self.measurements)
+        for (series, atoms), count in counts.items():
+            if count > 1:
+                size = "without a size" if atoms is None else f"of {atoms} atoms"
+                raise ValueError(f"{count} measurements of {series} {size}")
+        return self
 
     @property
     def timed(self) -> tuple[Measurement, ...]:
