@@ -10,8 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 from mdbench.plots.colours import INK, MUTED, PALETTE
 from mdbench.plots.style import REFERENCE_MARKERS, Axis, Plot, Table, new_figure, shorten
 from mdbench.scaling.fits import by_series
-from mdbench.scaling.labels import labels, number
-from mdbench.scaling.ratios import BASELINES
+from mdbench.scaling.labels import labels
 from mdbench.scaling.reference import published
 
 if TYPE_CHECKING:
@@ -22,7 +21,11 @@ NAME = "scaling"
 _WIDTH_IN = 6.4
 _MARKERS = "osD^vPX"
 _LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
-_MOST_TICKS = 8
+_VARIANTS = ("native", "torchscript", "e3nn", "cueq", "compile", "symmetrix-xl")
+_COLOURS = dict(zip(_VARIANTS, PALETTE, strict=False))
+_OTHER = PALETTE[-1]
+_TICK_DISTANCE = 0.06
+"""Of the axis' width, between labelled sizes."""
 
 
 def scaling_plot(result: Result) -> Plot | None:
@@ -48,15 +51,17 @@ def scaling_plot(result: Result) -> Plot | None:
     for series in dict.fromkeys(s.series for s in faster):
         points = [(s.atoms, s.ratio) for s in faster if s.series == series]
         _draw_speed_ups(panels[1], points, looks[series])
-    _finish(panels, [int(m.atoms or 0) for m in result.timed], sorted({s.baseline for s in faster}))
+    sizes = {m.atoms or 1 for m in result.timed}
+    sizes |= {n for p in published(result.system.name) for n in p.atoms if n > max(sizes)}
+    _finish(panels, sorted(sizes), sorted({s.baseline for s in faster}))
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, columnspacing=2
     )
     return Plot(
         NAME,
         "Time of a step against the number of atoms",
-        "Bars: first and third quartile of the timed runs; for speed-ups the 95% interval. Thin "
-        "lines: a + b N. Hollow: published, on other hardware.",
+        "Bars: first and third quartile of the timed runs; of speed-ups, the 95% interval. Lines "
+        "above: the fits a + b N. Hollow: published, on other hardware.",
         f"Time of a step against the number of atoms for {', '.join(names[s] for s in rows)}.",
         figure,
         {"": table},
@@ -65,22 +70,15 @@ def scaling_plot(result: Result) -> Plot | None:
 
 def _looks(rows: dict[Series, list[Measurement]]) -> dict[Series, dict[str, Any]]:
     """Colour by variant, marker and dashes by settings."""
-    variants = sorted({s.variant for s in rows}, key=_place)
     settings = list(dict.fromkeys(tuple(s)[1:] for s in rows))
     return {
         s: {
-            "color": PALETTE[variants.index(s.variant) % len(PALETTE)],
+            "color": _COLOURS.get(s.variant, _OTHER),
             "marker": _MARKERS[settings.index(tuple(s)[1:]) % len(_MARKERS)],
             "ls": _LINES[settings.index(tuple(s)[1:]) % len(_LINES)],
         }
         for s in rows
     }
-
-
-def _place(variant: str) -> tuple[int, str]:
-    """The same colour for a variant in every figure with the usual ones."""
-    ours = tuple(reversed(BASELINES))
-    return (ours.index(variant) if variant in ours else len(ours)), variant
 
 
 def _draw_times(axis: Axis, rows: list[Measurement], look: dict[str, Any], name: str) -> None:
@@ -96,27 +94,33 @@ def _draw_times(axis: Axis, rows: list[Measurement], look: dict[str, Any], name:
         capsize=2.5,
         label=shorten(name),
         zorder=3,
-        **look,
+        **{**look, "ls": "none"},
     )
 
 
 def _draw_fit(axis: Axis, fit: SeriesFit | None, look: dict[str, Any]) -> None:
-    """The line a + b N between the sizes measured."""
+    """The line a + b N between the sizes measured, curved on logarithmic axes."""
     if fit is None or fit.latency_ms is None or fit.us_per_atom is None:
         return
     x = np.geomspace(min(fit.sizes), max(fit.sizes), 100)
     y = fit.latency_ms.value + fit.us_per_atom.value * x / 1e3
-    axis.plot(x, y, color=look["color"], lw=0.6, alpha=0.8, zorder=2)
+    axis.plot(x, y, color=look["color"], ls=look["ls"], lw=1.1, zorder=2)
 
 
 def _draw_published(axis: Axis, system: str) -> None:
     """What was published, in grey and hollow."""
     for i, one in enumerate(published(system)):
-        marker = REFERENCE_MARKERS[i % len(REFERENCE_MARKERS)]
-        axis.plot(
-            one.atoms, one.ms, color=MUTED, ls=(0, (1, 2)), lw=1.0, marker=marker, ms=4.5,
-            mfc="white", label=shorten(one.name), zorder=1,
-        )  # fmt: skip
+        axis.errorbar(
+            one.atoms,
+            one.ms,
+            fmt=REFERENCE_MARKERS[i % len(REFERENCE_MARKERS)],
+            color=MUTED,
+            mfc="white",
+            ms=4.5,
+            label=shorten(one.name),
+            zorder=1,
+        )
+        _draw_fit(axis, one.fit, {"color": MUTED, "ls": (0, (1, 2))})
 
 
 def _draw_speed_ups(axis: Axis, points: list[tuple[int, Interval]], look: dict[str, Any]) -> None:
@@ -134,13 +138,10 @@ def _finish(panels: list[Axis], sizes: list[int], baselines: list[str]) -> None:
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.grid(visible=True, which="major", lw=0.4, color=MUTED, alpha=0.3)
-        axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: number(y)))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
         _label_decades(axis)
     axis = panels[-1]
-    shown = sorted(set(sizes))
-    if len(shown) > _MOST_TICKS:
-        shown = [shown[round(i)] for i in np.linspace(0, len(shown) - 1, _MOST_TICKS)]
-    axis.xaxis.set_major_locator(FixedLocator(shown))
+    axis.xaxis.set_major_locator(FixedLocator(_apart(sizes)))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}"))
     axis.set_xlabel("Atoms")
@@ -149,6 +150,16 @@ def _finish(panels: list[Axis], sizes: list[int], baselines: list[str]) -> None:
         panels[1].axhline(1, color=INK, lw=0.7)
         over = baselines[0] if len(baselines) == 1 else "baseline"
         panels[1].set_ylabel(f"Speed-up over {over}")
+
+
+def _apart(sizes: list[int]) -> list[int]:
+    """Sizes whose labels do not touch, from the largest down."""
+    least = (sizes[-1] / sizes[0]) ** _TICK_DISTANCE
+    shown: list[int] = []
+    for size in reversed(sizes):
+        if not shown or shown[-1] / size >= least:
+            shown.append(size)
+    return shown
 
 
 def _label_decades(axis: Axis) -> None:
