@@ -68,7 +68,7 @@ LAYERS = {
     "analyze": {"analysis", "errors", "output", "results", "spec"},
     "plots": {"analysis", "errors"},
     "report": {"__init__", "analysis", "errors", "plots", "results"},
-    "scaling": {"__init__", "errors", "plots"},
+    "scaling": {"__init__", "errors", "plots", "report"},
     "verify": {"_core", "core", "engine", "errors", "model"},
     "doctor": {"__init__", "errors", "model", "programs"},
     "cli": {"__init__", "cli_d3", "cli_driver", "errors", "doctor", "model", "verify"},

@@ -32,7 +32,7 @@ def show(result: Result) -> str:
         parallel_grid(result),
         *published_grids(result),
     ]
-    parts = ["\n".join(_heading(result))]
+    parts = ["\n".join(heading(result))]
     parts += ["\n".join(grid_lines(grid)) for grid in grids if grid is not None]
     if found := sentences(result):
         parts.append("\n".join(found))
@@ -41,7 +41,7 @@ def show(result: Result) -> str:
     return "\n\n".join(parts)
 
 
-def _heading(result: Result) -> list[str]:
+def heading(result: Result) -> list[str]:
     """What was measured, on what."""
     model, protocol = result.system.model, result.protocol
     weights = ", random weights" if model.random_weights else ""
