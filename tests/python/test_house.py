@@ -71,9 +71,10 @@ LAYERS = {
     "scaling": {"__init__", "errors", "plots", "report"},
     "verify": {"_core", "core", "engine", "errors", "model"},
     "doctor": {"__init__", "errors", "model", "programs"},
-    "cli": {"__init__", "cli_d3", "cli_driver", "errors", "doctor", "model", "verify"},
+    "cli_compare": {"errors", "scaling"},
+    "cli": {"__init__", "cli_compare", "cli_d3", "cli_driver", "errors", "doctor", "model", "verify"},
     "collect": {"analyze", "campaign", "output", "results", "run_folder", "spec", "spec_file"},
-    "cli_driver": {"campaign", "check", "collect", "lammps_input", "prepare", "report", "results",
+    "cli_driver": {"campaign", "check", "collect", "lammps_input", "prepare", "report", "results", "scaling",
                    "spec_file", "submit", "systems", "templates", "units"},
     "__main__": {"cli"},
 }

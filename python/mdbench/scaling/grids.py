@@ -126,6 +126,7 @@ def speed_up_grid(result: Result, shown: Callable[[Interval], str]) -> Grid | No
         f"Speed-up{over}",
         tuple(map(str, sizes)),
         [Row(k, tuple(v.get(n, number(None)) for n in sizes)) for k, v in rows.items()],
+        [f"±: half of the {result.fits.confidence:.0%} interval."],
     )
 
 

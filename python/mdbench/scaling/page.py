@@ -15,7 +15,7 @@ from mdbench.scaling.grids import (
     speed_up_grid,
     time_grids,
 )
-from mdbench.scaling.labels import number, with_bounds
+from mdbench.scaling.labels import number, with_percent
 from mdbench.scaling.text import heading, warnings
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def render_page(result: Result, figure: dict[str, Any] | None) -> str:
     """
     what, how = heading(result)
     times = time_grids(result)
-    speed_up = speed_up_grid(result, with_bounds)
+    speed_up = speed_up_grid(result, with_percent)
     return template("scaling.html.j2", _FILES).render(
-        title=f"{result.system.name}: {what.split(', ', 1)[1]}",
-        subtitle=how,
+        title=result.system.name,
+        subtitle=f"{what.split(', ', 1)[1]} · {how}",
         version=__version__,
         times=[*times[:1], *([speed_up] if speed_up else []), *times[1:]],
         warnings=warnings(result),
@@ -102,11 +102,12 @@ def _provenance(result: Result) -> list[tuple[str, str]]:
     )
     runs = f"{protocol.repeats} timed after {protocol.warmup_steps} steps; steps: {steps}; {state}"
     clocks = [machine.gpu_clocks, f"CPU {machine.cpu_mhz:.0f} MHz" if machine.cpu_mhz else ""]
+    governor = f"{machine.governor} governor" if machine.governor else ""
     rows = [
         ("Written", result.created),
         ("Command", result.command),
         ("Machine", f"{machine}, {machine.memory_gib:g} GiB, {machine.system}".rstrip(", ")),
-        ("Driver, clocks", ", ".join(t for t in (machine.driver, *clocks, machine.governor) if t)),
+        ("Driver, clocks", ", ".join(t for t in (machine.driver, *clocks, governor) if t)),
         ("Load before", "" if machine.load is None else f"{machine.load:.2f}"),
         ("Versions", ", ".join(f"{k} {v}" for k, v in machine.versions.items())),
         ("Commit", machine.commit),
