@@ -83,7 +83,7 @@ def test_a_size_is_there_once():
 
 
 @pytest.mark.parametrize(("keys", "value", "message"), [
-    (("measurements", 0, "loop_s", 2), -1.0, "measurements[0].loop_s[2]: must be greater than 0"),
+    (("measurements", 0, "loop_s", 2), -1.0, "measurements[0].loop_s[2]: must be greater than 0.0"),
     (("measurements", 1, "loop_s"), [], "measurements[1]: a timed row needs"),
     (("measurements", 1, "atoms"), "128", "measurements[1].atoms: must be a valid integer"),
     (("measurements", 1, "status"), "ok", "measurements[1].status: must be 'timed'"),

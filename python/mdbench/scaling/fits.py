@@ -60,9 +60,11 @@ def line_fit(atoms: Floats, ms: Floats) -> tuple[Floats, Floats]:
     weight = ms**-2.0
     w, wn, wnn = (np.sum(weight * atoms**p, axis=-1) for p in range(3))
     wt, wnt = (np.sum(weight * ms * atoms**p, axis=-1) for p in range(2))
-    with np.errstate(divide="ignore", invalid="ignore"):  # a resample may leave one size in effect
+    with np.errstate(divide="ignore", invalid="ignore"):
         slope = (w * wnt - wn * wt) / (w * wnn - wn**2)
-        start = (wt - slope * wn) / w
+    # where one size outweighs the others by all digits, nothing is known of a slope
+    slope = np.where(np.isfinite(slope), slope, 0.0)
+    start = (wt - slope * wn) / w
     # with one of them below zero the best allowed pair has a zero there
     no_start, no_slope = start < 0, slope < 0
     return (
@@ -77,7 +79,8 @@ def power_fit(atoms: Floats, ms: Floats) -> tuple[Floats, Floats]:
     centred = x - x.mean()
     log_ms = np.log(ms)
     alpha = log_ms @ centred / (centred @ centred)
-    return np.exp(log_ms.mean(axis=-1) - alpha * x.mean()), alpha
+    with np.errstate(over="ignore"):
+        return np.exp(log_ms.mean(axis=-1) - alpha * x.mean()), alpha
 
 
 def fit_series(series: Series, rows: list[Measurement]) -> SeriesFit:
@@ -120,13 +123,14 @@ def _line(points: Points, series: Series) -> tuple[Interval, Interval, float]:
     )
 
 
-def _power(points: Points, series: Series) -> tuple[Interval, Interval, float]:
+def _power(points: Points, series: Series) -> tuple[Interval | None, Interval, float]:
     """The fit c N^alpha: ms, exponent, largest relative distance."""
     c, alpha = power_fit(points.atoms, np.exp(points.log_ms))
-    distance = points.log_ms - np.log(c) - alpha * np.log(points.atoms)
+    centred = np.log(points.atoms) - np.log(points.atoms).mean()
+    distance = points.log_ms - points.log_ms.mean() - alpha * centred
     drawn_c, drawn_alpha = power_fit(points.atoms, np.exp(_scatter(points, distance, series)))
     return (
-        interval(float(c), drawn_c),
+        interval(float(c), drawn_c) if np.isfinite(c) else None,
         interval(float(alpha), drawn_alpha),
         float(np.abs(np.expm1(distance)).max()),
     )

@@ -38,7 +38,8 @@ def speed_ups(rows: Rows) -> tuple[SpeedUp, ...]:
                 beside = reference.get(row.atoms)
                 if beside is None:
                     continue
-                drawn = np.exp(log_medians(beside) - log_medians(row))
+                with np.errstate(over="ignore"):
+                    drawn = np.exp(log_medians(beside) - log_medians(row))
                 found.append(
                     SpeedUp(
                         **series._asdict(),

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from mdbench.scaling.fields import CONFIG, Count, Line, MaybeNumber, NotNegative, Positive
+from mdbench.scaling.fields import CONFIG, Count, Line, MaybeNumber, NotNegative, Positive, Seconds
 from mdbench.scaling.fitted import Fits, Series
 
 SCHEMA: Literal["mdbench-scaling-1"] = "mdbench-scaling-1"
@@ -128,7 +128,7 @@ class Measurement:
     """Read back from what ran."""
     steps: Count | None = None
     """Of each timed run."""
-    loop_s: tuple[Positive, ...] = ()
+    loop_s: tuple[Seconds, ...] = ()
     """LAMMPS's loop time of each timed run, in their order."""
     setup_s: MaybeNumber = None
     edges: MaybeNumber = None
