@@ -5,11 +5,10 @@ import pytest
 import synthetic_scaling as synthetic
 from synthetic_scaling import SIZES, result, timed
 
-from mdbench.scaling.fits import by_series, fit_series, line_fit, power_fit, with_fits
+from mdbench.scaling.fits import fit_series, line_fit, power_fit, with_fits
 from mdbench.scaling.fitted import Series
-from mdbench.scaling.ratios import crossovers
 from mdbench.scaling.reference import published
-from mdbench.scaling.resample import log_medians
+from mdbench.scaling.resample import Draws
 
 SERIES = Series("x", "cpu", "single", 1, 1)
 
@@ -80,12 +79,30 @@ def test_medians_and_ratios_have_intervals_of_95_percent(repeats):
     for _ in range(500):
         a, b = (timed(v, 128, ms, noise=0.02, repeats=repeats, rng=rng)
                 for v, ms in (("native", 2.0), ("e3nn", 50.0)))
-        low, high = np.exp(np.quantile(log_medians(a), [0.025, 0.975]))
+        low, high = np.exp(np.quantile(Draws([a]).log_medians(a), [0.025, 0.975]))
         (speed_up,) = with_fits(result([a, b])).fits.speed_ups
         hits += [low <= 2.0 <= high, holds(speed_up.ratio, 25.0)]
     assert np.all(hits / 500 > 0.92)
     if repeats > 3:
         assert np.all(hits / 500 < 0.985)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 5])
+def test_scatter_between_processes_counts_where_runs_of_one_do_not_show_it(processes):
+    """Runs that scatter by 0.2 % in processes that differ by 2 %."""
+    rng = np.random.default_rng(9)
+    hits, speed_ups = [], []
+    for _ in range(150):
+        rows = [
+            timed("native" if ms < 9 else "e3nn", n, ms * n / 128, rng=rng, repeats=5 * processes,
+                  factors=np.repeat(np.exp(0.02 * rng.normal(size=processes)), 5), noise=0.002,
+                  processes=(5,) * processes)
+            for n in SIZES for ms in (2.0, 50.0)]
+        fits = with_fits(result(rows)).fits
+        hits += [holds(f.exponent, 1) for f in fits.series]
+        speed_ups += [holds(s.ratio, 25) for s in fits.speed_ups]
+    assert 0.92 < np.mean(speed_ups) < 0.985
+    assert 0.92 < np.mean(hits) <= 1
 
 
 def test_published_table_recomputed():
@@ -110,22 +127,22 @@ def test_published_table_recomputed():
 
 def test_crossover_is_found_where_two_lines_cross():
     laws = {"a": (10.0, 0.2), "b": (50.0, 0.1)}  # at 400 atoms
-    (found,) = crossovers(by_series(result(synthetic.law(laws, noise=0.01))))
+    (found,) = with_fits(result(synthetic.law(laws, noise=0.01))).fits.crossovers
     assert (found.small, found.large) == ("a", "b")
     assert found.atoms.value == pytest.approx(400, rel=0.05)  # straight between 372 and 1152
     assert found.atoms.low < found.atoms.value < found.atoms.high
 
 
 def test_crossovers_that_are_none_or_open():
-    (never,) = crossovers(by_series(result(synthetic.law({"a": (1, 0.1), "b": (2, 0.2)}))))
+    (never,) = with_fits(result(synthetic.law({"a": (1, 0.1), "b": (2, 0.2)}))).fits.crossovers
     assert never.atoms is None and never.large == "a" and "all 5 sizes" in never.note
     rows = [timed("a", n, 1.0 * n, noise=0.05) for n in SIZES]
     rows += [timed("b", n, n * (1.1 if n < 3200 else 0.99), noise=0.05) for n in SIZES]
-    (vague,) = crossovers(by_series(result(rows)))
+    (vague,) = with_fits(result(rows)).fits.crossovers
     assert vague.atoms is None or vague.atoms.high is None  # perhaps beyond the sizes measured
     wavy = [timed("a", n, 10.0, noise=0) for n in SIZES]
     wavy += [timed("b", n, ms, noise=0) for n, ms in zip(SIZES, (9, 11, 9, 11, 9), strict=True)]
-    (twice,) = crossovers(by_series(result(wavy)))
+    (twice,) = with_fits(result(wavy)).fits.crossovers
     assert "4 times" in twice.note and 2048 < twice.atoms.value < 3200
     assert (twice.atoms.low, twice.atoms.high) == (None, None)  # one run without scatter
 

@@ -130,6 +130,8 @@ class Measurement:
     """Of each timed run."""
     loop_s: tuple[Seconds, ...] = ()
     """LAMMPS's loop time of each timed run, in their order."""
+    processes: tuple[Count, ...] = ()
+    """How many of them each process gave, in their order; empty: one process gave all."""
     setup_s: MaybeNumber = None
     edges: MaybeNumber = None
     neighbours_per_atom: MaybeNumber = None
@@ -151,6 +153,8 @@ class Measurement:
             raise ValueError(f"a row that is {self.status} needs a reason")
         elif self.loop_s:
             raise ValueError(f"a row that is {self.status} has no loop_s")
+        if self.processes and sum(self.processes) != len(self.loop_s):
+            raise ValueError("processes must add up to the number of loop_s")
         return self
 
     @property
