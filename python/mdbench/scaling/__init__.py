@@ -1,0 +1,1 @@
+"""Time variants of the model over sizes: measure, fit, show, compare."""
