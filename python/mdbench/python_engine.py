@@ -1,4 +1,4 @@
-"""Drive LAMMPS with a model that runs in Python, through ``fix external``.
+r"""Drive LAMMPS with a model that runs in Python, through ``fix external``.
 
 For models that only Python can run: LAMMPS integrates, writes and thermostats as ever, on one rank;
 energy, forces and virial come from mace-torch (plain, with cuEquivariance, or compiled) or from any
@@ -8,9 +8,9 @@ ASE calculator. In a Python program of your own::
     from mdbench.python_engine import attach
 
     lmp = open_lammps("-log", "log.lammps")
-    lmp.commands_string("units metal\\natom_modify map yes\\nread_data interface.data")
+    lmp.commands_string("units metal\natom_modify map yes\nread_data interface.data")
     attach(lmp, "my.model", ["C", "O", "H"])      # or an ASE calculator instead of the file
-    lmp.commands_string("fix 1 all nve\\nrun 1000")
+    lmp.commands_string("fix 1 all nve\nrun 1000")
 
 Call it after ``read_data`` and instead of ``pair_style``.
 """
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.data import atomic_numbers
 
+from mdbench.ase_evaluator import AseEvaluator, Frame
 from mdbench.errors import EngineError, ModelError, SettingError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _RUNS_COMMANDS = ("command", "commands_list", "commands_string", "file")
 
 @dataclass(frozen=True)
 class PythonModel:
-    """How to open a ``*.model`` file of mace-torch; see :func:`mdbench.python_models.open_model`."""
+    """How to open a ``*.model`` file; see :func:`mdbench.python_models.open_model`."""
 
     form: str = "e3nn"
     precision: str = "model"
@@ -64,7 +65,7 @@ class PythonEngine:
         """What computed, read back from the evaluator."""
         return str(self.evaluator.kernel)
 
-    def __call__(self, _: Any, step: int, count: int, tag: Any, x: Any, f: Any) -> None:  # noqa: ANN401, PLR0913, PLR0917 - LAMMPS's form
+    def __call__(self, _: Any, step: int, count: int, tag: Any, x: Any, f: Any) -> None:  # noqa: ANN401 - LAMMPS's form
         """Fill in forces, energy and virial: what LAMMPS calls at every step."""
         del step
         try:
@@ -75,8 +76,6 @@ class PythonEngine:
             self._lmp.force_timeout()
 
     def _evaluate(self, tag: Any, x: Any, f: Any) -> None:  # noqa: ANN401
-        from mdbench.python_models import Frame  # noqa: PLC0415 - imported by now
-
         if self._problem:
             raise self._problem
         low, high, xy, yz, xz, periodic, _ = self._lmp.extract_box()
@@ -156,14 +155,14 @@ def attach(
 
 
 def _evaluator(model: Any, settings: PythonModel) -> Any:  # noqa: ANN401
+    if not isinstance(model, str | Path):
+        return AseEvaluator(model)
     try:
         import torch  # noqa: PLC0415 - heavy, and not everybody has it
 
-        from mdbench.python_models import AseEvaluator, open_model  # noqa: PLC0415
+        from mdbench.python_models import open_model  # noqa: PLC0415
     except ImportError as missing:
         raise ModelError(f"{missing.name} is not installed: pip install 'mdbench[mace]'") from None
-    if not isinstance(model, str | Path):
-        return AseEvaluator(model)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     return open_model(

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import mace
 import numpy as np
 import torch
-from ase import Atoms
 
+from mdbench.ase_evaluator import AseEvaluator
 from mdbench.core import PointResult, species_of
 from mdbench.errors import ModelError
 from mdbench.neighbours import find_pairs
@@ -26,22 +25,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mdbench.ase_evaluator import Frame
+
     Floats = NDArray[np.float64]
 
 FORMS = ("e3nn", "cueq", "compile")
 DTYPES = {"single": torch.float32, "double": torch.float64}
 _PLAIN = ("MACE", "ScaleShiftMACE")
 _PADDED_TO = 512  # edges: a compiled program is compiled again for another number of them
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Atoms of one moment."""
-
-    numbers: NDArray[np.int64]
-    positions: Floats  # [atoms, 3] Angstrom
-    cell: Floats  # [3, 3] rows
-    pbc: NDArray[np.bool_]
 
 
 @contextlib.contextmanager
@@ -101,7 +92,14 @@ class Pairs:
 class TorchMace:
     """A MACE or ScaleShiftMACE model with its list of edges."""
 
-    def __init__(self, model: Any, form: str, device: str, head: str | None, skin_ang: float) -> None:  # noqa: ANN401, E501, PLR0913
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - mace has no types
+        form: str,
+        device: str,
+        head: str | None,
+        skin_ang: float,
+    ) -> None:
         """Take a model of the dtype to compute in and bring it into a form."""
         self.form, self.device = form, device
         self.dtype = next(model.parameters()).dtype
@@ -180,7 +178,7 @@ class TorchMace:
         return data
 
     def _padded(self, edges: Any, images: Any, shifts: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401
-        """More edges, beyond the cutoff, where they add zeros: up to a number that rarely changes."""
+        """More edges, beyond the cutoff, where they add zeros: to a number that rarely changes."""
         missing = -self.num_edges % _PADDED_TO + _PADDED_TO
         far = torch.zeros(missing, 3, dtype=shifts.dtype, device=self.device)
         far[:, 0] = 2 * self.cutoff_ang
@@ -224,34 +222,6 @@ def _cueq_kernels(model: Any, num_layers: int) -> str:  # noqa: ANN401
     if fast < 2 * num_layers:  # a tensor product and a contraction each
         raise ModelError(f"{versions} fell back to plain torch: it has no CUDA operations here")
     return f"{versions}: " + ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
-
-
-class AseEvaluator:
-    """Any ASE calculator with energy and forces, and stress where a virial is asked for."""
-
-    num_edges = 0
-
-    def __init__(self, calculator: Any, kernel: str = "") -> None:  # noqa: ANN401
-        """Take a calculator."""
-        self.calculator = calculator
-        self.kernel = kernel or f"ASE calculator {type(calculator).__name__}"
-        self._atoms = Atoms()
-
-    def evaluate(self, frame: Frame, *, virial: bool) -> PointResult:
-        """Energy, forces and, if asked, the virial (else zeros)."""
-        if not np.array_equal(self._atoms.numbers, frame.numbers):
-            self._atoms = Atoms(frame.numbers, cell=frame.cell, pbc=frame.pbc)
-        self._atoms.set_cell(frame.cell)
-        self._atoms.positions = frame.positions
-        wanted = ["energy", "forces", *(["stress"] if virial else [])]
-        self.calculator.calculate(self._atoms, wanted)
-        found = self.calculator.results
-        tensor = np.zeros((3, 3))
-        if virial:
-            xx, yy, zz, yz, xz, xy = found["stress"]
-            stress = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-            tensor = -stress * self._atoms.get_volume()
-        return PointResult(float(found["energy"]), np.asarray(found["forces"], float), tensor)
 
 
 def open_model(  # noqa: PLR0913 - one argument a setting
