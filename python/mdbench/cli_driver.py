@@ -144,11 +144,17 @@ def submit(
     typer.echo(f"{path}: cd {shlex.quote(str(path.parent))} && sbatch {path.name}")
 
 
-def schema() -> None:
+def schema(
+    *,
+    scaling: Annotated[
+        bool, typer.Option("--scaling", help="Of the result.json of mdbench scaling instead.")
+    ] = False,
+) -> None:
     """Print the JSON schema of specifications, for editors."""
+    from mdbench.scaling.result_file import json_schema as of_results  # noqa: PLC0415
     from mdbench.spec_file import json_schema  # noqa: PLC0415
 
-    typer.echo(json.dumps(json_schema(), indent=1))
+    typer.echo(json.dumps(of_results() if scaling else json_schema(), indent=1))
 
 
 def analyze(  # noqa: PLR0913 - one parameter an option

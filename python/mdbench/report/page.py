@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import jinja2
 
 from mdbench import __version__
 from mdbench.plots.series import Json, lookup, number
 from mdbench.report.agreement import clearest, conclusion
 from mdbench.report.citations import citations
 from mdbench.report.tables import agreement_tables, matrix, provenance, result_rows, tiles
+from mdbench.report.template import template
 
 if TYPE_CHECKING:
     from mdbench.plots.series import Series
@@ -41,14 +39,7 @@ class Content:
 def render_page(content: Content) -> str:
     """The page; everything from outside is escaped."""
     labels = [label for label, _ in content.analyses]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "report_files"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(
+    return template(TEMPLATE).render(
         title=_title(labels),
         campaigns=len(labels),
         subtitle=_subtitle(content.series),

@@ -96,6 +96,11 @@ class SpeedUp:
     ratio: Interval
     """Time of the baseline over time of the variant."""
 
+    @property
+    def series(self) -> Series:
+        """The faster or slower one."""
+        return Series(self.variant, self.device, self.precision, self.threads, self.ranks)
+
 
 @dataclass(frozen=True, config=CONFIG, kw_only=True)
 class Crossover:
@@ -112,6 +117,11 @@ class Crossover:
     atoms: Interval | None = None
     """None: one of them, ``large``, is faster at all sizes measured."""
     note: Line = ""
+
+    @property
+    def series(self) -> Series:
+        """The one that is faster above."""
+        return Series(self.large, self.device, self.precision, self.threads, self.ranks)
 
 
 @dataclass(frozen=True, config=CONFIG, kw_only=True)

@@ -82,7 +82,7 @@ def _crossover(
     x = np.log(atoms)
     root = float(_root(x, measured)[0])
     if not np.isfinite(root):
-        return replace(found, note=f"faster at all {len(atoms)} sizes measured")
+        return replace(found, note=f"at all {len(atoms)} sizes faster")
     changes = np.count_nonzero(np.diff(measured[0] < 0))
     note = f"they cross {changes} times; this is the last" if changes > 1 else ""
     with np.errstate(over="ignore"):

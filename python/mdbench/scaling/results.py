@@ -211,6 +211,11 @@ class Probe:
     reason: Line
     """Why it ended there: memory, time, limit."""
 
+    @property
+    def series(self) -> Series:
+        """What was probed."""
+        return Series(self.variant, self.device, self.precision, self.threads, self.ranks)
+
 
 @dataclass(frozen=True, config=CONFIG, kw_only=True)
 class Result:
