@@ -15,7 +15,6 @@ from mdbench.scaling import script, worker
 from mdbench.scaling.worker import Job, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from pathlib import Path
 
@@ -49,18 +48,12 @@ class Past:
 class Bench:
     """Everything that the cells of a request share."""
 
-    def __init__(  # noqa: PLR0913 - made in one place
-        self,
-        request: Request,
-        base: Atoms,
-        exact: PointResult,
-        forms: Forms,
-        lock: int,
-        say: Callable[[str], None],
+    def __init__(
+        self, request: Request, base: Atoms, exact: PointResult, forms: Forms, lock: int
     ) -> None:
         """Start the clock of the time limit."""
         self.request, self.base, self.exact, self.forms = request, base, exact, forms
-        self._lock, self._say = lock, say
+        self._lock = lock
         self._began = time.monotonic()
         self._start: Start | None = None
         self._history: dict[str, list[Past]] = {}

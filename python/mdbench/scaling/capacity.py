@@ -40,9 +40,7 @@ def probe(
     return tuple(rows), tuple(probes)
 
 
-def _grow(
-    bench: Bench, first: Cell, say: Callable[[str], None]
-) -> tuple[list[Measurement], Probe]:
+def _grow(bench: Bench, first: Cell, say: Callable[[str], None]) -> tuple[list[Measurement], Probe]:
     rows: list[Measurement] = []
     largest: int | None = None
     cell = first

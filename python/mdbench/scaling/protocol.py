@@ -16,9 +16,8 @@ from mdbench.scaling import machine, models
 from mdbench.scaling.bench import Bench
 from mdbench.scaling.capacity import probe
 from mdbench.scaling.cases import SYSTEMS, base_cell
-from mdbench.scaling.fits import with_fits
 from mdbench.scaling.plan import identity, in_turn, make_plan
-from mdbench.scaling.results import Measurement, Probe, Protocol, Result, System
+from mdbench.scaling.results import Measurement, Protocol, Result, System
 from mdbench.scaling.rows import measurement, unavailable
 from mdbench.scaling.worker import Outcome, pinned
 
@@ -59,29 +58,29 @@ def run(request: Request, say: Say) -> Result:
         forms = _forms(request, base)
         found = machine.describe()
         exact, evaluator = models.reference(forms, base)
-        checked = "" if request.is_quick else models.check_reference(
-            forms, base, exact, request.work / "models"
+        checked = (
+            ""
+            if request.is_quick
+            else models.check_reference(forms, base, exact, request.work / "models")
         )
         plan = make_plan(request, base, forms)
         _say_plan(plan, found, forms, say)
         _begin_or_go_on(request, identity(request, base, forms), say)
-        bench = Bench(request, base, exact, forms, lock, say)
+        bench = Bench(request, base, exact, forms, lock)
         if request.is_probe:
             measurements, probes = probe(bench, plan, say)
         else:
             measurements, probes = _measure(bench, plan, say), ()
         bench.forget_files()
     model = models.describe(forms)
-    return with_fits(
-        Result(
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            command=request.command,
-            machine=found,
-            protocol=_protocol(request, f"{evaluator}; {checked}".rstrip("; ")),
-            system=System(name=request.system, base_cell=SYSTEMS[request.system], model=model),
-            measurements=(*(unavailable(*row) for row in plan.unavailable), *measurements),
-            probes=probes,
-        )
+    return Result(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=request.command,
+        machine=found,
+        protocol=_protocol(request, f"{evaluator}; {checked}".rstrip("; ")),
+        system=System(name=request.system, base_cell=SYSTEMS[request.system], model=model),
+        measurements=(*measurements, *(unavailable(*row) for row in plan.unavailable)),
+        probes=probes,
     )
 
 
@@ -161,9 +160,7 @@ def _measure(bench: Bench, plan: Plan, say: Say) -> tuple[Measurement, ...]:
     return (*rows, *(measurement(c, o) for c in plan.cells if (o := _rows(c, outcomes, stopped))))
 
 
-def _rows(
-    cell: Cell, outcomes: dict[str, list[Outcome]], stopped: dict[str, str]
-) -> list[Outcome]:
+def _rows(cell: Cell, outcomes: dict[str, list[Outcome]], stopped: dict[str, str]) -> list[Outcome]:
     """Outcomes that make a row: what a series measured before it stopped counts."""
     found = outcomes.get(cell.key, [])
     return [o for o in found if not o.is_clean] if cell.series in stopped else found
@@ -198,6 +195,3 @@ def _protocol(request: Request, reference: str) -> Protocol:
         environment=pinned(request.settings[0]),
         reference=reference,
     )
-
-
-__all__ = ["Probe", "run"]

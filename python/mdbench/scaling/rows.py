@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mdbench.scaling.results import Measurement
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mdbench.scaling.plan import Cell
+    from mdbench.scaling.results import Status
     from mdbench.scaling.variants import Settings, Variant
     from mdbench.scaling.worker import Outcome
 
@@ -50,7 +53,7 @@ def measurement(cell: Cell, found: list[Outcome]) -> Measurement:
         precision=cell.settings.precision,
         threads=cell.settings.threads,
         ranks=cell.settings.ranks,
-        status=decides.status,  # type: ignore[arg-type] - checked by the class
+        status=cast("Status", decides.status),
         atoms=cell.size.atoms,
         supercell=cell.size.name,
         reason=decides.reason,
@@ -70,13 +73,14 @@ def measurement(cell: Cell, found: list[Outcome]) -> Measurement:
     return _with_warnings(row, [o.reason for o in skipped] if is_timed else [])
 
 
-def _most(values: object) -> float | None:
-    known = [v for v in values if v is not None]  # type: ignore[attr-defined]
-    return max(known, default=None)
+def _most(values: Iterable[float | None]) -> float | None:
+    return max((v for v in values if v is not None), default=None)
 
 
 def _with_warnings(row: Measurement, reasons: list[str]) -> Measurement:
     more = [f"fewer rounds than planned: {reason}" for reason in reasons[:1]]
     if row.status == "timed" and row.relative_iqr > NOISY:
-        more.append(f"noisy: the interquartile range is {100 * row.relative_iqr:.0f} % of the median")
+        more.append(
+            f"noisy: the interquartile range is {100 * row.relative_iqr:.0f} % of the median"
+        )
     return replace(row, warnings=(*row.warnings, *more)) if more else row
