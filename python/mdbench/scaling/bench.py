@@ -123,7 +123,7 @@ class Bench:
             return f"it would take some {guess_s:.0f} s of the {self.left_s:.0f} s left"
         need, have = self._memory_need(cell, past), self._memory_limit()
         if need is not None and need > have:
-            return f"it would take some {need / 1024:.1f} GiB of the {have / 1024:.1f} GiB there"
+            return f"it would take some {need:,.0f} MiB of memory, and {have:,.0f} are there"
         return ""
 
     def forget_files(self) -> None:
