@@ -33,11 +33,11 @@ LAWS = {"native": (0.15, 0.0135), "torchscript": (4.0, 0.21), "e3nn": (45.0, 0.1
 """ms and ms an atom."""
 
 
-def timed(variant, atoms, ms, *, noise=0.01, repeats=5, rng=None, **fields):
+def timed(variant, atoms, ms, *, noise=0.01, repeats=5, rng=None, factors=1.0, **fields):
     """A timed row around a time of a step."""
     rng = rng or np.random.default_rng(zlib.crc32(f"{variant} {atoms}".encode()))
     steps = max(10, int(1000 / ms))
-    loop_s = ms * steps / 1000 * np.exp(noise * rng.normal(size=repeats))
+    loop_s = ms * steps / 1000 * factors * np.exp(noise * rng.normal(size=repeats))
     values = {
         "device": "cpu", "precision": "single", "threads": 1, "ranks": 1, "supercell": "1x1x1",
         "kernel": f"{variant}, avx512", "setup_s": 0.8, "edges": 38.0 * atoms,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mdbench.errors import SettingError
-from mdbench.scaling.resample import interval, log_medians
+from mdbench.scaling.resample import Draws, interval
 
 if TYPE_CHECKING:
     from mdbench.scaling.fitted import Interval, Series
@@ -111,13 +111,14 @@ def compare(
     """
     _check_alike(before, after, across_machines=across_machines)
     old, new = _rows(before), _rows(after)
+    draws = Draws(before.timed, "before"), Draws(after.timed, "after")
     changes, lost = [], []
     for key, row in old.items():
         beside = new.get(key)
         if row.status != "timed":
             continue
         if beside is not None and beside.status == "timed":
-            changes.append(_change(row, beside, tolerance))
+            changes.append(_change((row, beside), draws, tolerance))
         else:
             lost.append(_lost(key, after))
     if not changes and not lost:
@@ -161,9 +162,13 @@ def _model(result: Result) -> str:
     return f"{model.file} ({model.identity[:60]})"
 
 
-def _change(row: Measurement, beside: Measurement, tolerance: float) -> Change:
+def _change(
+    rows: tuple[Measurement, Measurement], draws: tuple[Draws, Draws], tolerance: float
+) -> Change:
     """One row of both."""
-    drawn = np.exp(log_medians(beside, "after") - log_medians(row, "before"))
+    row, beside = rows
+    with np.errstate(over="ignore"):
+        drawn = np.exp(draws[1].log_medians(beside) - draws[0].log_medians(row))
     ratio = interval(beside.median_ms / row.median_ms, drawn)
     notes = [] if row.kernel == beside.kernel else [f"kernel {row.kernel} -> {beside.kernel}"]
     if ratio.low is None or ratio.high is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mdbench.scaling.fitted import Fits, LocalSlope, Series, SeriesFit
 from mdbench.scaling.ratios import crossovers, speed_ups
-from mdbench.scaling.resample import CONFIDENCE, RESAMPLES, generator, interval, log_medians
+from mdbench.scaling.resample import CONFIDENCE, RESAMPLES, Draws, generator, interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +23,8 @@ _PARAMETERS = 2
 _TWO_SIZES = 2
 _METHOD = (
     "least squares of relative distances, a >= 0 and b >= 0; intervals from a bootstrap of the "
-    "timed runs within each size and, for both fits, of the sizes' distances from the fit "
-    "(Student's t); slopes, speed-ups and crossovers: timed runs only"
+    "timed runs and processes of each size and, for both fits, of the sizes' distances from the "
+    "fit (Student's t); slopes, speed-ups and crossovers: runs and processes only"
 )
 _ONE_SIGMA = (0.1587, 0.8413)
 _MOST = 10.0
@@ -60,9 +60,11 @@ def line_fit(atoms: Floats, ms: Floats) -> tuple[Floats, Floats]:
     weight = ms**-2.0
     w, wn, wnn = (np.sum(weight * atoms**p, axis=-1) for p in range(3))
     wt, wnt = (np.sum(weight * ms * atoms**p, axis=-1) for p in range(2))
-    with np.errstate(divide="ignore", invalid="ignore"):  # a resample may leave one size in effect
+    with np.errstate(divide="ignore", invalid="ignore"):
         slope = (w * wnt - wn * wt) / (w * wnn - wn**2)
-        start = (wt - slope * wn) / w
+    # where one size outweighs the others by all digits, nothing is known of a slope
+    slope = np.where(np.isfinite(slope), slope, 0.0)
+    start = (wt - slope * wn) / w
     # with one of them below zero the best allowed pair has a zero there
     no_start, no_slope = start < 0, slope < 0
     return (
@@ -77,21 +79,24 @@ def power_fit(atoms: Floats, ms: Floats) -> tuple[Floats, Floats]:
     centred = x - x.mean()
     log_ms = np.log(ms)
     alpha = log_ms @ centred / (centred @ centred)
-    return np.exp(log_ms.mean(axis=-1) - alpha * x.mean()), alpha
+    with np.errstate(over="ignore"):
+        return np.exp(log_ms.mean(axis=-1) - alpha * x.mean()), alpha
 
 
-def fit_series(series: Series, rows: list[Measurement]) -> SeriesFit:
+def fit_series(series: Series, rows: list[Measurement], draws: Draws | None = None) -> SeriesFit:
     """Both fits of one series.
 
     Args:
         series: What the rows belong to.
         rows: Timed, by size, each size once.
+        draws: Of the whole result; of these rows alone where left out.
     """
+    draws = draws or Draws(rows)
     sizes = tuple(row.atoms or 0 for row in rows)
     found = SeriesFit(**series._asdict(), sizes=sizes)
     if len(rows) < _TWO_SIZES:
         return replace(found, note="one size: nothing to fit")
-    drawn = np.stack([log_medians(row) for row in rows], axis=1)
+    drawn = np.stack([draws.log_medians(row) for row in rows], axis=1)
     points = Points(np.array(sizes, float), np.log([row.median_ms for row in rows]), drawn)
     latency, per_atom, from_line = _line(points, series)
     prefactor, exponent, from_power = _power(points, series)
@@ -120,13 +125,14 @@ def _line(points: Points, series: Series) -> tuple[Interval, Interval, float]:
     )
 
 
-def _power(points: Points, series: Series) -> tuple[Interval, Interval, float]:
+def _power(points: Points, series: Series) -> tuple[Interval | None, Interval, float]:
     """The fit c N^alpha: ms, exponent, largest relative distance."""
     c, alpha = power_fit(points.atoms, np.exp(points.log_ms))
-    distance = points.log_ms - np.log(c) - alpha * np.log(points.atoms)
+    centred = np.log(points.atoms) - np.log(points.atoms).mean()
+    distance = points.log_ms - points.log_ms.mean() - alpha * centred
     drawn_c, drawn_alpha = power_fit(points.atoms, np.exp(_scatter(points, distance, series)))
     return (
-        interval(float(c), drawn_c),
+        interval(float(c), drawn_c) if np.isfinite(c) else None,
         interval(float(alpha), drawn_alpha),
         float(np.abs(np.expm1(distance)).max()),
     )
@@ -182,13 +188,13 @@ def by_series(result: Result) -> dict[Series, list[Measurement]]:
 
 def with_fits(result: Result) -> Result:
     """The result with its fits made anew."""
-    rows = by_series(result)
+    rows, draws = by_series(result), Draws(result.timed)
     fits = Fits(
         confidence=CONFIDENCE,
         resamples=RESAMPLES,
         method=_METHOD,
-        series=tuple(fit_series(series, found) for series, found in rows.items()),
-        speed_ups=speed_ups(rows),
-        crossovers=crossovers(rows),
+        series=tuple(fit_series(series, found, draws) for series, found in rows.items()),
+        speed_ups=speed_ups(rows, draws),
+        crossovers=crossovers(rows, draws),
     )
     return replace(result, fits=fits)

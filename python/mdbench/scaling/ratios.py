@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdbench.scaling.fitted import Crossover, Series, SpeedUp
-from mdbench.scaling.resample import interval, log_medians
+from mdbench.scaling.resample import Draws, interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ BASELINES = ("e3nn", "torchscript", "compile", "symmetrix-xl", "cueq", "native")
 _TWO_SIZES = 2
 
 
-def speed_ups(rows: Rows) -> tuple[SpeedUp, ...]:
+def speed_ups(rows: Rows, draws: Draws) -> tuple[SpeedUp, ...]:
     """Of each variant against the baseline of its settings, at every size both were timed at."""
     found = []
     for group in _groups(rows):
@@ -38,7 +38,8 @@ def speed_ups(rows: Rows) -> tuple[SpeedUp, ...]:
                 beside = reference.get(row.atoms)
                 if beside is None:
                     continue
-                drawn = np.exp(log_medians(beside) - log_medians(row))
+                with np.errstate(over="ignore"):
+                    drawn = np.exp(draws.log_medians(beside) - draws.log_medians(row))
                 found.append(
                     SpeedUp(
                         **series._asdict(),
@@ -50,7 +51,7 @@ def speed_ups(rows: Rows) -> tuple[SpeedUp, ...]:
     return tuple(found)
 
 
-def crossovers(rows: Rows) -> tuple[Crossover, ...]:
+def crossovers(rows: Rows, draws: Draws) -> tuple[Crossover, ...]:
     """Of each pair of variants with the same settings that share two sizes at least."""
     found = []
     for group in _groups(rows):
@@ -59,16 +60,20 @@ def crossovers(rows: Rows) -> tuple[Crossover, ...]:
             sizes = sorted(n for n in a.keys() & b.keys() if n is not None)
             if len(sizes) >= _TWO_SIZES:
                 pairs = [(a[n], b[n]) for n in sizes]
-                found.append(_crossover(first, second, np.array(sizes, float), pairs))
+                found.append(_crossover((first, second), sizes, pairs, draws))
     return tuple(found)
 
 
 def _crossover(
-    first: Series, second: Series, atoms: Floats, pairs: list[tuple[Measurement, Measurement]]
+    between: tuple[Series, Series],
+    sizes: list[int],
+    pairs: list[tuple[Measurement, Measurement]],
+    draws: Draws,
 ) -> Crossover:
     """Where the ratio of the times passes one, straight in ln t over ln N between two sizes."""
+    first, second = between
     measured = np.array([[np.log(a.median_ms / b.median_ms) for a, b in pairs]])
-    drawn = np.stack([log_medians(a) - log_medians(b) for a, b in pairs], axis=1)
+    drawn = np.stack([draws.log_medians(a) - draws.log_medians(b) for a, b in pairs], axis=1)
     if measured[0, -1] < 0:
         first, second, measured, drawn = second, first, -measured, -drawn
     found = Crossover(
@@ -79,10 +84,10 @@ def _crossover(
         threads=first.threads,
         ranks=first.ranks,
     )
-    x = np.log(atoms)
+    x = np.log(sizes)
     root = float(_root(x, measured)[0])
     if not np.isfinite(root):
-        return replace(found, note=f"at all {len(atoms)} sizes faster")
+        return replace(found, note=f"at all {len(sizes)} sizes faster")
     changes = np.count_nonzero(np.diff(measured[0] < 0))
     note = f"they cross {changes} times; this is the last" if changes > 1 else ""
     with np.errstate(over="ignore"):

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from mdbench.scaling.fields import CONFIG, Count, Line, MaybeNumber, NotNegative, Positive
+from mdbench.scaling.fields import CONFIG, Count, Line, MaybeNumber, NotNegative, Positive, Seconds
 from mdbench.scaling.fitted import Fits, Series
 
 SCHEMA: Literal["mdbench-scaling-1"] = "mdbench-scaling-1"
@@ -128,8 +128,10 @@ class Measurement:
     """Read back from what ran."""
     steps: Count | None = None
     """Of each timed run."""
-    loop_s: tuple[Positive, ...] = ()
+    loop_s: tuple[Seconds, ...] = ()
     """LAMMPS's loop time of each timed run, in their order."""
+    processes: tuple[Count, ...] = ()
+    """How many of them each process gave, in their order; empty: one process gave all."""
     setup_s: MaybeNumber = None
     edges: MaybeNumber = None
     neighbours_per_atom: MaybeNumber = None
@@ -151,6 +153,8 @@ class Measurement:
             raise ValueError(f"a row that is {self.status} needs a reason")
         elif self.loop_s:
             raise ValueError(f"a row that is {self.status} has no loop_s")
+        if self.processes and sum(self.processes) != len(self.loop_s):
+            raise ValueError("processes must add up to the number of loop_s")
         return self
 
     @property
