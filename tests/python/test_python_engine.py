@@ -85,7 +85,7 @@ def attached(calculator, name="bulk"):
 
 
 def lennard_jones():
-    return LennardJones(sigma=1.5, epsilon=0.01, rc=3.0, smooth=True)
+    return LennardJones(sigma=0.7, epsilon=0.01, rc=3.0, smooth=True)
 
 
 def test_any_ase_calculator_drives_lammps():
@@ -120,7 +120,7 @@ class Failing(LennardJones):
 
 def test_a_model_that_fails_ends_the_run_with_its_reason():
     """ctypes would print the exception and LAMMPS go on with the forces of the step before."""
-    lmp, engine, _ = attached(Failing(sigma=1.5, epsilon=0.01, rc=3.0))
+    lmp, engine, _ = attached(Failing(sigma=0.7, epsilon=0.01, rc=3.0))
     lmp.commands_string("timestep 0.0005\nfix 1 all nve\ntimer timeout off every 1")
     with pytest.raises(EngineError, match="the Python model failed: no more"):
         lmp.command("run 100000 post no")
@@ -137,7 +137,7 @@ class NotFinite(LennardJones):
 
 
 def test_forces_that_are_no_numbers_are_an_error():
-    lmp, _, _ = attached(NotFinite(sigma=1.5, epsilon=0.01, rc=3.0))
+    lmp, _, _ = attached(NotFinite(sigma=0.7, epsilon=0.01, rc=3.0))
     with pytest.raises(EngineError, match="not finite"):
         lmp.command("run 0 post no")
     lmp.close()

@@ -60,6 +60,7 @@ def measurement(cell: Cell, found: list[Outcome]) -> Measurement:
         kernel=decides.kernel,
         steps=decides.steps if is_timed else None,
         loop_s=tuple(s for o in timed for s in o.loop_s) if is_timed else (),
+        processes=tuple(len(o.loop_s) for o in timed) if is_timed else (),
         setup_s=decides.setup_s,
         edges=decides.edges,
         neighbours_per_atom=decides.edges / cell.size.atoms if decides.edges else None,
