@@ -27,7 +27,8 @@ DEFAULT_SIZES = {
     "hea": (54, 108, 216, 432, 972, 1458),
 }
 _DISPLACEMENT_ANG = 0.05
-_LARGEST_ASPECT = 2
+_LARGEST_ASPECT = 3
+_COMPACTNESS = 0.05  # a cube may be 5 % farther off than a box twice as long as wide
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def size_near(system: str, unit: int, atoms: int) -> Size:
     shapes = itertools.combinations_with_replacement(range(largest, first - 1, -1), directions)
     best = min(
         (s for s in shapes if s[0] <= _LARGEST_ASPECT * s[-1]),
-        key=lambda s: (round(abs(math.log(math.prod(s) / copies)), 2), s[0] / s[-1]),
+        key=lambda s: abs(math.log(math.prod(s) / copies)) + _COMPACTNESS * s[0] / s[-1],
     )
     repeat = (best[0], best[1], best[2] if directions > 2 else 1)  # noqa: PLR2004
     return Size(unit * math.prod(repeat), repeat)
