@@ -15,6 +15,7 @@ from mdbench import __version__
 from mdbench.cli_compare import compare
 from mdbench.cli_d3 import app as d3_app
 from mdbench.cli_driver import VERBS, print_table
+from mdbench.cli_scaling import scaling
 from mdbench.errors import MdbenchError
 
 app = typer.Typer(
@@ -153,6 +154,7 @@ def verify(  # noqa: PLR0913 - one parameter an option
 app.add_typer(d3_app, name="d3")
 for verb, example in VERBS.items():
     app.command(epilog=f"Example: {example}")(verb)
+app.command(epilog="Example: mdbench scaling --quick")(scaling)
 app.command(epilog="Example: mdbench compare before/result.json after/result.json")(compare)
 
 

@@ -260,7 +260,26 @@ def probe(request: dict[str, Any]) -> dict[str, Any]:
     return {"elements": numbers}
 
 
-TASKS = {"convert": convert, "native": native, "reference": reference, "probe": probe}
+def random(request: dict[str, Any]) -> dict[str, Any]:
+    """Write a model with random weights."""
+    try:
+        from mdbench import random_model
+    except ImportError as missing:
+        raise Refused(f"{missing.name} is not installed: pip install 'mdbench[mace]'") from None
+    from ase.io import read
+
+    atoms = read(request["structure"])
+    random_model.make(request["shape"], request["elements"], atoms, Path(request["output"]))
+    return {}
+
+
+TASKS = {
+    "convert": convert,
+    "native": native,
+    "reference": reference,
+    "probe": probe,
+    "random": random,
+}
 
 
 def main() -> None:

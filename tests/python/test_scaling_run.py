@@ -1,0 +1,401 @@
+"""The verb scaling from request to result, with tiny sizes and few steps."""
+
+import dataclasses
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faults.driver import lmp_with, mdbench, start
+
+from mdbench.core import evaluate_atoms
+from mdbench.errors import SettingError
+from mdbench.model import load_evaluator
+from mdbench.scaling import models
+from mdbench.scaling.cases import base_cell, size_near, sizes_near
+from mdbench.scaling.options import Options, make_request
+from mdbench.scaling.plan import in_turn, make_plan
+from mdbench.scaling.protocol import run
+from mdbench.scaling.result_file import read_result
+from mdbench.scaling.variants import VARIANTS, Settings, force_tolerance_ev_ang, reason_against
+
+# --quick leaves out the comparison of the reference with mace-torch, which takes 10 s to start
+FEW = ("--quick", "--threads", "1", "--device", "cpu", "--steps", "3", "--repeats", "2", "--rounds", "1")
+WRONG = ("fix wrong all addforce 0.01 0.0 0.0",)
+SLOW = (
+    f'variable slow atom "{"+".join(["exp(-x*x)"] * 400)}"',
+    "compute slow all reduce sum v_slow",
+    "variable slow_sum equal c_slow",
+    "fix slow all halt 1 v_slow_sum > 1e300 error soft",
+)
+
+
+def few(tmp_path, **changes):
+    options = {"quick": True, "device": "cpu", "threads": "1", "steps": 3, "repeats": 2, "rounds": 1,
+               "sizes": "128", "variants": "native", "output": tmp_path / "out"}
+    return make_request(Options(**{**options, **changes}))
+
+
+def with_commands(request, **commands):
+    """The same request with variants changed: what no option and no environment can do."""
+    changed = [dataclasses.replace(v, commands=commands.get(v.name, ())) for v in request.variants]
+    return dataclasses.replace(request, variants=tuple(changed))
+
+
+def rows(folder):
+    return read_result(folder / "result.json").measurements
+
+
+def quiet(_):
+    pass
+
+
+# What is planned
+
+def test_quick_plan():
+    request = make_request(Options(quick=True, device="cpu"))
+    base = base_cell("graphene-water")
+    forms = models.Forms(models.bundled(), "", dict.fromkeys(("mace", "pt", "model"), Path("x")))
+    plan = make_plan(request, base, forms)
+    assert [g[0].size.atoms for g in plan.groups] == [128, 256, 512, 1024]
+    assert {c.variant.name for c in plan.cells} == {"torchscript", "native"}
+    assert [(v.name, bool(reason)) for v, _, reason in plan.unavailable] == [("cueq", True)]
+    assert request.rounds == 2
+    assert request.timing.repeats == 5
+
+
+def test_variants_take_turns():
+    settings = Settings("cpu", "single", 1)
+    group = tuple(dataclasses.replace(v) for v in VARIANTS.values())
+    orders = [in_turn(group, k) for k in range(4)]
+    assert all(set(o) == set(group) for o in orders)
+    assert len({o[0].name for o in orders}) == 4
+    assert settings.ranks == 1
+
+
+def test_sizes_are_the_nearest_compact_supercells():
+    found = sizes_near("graphene-water", 128, (128, 372, 1038, 2900, 100_000))
+    assert [s.atoms for s in found] == [128, 384, 1024, 3072, 100352]
+    for size in found:
+        assert size.repeat[2] == 1
+        assert size.repeat[1] <= size.repeat[0] <= 3 * size.repeat[1]
+        assert size.atoms == 128 * math.prod(size.repeat)
+    for wanted, size in zip((128, 372, 1038, 2900, 100_000), found, strict=True):
+        assert abs(math.log(size.atoms / wanted)) < 0.06
+    assert size_near("hea", 54, 54 * 27).repeat == (3, 3, 3)
+
+
+def test_a_supercell_repeats_the_reference():
+    """Every size is compared with the forces of the one cell, repeated."""
+    base = base_cell("graphene-water")
+    evaluator = load_evaluator(models.bundled().with_suffix(".mace"), precision="double")
+    small, large = (evaluate_atoms(evaluator, a) for a in (base, base.repeat((2, 1, 1))))
+    assert large.energy == pytest.approx(2 * small.energy, abs=1e-9)
+    np.testing.assert_allclose(large.forces, np.tile(small.forces, (2, 1)), atol=1e-9)
+
+
+def test_no_variant_of_the_command_line_has_commands_of_tests():
+    assert all(v.commands == () for v in VARIANTS.values())
+    assert all(v.commands == () for v in make_request(Options()).variants)
+
+
+def test_an_offset_of_a_hundredth_is_above_every_tolerance():
+    for variant in VARIANTS.values():
+        for precision in ("single", "double", "mixed"):
+            for rms in (0.05, 1.0, 100.0):
+                assert force_tolerance_ev_ang(variant, precision, rms) <= 5e-3 < 1e-2 or (
+                    precision == "double" and rms == 100.0)
+
+
+def test_why_not():
+    cpu = Settings("cpu", "single", 1)
+    assert not reason_against(VARIANTS["native"], cpu)
+    assert "NVIDIA" in reason_against(VARIANTS["cueq"], cpu)
+    ranks = dataclasses.replace(cpu, ranks=2)
+    assert "one rank" in reason_against(VARIANTS["e3nn"], ranks)
+    mixed = dataclasses.replace(cpu, precision="mixed")
+    assert "native" in reason_against(VARIANTS["torchscript"], mixed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"system": "water"}, "--system 'water' is none of"),
+        ({"variants": "native,fast"}, "--variants 'fast' is none of"),
+        ({"variants": ","}, "--variants ',' is none of"),
+        ({"precision": "half"}, "--precision 'half' is none of"),
+        ({"sizes": "0"}, "--sizes '0'"),
+        ({"sizes": "many"}, "--sizes 'many'"),
+        ({"sizes": "99999999999"}, "--sizes '99999999999'"),
+        ({"sizes": "100000001"}, "--sizes 100000001"),
+        ({"threads": "-1"}, "--threads '-1'"),
+        ({"device": "gpu"}, "--device 'gpu'"),
+        ({"mpi": "both"}, "--mpi 'both'"),
+        ({"mpi": "weak", "max_atoms": True}, "--mpi and --max-atoms"),
+        ({"mpi": "weak", "threads": "2"}, "--mpi and --threads"),
+        ({"random_weights": "huge"}, "--random-weights 'huge'"),
+        ({"random_weights": "small", "model": Path("x")}, "exclude each other"),
+        ({"model": Path("absent.model")}, "there is no such file"),
+        ({"time_limit": "10"}, "--time-limit '10'"),
+        ({"memory_limit": "4 pounds"}, "--memory-limit '4 pounds'"),
+    ],
+)
+def test_bad_options(changes, text):
+    with pytest.raises(SettingError, match=text):
+        make_request(Options(**changes))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--variants", "fast"], ["--system", "hea", "--threads", "1"], ["--sizes", "-3"]],
+)
+def test_bad_arguments_are_one_line_and_exit_code_2(arguments, tmp_path):
+    code, out, err = mdbench("scaling", *arguments, "-o", tmp_path / "out")
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1, err
+    assert err.startswith("mdbench: error: ")
+    assert "Traceback" not in out + err
+
+
+def test_the_driver_imports_neither_torch_nor_mace():
+    code = ("import sys, mdbench.scaling.protocol, mdbench.scaling.options\n"
+            "print([m for m in ('torch', 'mace', 'e3nn', 'cuequivariance') if m in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# What is run
+
+def test_native_and_torchscript_are_timed_and_cueq_says_why_not(tmp_path):
+    code, out, err = mdbench("scaling", *FEW, "--sizes", "128,256", "--variants",
+                             "native,torchscript,cueq", "-o", tmp_path / "out")
+    assert code == 0, out + err
+    found = {(r.variant, r.atoms): r for r in rows(tmp_path / "out")}
+    assert found.keys() == {("native", 128), ("native", 256), ("torchscript", 128),
+                            ("torchscript", 256), ("cueq", None)}
+    for (variant, atoms), row in found.items():
+        if variant == "cueq":
+            assert row.status == "unavailable"
+            assert "NVIDIA" in row.reason
+            continue
+        assert row.status == "timed"
+        assert row.kernel.startswith(variant)
+        assert row.steps == 3
+        assert len(row.loop_s) == 2
+        assert row.force_error_ev_ang < 1e-3
+        assert row.edges == pytest.approx(4858 * atoms / 128)
+        assert {"Pair", "Neigh", "Comm", "Output", "Other"} <= row.shares.keys()
+        assert row.rss_mib > 10
+        assert row.setup_s > 0
+    for name in ("result.csv", "scaling.html", "scaling.png", "scaling.svg"):
+        assert (tmp_path / "out" / name).stat().st_size > 0
+    assert "cueq" in out
+    assert "unavailable" in out
+
+
+def test_steps_follow_the_target_when_they_are_left_out(tmp_path):
+    request = few(tmp_path, steps=None, rounds=2)
+    request = dataclasses.replace(
+        request, timing=dataclasses.replace(request.timing, target_s=0.05, warmup_steps=2))
+    (row,) = run(request, quiet).measurements
+    assert row.status == "timed"
+    assert 5 <= row.steps < 200
+    assert row.processes == (2, 2)  # the second process took as many steps
+
+
+def test_a_wrong_variant_is_refused_before_timing(tmp_path):
+    request = with_commands(few(tmp_path, variants="native,torchscript"), native=WRONG)
+    result = run(request, quiet)
+    wrong, right = sorted(result.measurements, key=lambda m: m.variant)
+    assert wrong.status == "refused"
+    assert wrong.loop_s == ()
+    assert wrong.force_error_ev_ang == pytest.approx(0.01, rel=0.01)
+    assert "1.0e-02 eV/A" in wrong.reason
+    assert right.status == "timed"
+
+
+@pytest.mark.slow
+def test_a_wrong_python_variant_is_refused_too(tmp_path):
+    request = few(tmp_path, variants="e3nn", rounds=1)
+    (good,) = run(request, quiet).measurements
+    assert good.status == "timed"
+    assert good.kernel.startswith("e3nn")
+    (wrong,) = run(with_commands(request, e3nn=WRONG), quiet).measurements
+    assert wrong.status == "refused"
+    assert wrong.loop_s == ()
+
+
+def test_double_precision_has_a_sharper_gate(tmp_path):
+    """What passes in single precision does not in double."""
+    slightly = ("fix wrong all addforce 1e-5 0.0 0.0",)
+    request = with_commands(few(tmp_path, precision="single,double"), native=slightly)
+    found = {m.precision: m.status for m in run(request, quiet).measurements}
+    assert found == {"single": "timed", "double": "refused"}
+
+
+@pytest.mark.alone
+def test_a_slowed_variant_is_caught_by_compare(tmp_path):
+    request = few(tmp_path, steps=20, repeats=3, rounds=3, sizes="128,256,512")
+    from mdbench.scaling.files import write_files  # noqa: PLC0415
+
+    write_files(run(request, quiet), tmp_path / "fast")
+    write_files(run(with_commands(request, native=SLOW), quiet), tmp_path / "slow")
+    fast, slow = (rows(tmp_path / name)[-1].median_ms for name in ("fast", "slow"))
+    assert slow > 1.3 * fast
+    code, out, err = mdbench("compare", tmp_path / "fast", tmp_path / "slow")
+    assert code == 1, out + err
+    assert mdbench("compare", tmp_path / "fast", tmp_path / "fast")[0] == 0
+
+
+# What goes wrong
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [("echo something is wrong; exit 7", "exit code 7: something is wrong"),
+     ("kill -9 $$", "killed by SIGKILL")],
+)
+def test_a_worker_that_dies_is_a_row_with_its_reason(fault, text, tmp_path, monkeypatch):
+    for name, value in lmp_with(tmp_path, fault).items():
+        monkeypatch.setenv(name, value)
+    (row,) = run(few(tmp_path), quiet).measurements
+    assert row.status == "failed"
+    assert text in row.reason
+    monkeypatch.delenv("MDBENCH_LMP")
+    (row,) = run(few(tmp_path), quiet).measurements
+    assert row.status == "timed", "what failed is tried again"
+
+
+def test_an_error_of_lammps_before_it_starts_makes_a_variant_unavailable(tmp_path):
+    request = with_commands(few(tmp_path, sizes="128,256"), native=("pair_style absent",))
+    (row,) = run(request, quiet).measurements
+    assert row.status == "unavailable"
+    assert row.atoms is None
+    assert "absent" in row.reason
+
+
+def finished(folder):
+    return {p.name: p.stat().st_mtime_ns for p in (folder / "work/cells").glob("*.json")}
+
+
+def test_killed_half_way_it_goes_on_and_measures_nothing_twice(tmp_path):
+    arguments = ["scaling", *FEW, "--sizes", "128,256,512", "--variants", "native,torchscript",
+                 "-o", tmp_path / "out"]
+    process = start(*arguments)
+    deadline = time.monotonic() + 120
+    while len(finished(tmp_path / "out")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = finished(tmp_path / "out")
+    assert 2 <= len(before) < 6
+    assert not (tmp_path / "out/result.json").exists()
+    code, out, err = mdbench(*arguments)
+    assert code == 0, out + err
+    assert out.count(": finished before") == len(before)
+    after = finished(tmp_path / "out")
+    assert {name: after[name] for name in before} == before
+    assert len(rows(tmp_path / "out")) == 6
+    code, out, _ = mdbench(*arguments)
+    assert out.count(": finished before") == 6
+    assert finished(tmp_path / "out") == after
+
+
+def test_a_changed_request_starts_anew(tmp_path):
+    said = []
+    run(few(tmp_path), quiet)
+    before = finished(tmp_path / "out")
+    (row,) = run(few(tmp_path, steps=4), said.append).measurements
+    assert row.steps == 4
+    assert any("starting anew" in line for line in said)
+    assert finished(tmp_path / "out") != before
+
+
+def test_time_limit_skips_what_does_not_fit(tmp_path):
+    code, _, err = mdbench("scaling", *FEW, "--sizes", "128,256,512", "--variants", "native",
+                           "--time-limit", "0.01 s", "-o", tmp_path / "out")
+    first, *others = rows(tmp_path / "out")
+    assert code == (0 if first.status == "timed" else 1), err
+    assert [r.status for r in others] == ["skipped", "skipped"]
+    assert "time limit" in others[0].reason
+
+
+def test_max_atoms_ends_where_memory_does(tmp_path):
+    said = []
+    request = few(tmp_path, max_atoms=True, memory_limit="60 MiB", steps=None, repeats=None,
+                  sizes=None)
+    result = run(request, said.append)
+    (probe,) = result.probes
+    assert probe.largest_atoms >= 256  # two sizes before memory can be told
+    assert probe.next_atoms > probe.largest_atoms
+    assert "memory" in probe.reason
+    assert any(f"{probe.largest_atoms:,} atoms" in line for line in said)
+    assert result.measurements[-1].status == "skipped"
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+@pytest.mark.parametrize(("kind", "atoms"), [("strong", [256, 256]), ("weak", [256, 512])])
+def test_mpi(kind, atoms, tmp_path, monkeypatch):
+    monkeypatch.setattr("mdbench.scaling.options.cores", lambda: 2)
+    request = few(tmp_path, mpi=kind, threads=None, sizes="256", precision="double")
+    assert [s.ranks for s in request.settings] == [1, 2]
+    found = {r.ranks: r for r in run(request, quiet).measurements}
+    assert [found[n].atoms for n in (1, 2)] == atoms
+    assert all(found[n].status == "timed" for n in (1, 2))
+    assert all(found[n].force_error_ev_ang < 1e-7 for n in (1, 2))
+
+
+def test_a_native_file_alone_says_what_the_others_need(tmp_path):
+    mine = tmp_path / "mine.mace"
+    mine.write_bytes(models.bundled().with_suffix(".mace").read_bytes())
+    result = run(few(tmp_path, variants="native,torchscript", model=mine), quiet)
+    found = {r.variant: r for r in result.measurements}
+    assert found["native"].status == "timed"
+    assert found["torchscript"].status == "unavailable"
+    assert "give the *.model file" in found["torchscript"].reason
+
+
+def test_two_at_once_do_not_share_a_folder(tmp_path):
+    arguments = ["scaling", *FEW, "--sizes", "2048", "--steps", "2000", "--variants", "native",
+                 "-o", tmp_path / "out"]
+    first = start(*arguments)
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "out/work/run").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        code, _, err = mdbench(*arguments)
+        assert code == 1
+        assert "another process is running" in err
+    finally:
+        first.kill()
+        first.communicate()
+
+
+@pytest.mark.slow
+def test_hea_with_random_weights(tmp_path):
+    arguments = ["scaling", *FEW[1:], "--system", "hea", "--random-weights", "small", "--sizes", "54",
+                 "-o", tmp_path / "out", "--variants", "native,torchscript"]
+    code, out, err = mdbench(*arguments)
+    assert code == 0, out + err
+    result = read_result(tmp_path / "out/result.json")
+    assert result.system.model.random_weights
+    assert {r.status for r in result.measurements} == {"timed"}
+    assert "mace-torch" in result.protocol.reference
+    assert json.loads((tmp_path / "out/work/request.json").read_text())["model"] == "random small"
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_quick_takes_less_than_two_minutes(tmp_path):
+    began = time.monotonic()
+    code, out, err = mdbench("scaling", "--quick", "-o", tmp_path / "out")
+    assert code == 0, out + err
+    assert time.monotonic() - began < 120
+    result = read_result(tmp_path / "out/result.json")
+    assert len(result.timed) == 8
+    assert result.fits is not None
