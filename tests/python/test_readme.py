@@ -96,7 +96,7 @@ def test_d3_keywords_and_defaults_are_those_of_the_parser():
 
 
 @pytest.mark.parametrize("name", ["plugin_vs_calculator", "native_vs_peers", "native_scaling",
-                                  "known_truth", "analysis", "d3"])
+                                  "known_truth", "analysis", "d3", "scaling"])
 def test_speed_tables_are_made_from_the_results(name, monkeypatch):
     path = ROOT / f"benchmarks/{name}.py"
     monkeypatch.syspath_prepend(path.parent)
