@@ -66,7 +66,9 @@ def test_quick_plan():
     assert [g[0].size.atoms for g in plan.groups] == [128, 256, 512, 1024]
     assert {c.variant.name for c in plan.cells} == {"torchscript", "native"}
     assert [(v.name, bool(reason)) for v, _, reason in plan.unavailable] == [("cueq", True)]
+    assert {s.threads for s in request.settings} == {1}
     assert request.rounds == 2
+    assert request.time_limit_s <= 100  # whatever the machine: what does not fit is skipped
     assert request.timing.repeats == 5
 
 
@@ -397,5 +399,6 @@ def test_quick_takes_less_than_two_minutes(tmp_path):
     assert code == 0, out + err
     assert time.monotonic() - began < 120
     result = read_result(tmp_path / "out/result.json")
-    assert len(result.timed) == 8
+    assert {m.status for m in result.measurements} <= {"timed", "skipped", "unavailable"}
+    assert len(result.timed) == 8, "on an idle machine nothing is skipped"
     assert result.fits is not None

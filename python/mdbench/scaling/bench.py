@@ -102,6 +102,8 @@ class Bench:
         began = time.monotonic()
         found = worker.run(job, max(1.0, min(self.left_s, _LONGEST_CELL_S)), self._lock)
         wall_s = time.monotonic() - began
+        if found.status == "failed" and self.left_s <= 0:
+            return Outcome("skipped", f"the time limit was reached after {wall_s:.0f} s of it")
         if busy > BUSY_PERCENT:
             found.warnings.append(f"other programs used {busy:.0f} % of the processor before it")
         self._note(cell, found, wall_s)

@@ -39,6 +39,9 @@ _QUICK_SIZES = {"graphene-water": (128, 256, 512, 1024), "hea": (54, 108, 216, 4
 _QUICK_VARIANTS = ("torchscript", "native", "cueq")
 _PLUGIN = ("torchscript", "native")
 _PROBE_LIMIT_S = 600.0
+_QUICK_LIMIT_S = 100.0
+"""A slow or busy machine measures fewer sizes then; the same command goes on with the others."""
+
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _MIB = {"MB": 1e6 / 2**20, "MiB": 1.0, "GB": 1e9 / 2**20, "GiB": 1024.0}
 
@@ -79,7 +82,7 @@ def make_request(options: Options) -> Request:
     wanted = _counts(options.sizes, "--sizes") if options.sizes else default
     for atoms in wanted:
         size_near(options.system, 1, atoms)  # refuses what is too large
-    limit = _PROBE_LIMIT_S if options.max_atoms else None
+    limit = _PROBE_LIMIT_S if options.max_atoms else _QUICK_LIMIT_S if options.quick else None
     return Request(
         system=options.system,
         sizes=wanted[:1] if options.max_atoms else wanted,
@@ -135,7 +138,9 @@ def _settings(options: Options) -> tuple[Settings, ...]:
     if options.mpi:
         ranks = list(itertools.takewhile(lambda n: n <= cores(), (2**k for k in range(20))))
         return tuple(Settings(device, p, 1, n) for p in precisions for n in ranks)
-    threads = _counts(options.threads, "--threads") if options.threads else (cores(),)
+    # threads that wait for one another suffer most from whatever else runs: --quick takes one
+    default = (1,) if options.quick else (cores(),)
+    threads = _counts(options.threads, "--threads") if options.threads else default
     return tuple(Settings(device, p, n) for p in precisions for n in threads)
 
 
