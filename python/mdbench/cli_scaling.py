@@ -33,7 +33,7 @@ def scaling(  # noqa: PLR0913 - one parameter an option
     device: Annotated[
         str, typer.Option(help="cpu, cuda, or auto: a GPU if there is one.")
     ] = "auto",
-    threads: Annotated[str | None, typer.Option(help="1,2; default: all cores, --quick: 1.")] = None,
+    threads: Annotated[str | None, typer.Option(help="1,2; default: all cores; quick: 1.")] = None,
     mpi: Annotated[
         str | None, typer.Option(help="strong or weak: ranks 1,2,4... of one thread each.")
     ] = None,

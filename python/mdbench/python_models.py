@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 FORMS = ("e3nn", "cueq", "compile")
 DTYPES = {"single": torch.float32, "double": torch.float64}
 _PLAIN = ("MACE", "ScaleShiftMACE")
-_PADDED_TO = 512  # edges: a compiled program is compiled again for another number of them
+_ROOM, _PADDED_TO = 1.05, 512
+"""Spare edges of a compiled program, which is compiled again for another number of them."""
 
 
 @contextlib.contextmanager
@@ -106,7 +107,7 @@ class TorchMace:
         self.atomic_numbers = [int(z) for z in model.atomic_numbers]
         self.cutoff_ang = float(model.r_max)
         self.pairs = Pairs(self.cutoff_ang, skin_ang, device)
-        self.num_edges = 0
+        self.num_edges = self._padded_edges = 0
         heads = [str(h) for h in getattr(model, "heads", None) or ["Default"]]
         if head is not None and head not in heads:
             raise ModelError(f"the model has no head '{head}': it has {', '.join(heads)}")
@@ -179,7 +180,9 @@ class TorchMace:
 
     def _padded(self, edges: Any, images: Any, shifts: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401
         """More edges, beyond the cutoff, where they add zeros: to a number that rarely changes."""
-        missing = -self.num_edges % _PADDED_TO + _PADDED_TO
+        if self.num_edges > self._padded_edges:
+            self._padded_edges = -(-int(_ROOM * self.num_edges) // _PADDED_TO) * _PADDED_TO
+        missing = self._padded_edges - self.num_edges
         far = torch.zeros(missing, 3, dtype=shifts.dtype, device=self.device)
         far[:, 0] = 2 * self.cutoff_ang
         ends = torch.zeros(2, missing, dtype=edges.dtype, device=self.device)

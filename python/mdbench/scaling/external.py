@@ -74,6 +74,7 @@ def work(request: dict[str, Any], answer: dict[str, Any], path: Path) -> None:
         script = path.with_name(f"in.{part}")
         script.write_text(request[part])
         lmp.file(str(script))  # loops need a file
+    answer["kernel"] = _kernel(engine, request)  # a late fallback would show here
     answer["gpu_mib"] = _gpu_mib(request["device"])
     lmp.close()  # what it printed is in the file then
     answer["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
