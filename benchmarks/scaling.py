@@ -31,10 +31,9 @@ def lines_of(grid: Grid) -> list[str]:
     """A table in Markdown."""
     lines = [f"| {grid.title} | " + " | ".join(grid.columns) + " |"]
     lines.append("|---" * (len(grid.columns) + 1) + "|")
-    for row in grid.rows:
-        cells = row.cells or (row.text, *[""] * (len(grid.columns) - 1))
-        lines.append(f"| {row.label} | " + " | ".join(cells) + " |")
-    return [*lines, *(f"\n{note}" for note in grid.notes), ""]
+    lines += [f"| {row.label} | " + " | ".join(row.cells) + " |" for row in grid.rows if row.cells]
+    notes = [f"{row.label}: {row.text}" for row in grid.rows if row.text]
+    return [*lines, *(f"\n{note}" for note in [*grid.notes, *notes]), ""]
 
 
 def table(result: dict[str, Any]) -> str:
