@@ -61,7 +61,7 @@ def scaling_plot(result: Result) -> Plot | None:
         NAME,
         "Time of a step against the number of atoms",
         "Bars: first and third quartile of the timed runs; of speed-ups, the 95% interval. Lines "
-        "above: the fits a + b N. Hollow: published, on other hardware.",
+        "above: the fits a + b N. Hollow: published, a larger model on other hardware.",
         f"Time of a step against the number of atoms for {', '.join(names[s] for s in rows)}.",
         figure,
         {"": table},
