@@ -66,10 +66,12 @@ def _no_python(settings: Settings) -> str:
 
 
 def _no_cueq(settings: Settings) -> str:
-    if reason := _no_python(settings) or _absent("cuequivariance-torch"):
+    if reason := _no_python(settings):
         return reason
     reasons = []
-    if importlib.util.find_spec("cuequivariance_ops_torch") is None:
+    if absent := _absent("cuequivariance-torch"):
+        reasons.append(absent)
+    elif importlib.util.find_spec("cuequivariance_ops_torch") is None:
         reasons.append(
             f"cuequivariance-torch {version('cuequivariance-torch')} is here without its CUDA "
             "operations (cuequivariance-ops-torch-cu12 or -cu13) and would run plain torch instead"
