@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    shutil.copyfile(folder / "result.json", RESULT)
+    text = (folder / "result.json").read_text()
+    RESULT.write_text(re.sub(r" (-o|--output) [^\s\"]+", "", text))  # where it was says nothing
     shutil.copyfile(folder / "scaling.png", FIGURE)
     replace_block("scaling", table(json.loads(RESULT.read_text())))
 
