@@ -53,7 +53,7 @@ struct D3Result {
   std::span<const double> virials;   ///< [atoms * 6] eV; empty unless per atom
 };
 
-/// Since the object was made, or the last reset.
+/// Since the object was made, or the last reset, which leaves `pairs`.
 struct D3Statistics {
   std::int64_t evaluations = 0, builds = 0;
   /// Builds that the skin needed before `every` and `delay` would have allowed them.

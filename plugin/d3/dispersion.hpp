@@ -30,7 +30,7 @@ class Dispersion final : public D3 {
   const D3Settings& settings() const override { return settings_; }
   const D3Result& evaluate(const D3Atoms& atoms, D3Exchange& exchange, D3Virials virials) override;
   const D3Statistics& statistics() const override { return statistics_; }
-  void reset_statistics() override { statistics_ = {}; }
+  void reset_statistics() override { statistics_ = {.pairs = statistics_.pairs}; }
   double memory_usage() const override;
 
  private:

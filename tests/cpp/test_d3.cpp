@@ -212,6 +212,9 @@ TEST(d3_rebuilds_when_needed_only) {
   evaluate(*d3, strained(larger, 1, 1, 0.12).atoms());
   CHECK(d3->statistics().builds == 3);
   CHECK(d3->statistics().dangerous_builds == 0);
+  d3->reset_statistics();  // the list stays, and so does its size
+  CHECK(d3->statistics().builds == 0);
+  CHECK(d3->statistics().pairs > 0.0);
 }
 
 namespace {
