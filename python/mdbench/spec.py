@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from mdbench.spec_dispersion import Dispersion
-from mdbench.spec_system import AnySystem  # noqa: TC001 - pydantic reads the annotation
+from mdbench.spec_force_field import ForceField, Rbmd
+from mdbench.spec_model import Model
+from mdbench.spec_system import AnySystem, FileSystem
 from mdbench.spec_types import (
     Element,
     Integer,
     LengthAng,
-    Located,
     OneOrMore,
     PressureBar,
     Section,
@@ -37,38 +37,6 @@ _LONGEST_TIMESTEP_FS = 10.0  # molecules need 0.5-1 fs, heavy metals up to 5 fs
 ElementPair = Annotated[str, Text("[A-Z][a-z]?-[A-Z][a-z]?", "a pair of elements such as O-H")]
 
 
-class Model(Section):
-    """The potential."""
-
-    file: Annotated[Path, Located(words=("bundled", "reference"))] = Path("bundled")
-    """``*.mace``, ``*.pt`` or ``*.model``; ``bundled``; ``reference``: the classical force field
-    that labelled the bundled model's data."""
-    sha256: Annotated[str, Text("[0-9a-f]{64}", "64 digits 0-9 a-f")] | None = None
-    """Of the file. Needed for ``*.pt`` and ``*.model`` files, which are code."""
-    head: (
-        Annotated[
-            str,
-            Text(
-                "[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}",
-                "1 to 64 letters, digits and _ . + -, a letter or digit first",
-            ),
-        ]
-        | None
-    ) = None
-    """Of a model with several; by default that chosen when it was converted."""
-    precision: Literal["single", "double", "mixed"] = "mixed"
-    """TorchScript files know ``single`` and ``double``: ``mixed`` is single there."""
-    device: Annotated[str, Text("auto|cpu|cuda|cuda:[0-9]{1,2}", "auto, cpu, cuda or cuda:N")] = (
-        "auto"
-    )
-    """Where the model is evaluated; ``auto``: on a GPU if there is one."""
-
-    @property
-    def is_reference(self) -> bool:
-        """Whether this is the classical force field instead of a model file."""
-        return str(self.file) == "reference"
-
-
 class Ensemble(Section):
     """What is held constant, and how."""
 
@@ -78,8 +46,8 @@ class Ensemble(Section):
         tuple[TemperatureK, ...], Field(min_length=1, max_length=1000), OneOrMore()
     ] = Field((298.0,), alias="temperature")
     """One, or a list: a run for each."""
-    thermostat: Literal["nose-hoover", "csvr", "langevin"] = "nose-hoover"
-    """Langevin does not keep diffusion coefficients."""
+    thermostat: Literal["nose-hoover", "csvr", "langevin", "berendsen", "rescale"] = "nose-hoover"
+    """Langevin does not keep diffusion; berendsen and rescale are no canonical ensemble."""
     tdamp_fs: TimeFs = Field(100.0, alias="tdamp")
     """Time constant of the thermostat; 100 to 200 time steps."""
     pressure_bar: PressureBar = Field(1.0, alias="pressure")
@@ -88,11 +56,19 @@ class Ensemble(Section):
     """Time constant of the barostat; about 1000 time steps; NPT only."""
     coupling: Literal["iso", "aniso", "x", "y", "z", "tri"] = "iso"
     """Which lengths of the cell the barostat moves; NPT only."""
+    barostat: Literal["nose-hoover", "berendsen"] = "nose-hoover"
+    """Berendsen keeps no ensemble; NPT only."""
+    bulk_modulus_bar: Annotated[PressureBar, Field(gt=0)] = Field(22_000.0, alias="bulk_modulus")
+    """That the Berendsen barostat assumes; that of water by default."""
 
     @model_validator(mode="after")
-    def _barostat_needs_nose_hoover(self) -> Ensemble:
+    def _parts_go_together(self) -> Ensemble:
         if self.kind == "npt" and self.thermostat == "langevin":
             raise conflict("thermostat", "for kind 'npt' it is 'nose-hoover' or 'csvr'")
+        if self.barostat == "berendsen" and self.kind != "npt":
+            raise conflict("barostat", "goes with kind = 'npt'")
+        if self.barostat == "berendsen" and self.coupling == "tri":
+            raise conflict("coupling", "the berendsen barostat moves no angles: not 'tri'")
         if len({f"{t:g}" for t in self.temperature_k}) < len(self.temperature_k):
             raise conflict("temperature", "lists a value twice (six digits count)")
         return self
@@ -111,6 +87,8 @@ class Run(Section):
     """Length between restart files: what a crash can cost. A twentieth of the whole by default."""
     minimize: Yes = True
     """Relax the structure before the first step."""
+    velocities: Literal["new", "file"] = "new"
+    """Drawn anew for each run, or those of the structure file; then ``minimize`` is false."""
     seed: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=1000), OneOrMore()] = (1,)
     """Of the velocities. One, or a list: a run for each."""
     ranks: Annotated[Integer, Field(ge=1, le=4096)] = 1
@@ -125,6 +103,8 @@ class Run(Section):
             raise conflict("timestep", f"{why} that any system stands")
         if len(set(self.seed)) < len(self.seed):
             raise conflict("seed", "lists a value twice")
+        if self.velocities == "file" and self.minimize:
+            raise conflict("minimize", "makes the velocities of a file worthless: set it to false")
         return self
 
 
@@ -199,6 +179,8 @@ class RunSpec(Section):
     """What is simulated."""
     model: Model = Model()
     """The potential."""
+    force_field: ForceField = ForceField()
+    """A classical force field instead of a model."""
     dispersion: Dispersion = Dispersion()
     """D3 dispersion added to the model."""
     ensemble: Ensemble = Ensemble()
@@ -209,6 +191,13 @@ class RunSpec(Section):
     """What is written, and how often."""
     analysis: Analysis = Analysis()
     """What ``mdbench analyze`` computes beyond its defaults."""
+    rbmd: Rbmd = Rbmd()
+    """What ``mdbench export`` writes for RBMD beyond the rest."""
+
+    @property
+    def is_classical(self) -> bool:
+        """Whether a force field takes the place of a model."""
+        return self.force_field.kind != "none"
 
     @model_validator(mode="before")
     @classmethod
@@ -219,6 +208,17 @@ class RunSpec(Section):
             if isinstance(system, dict) and "file" in system and "builder" not in system:
                 return {**data, "system": {"builder": "file", **system}}
         return data
+
+    @model_validator(mode="after")
+    def _one_potential(self) -> RunSpec:
+        if not self.is_classical:
+            return self
+        if self.model != Model():
+            raise conflict("model", "does not go with [force_field]: leave one of them out")
+        if not isinstance(self.system, FileSystem):
+            text = "a classical force field needs a LAMMPS data file with its numbers: file = '...'"
+            raise conflict("system.builder", text)
+        return self
 
     @model_validator(mode="after")
     def _lengths_fit(self) -> RunSpec:

@@ -6,8 +6,10 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from mdbench.spec import Analysis, Ensemble, Model, Output, Run, RunSpec
+from mdbench.spec import Analysis, Ensemble, Output, Run, RunSpec
 from mdbench.spec_dispersion import Dispersion
+from mdbench.spec_force_field import ForceField, Rbmd
+from mdbench.spec_model import Model
 from mdbench.spec_system import AnySystem
 from mdbench.spec_types import Section, shown
 
@@ -27,11 +29,13 @@ SYSTEMS: dict[str, type[Section]] = {
 SECTIONS: tuple[type[Section], ...] = (
     *SYSTEMS.values(),
     Model,
+    ForceField,
     Dispersion,
     Ensemble,
     Run,
     Output,
     Analysis,
+    Rbmd,
 )
 """All tables of a specification."""
 

@@ -197,6 +197,7 @@ LengthOrOffAng = Annotated[float, Field(ge=0), Quantity("length"), OrOff()]
 TemperatureK = Annotated[float, Field(gt=0, le=99_999), Quantity("temperature")]
 PressureBar = Annotated[float, Quantity("pressure")]
 DensityGcm3 = Annotated[float, Field(gt=0), Quantity("density")]
+InverseAreaPerAng2 = Annotated[float, Field(gt=0), Quantity("inverse area")]
 ViscosityMpas = Annotated[float, Field(gt=0), Quantity("viscosity")]
 
 Integer = Annotated[int, Field(strict=True)]  # true and "4" are no numbers

@@ -181,7 +181,7 @@ def _symbols_of_types(
         if labels.get(kind) in atomic_numbers:
             symbols[kind] = labels[kind]
         elif kind in masses:
-            symbols[kind] = _element_of_mass(path, kind, masses[kind])
+            symbols[kind] = element_of_mass(path, kind, masses[kind])
         else:
             raise StructureError(
                 f"structure file '{path}' does not say what atom type {kind} is: give "
@@ -190,7 +190,7 @@ def _symbols_of_types(
     return symbols
 
 
-def _element_of_mass(path: Path, kind: int, mass_u: float) -> str:
+def element_of_mass(path: Path, kind: int, mass_u: float) -> str:
     """Symbol of the element of an atomic mass.
 
     Raises:

@@ -21,8 +21,9 @@ UNITS: dict[str, dict[str, float]] = {
     },
     "density": {"g/cm3": 1.0, "kg/m3": 1e-3},
     "viscosity": {"mPa s": 1.0, "Pa s": 1e3, "cP": 1.0},
+    "inverse area": {"1/A2": 1.0, "1/nm2": 1e-2},
 }
-"""Factor of each unit to the first of its kind: fs, Angstrom, K, bar, g/cm3, mPa s."""
+"""Factor of each unit to the first of its kind: fs, Angstrom, K, bar, g/cm3, mPa s, 1/A2."""
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*\Z")
 _EXAMPLES = {
@@ -32,6 +33,7 @@ _EXAMPLES = {
     "pressure": "1 bar",
     "density": "1.0 g/cm3",
     "viscosity": "0.85 mPa s",
+    "inverse area": "0.09 1/A2",
 }
 
 

@@ -190,7 +190,7 @@ def test_all_problems_are_told_in_the_order_of_the_file(tmp_path):
         "run.toml:1: name: 'a b' is not 1 to 64 letters, digits and _ . -, a letter or digit first",
         "run.toml:3: run.seed: 0 is less than 1",
         "run.toml:4: run.'x\\u202e': unknown key; known are timestep, equilibration, production, "
-        "segment, minimize, seed, ranks, threads"]
+        "segment, minimize, velocities, seed, ranks, threads"]
     many = "[system]\nbuilder='water'\n[run]\n" + "".join(f"k{i} = 1\n" for i in range(12))
     lines = refusal(tmp_path, many)
     assert [line.split(":")[1] for line in lines[:10]] == [str(i) for i in range(4, 14)]

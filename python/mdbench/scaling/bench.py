@@ -15,7 +15,6 @@ from mdbench.scaling import script, worker
 from mdbench.scaling.worker import Job, Outcome
 
 if TYPE_CHECKING:
-
     from pathlib import Path
 
     from ase import Atoms

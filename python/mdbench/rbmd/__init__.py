@@ -1,0 +1,1 @@
+"""RBMD, random batch molecular dynamics: its inputs from specifications, and back."""
