@@ -52,6 +52,7 @@ LAYERS = {
     "text_file": {"errors"},
     "spec_file": {"errors", "spec", "spec_messages", "spec_text", "spec_types", "text_file"},
     "json_text": {"errors", "spec_text", "text_file"},
+    "spec_write": {"errors", "spec", "spec_types"},
     "molecules": {"errors", "output", "spec_force_field", "spec_system", "structure_file"},
     "rbmd": {"errors"},
     "systems": {"__init__", "crystals", "engine", "errors", "spec_system", "structure",
