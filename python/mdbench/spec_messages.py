@@ -82,14 +82,26 @@ def describe(error: ErrorDetails, data: dict[str, Any]) -> tuple[Keys, str]:
         kind = "union_tag_not_found"
     elif kind == "missing" and isinstance(keys[-1], int):
         return keys, f"{_field(keys)}: has too few values"
-    text = _PLAIN.get(kind, "{msg}").format(
+    text = in_words(error, given, _PLAIN.get(kind), field=_field(keys))
+    return keys, f"{_field(keys)}: {text}{_advice(error, keys, data, given)}"
+
+
+def in_words(error: ErrorDetails, given: object, words: str | None = None, field: str = "") -> str:
+    """What is wrong with a value, whatever was validated.
+
+    Args:
+        error: Of ``ValidationError.errors()``.
+        given: The value.
+        words: Other words than those for a specification, with the same placeholders.
+        field: Name of the key or table.
+    """
+    return (words or _PLAIN.get(error["type"], "{msg}")).format(
         **error.get("ctx", {}),
         shown=shown(given),
-        field=_field(keys),
+        field=field,
         builders=", ".join(SYSTEMS),
         msg=re.sub(r"^(Input|Value) should be", "must be", error["msg"]),
     )
-    return keys, f"{_field(keys)}: {text}{_advice(error, keys, data, given)}"
 
 
 def _keys(error: ErrorDetails, data: dict[str, Any]) -> tuple[Keys, object]:

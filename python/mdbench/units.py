@@ -22,8 +22,11 @@ UNITS: dict[str, dict[str, float]] = {
     "density": {"g/cm3": 1.0, "kg/m3": 1e-3},
     "viscosity": {"mPa s": 1.0, "Pa s": 1e3, "cP": 1.0},
     "inverse area": {"1/A2": 1.0, "1/nm2": 1e-2},
+    "energy": {"kcal/mol": 1.0, "kJ/mol": 1 / 4.184, "eV": 23.060547830619, "K": 0.0019872067},
+    "mass": {"u": 1.0, "g/mol": 1.0},
 }
-"""Factor of each unit to the first of its kind: fs, Angstrom, K, bar, g/cm3, mPa s, 1/A2."""
+"""Factor of each unit to the first of its kind: fs, Angstrom, K, bar, g/cm3, mPa s, 1/A2, kcal/mol,
+u. Energies in K are divided by Boltzmann's constant, as LAMMPS has it in units real."""
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*\Z")
 _EXAMPLES = {
@@ -34,6 +37,8 @@ _EXAMPLES = {
     "density": "1.0 g/cm3",
     "viscosity": "0.85 mPa s",
     "inverse area": "0.09 1/A2",
+    "energy": "0.2381 kcal/mol",
+    "mass": "39.948 u",
 }
 
 

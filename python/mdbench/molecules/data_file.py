@@ -258,7 +258,7 @@ class _Reader:
             found = {int(r[0]): tuple(map(float, r[1:])) for r in section.rows()}
         except ValueError as problem:
             raise StructureError(f"{section.where} is damaged: {problem}") from None
-        if sorted(found) != list(range(1, kinds + 1)) or len(section.rows()) != kinds:
+        if not len(found) == len(section.rows()) == kinds or set(found) != set(range(1, kinds + 1)):
             raise StructureError(f"{section.where} does not hold each of the {kinds} types once")
         if not all(np.isfinite(numbers).all() for numbers in found.values()):
             raise StructureError(f"{section.where} holds a number that is not finite")

@@ -40,11 +40,11 @@ def load_molecules(section: FileSystem, force_field: ForceField) -> LoadedMolecu
     """
     path = section.file
     read = read_molecules(path, force_field.units)
-    loaded = LoadedMolecules(_used(path, read, force_field), _elements(path, read, section))
+    loaded = LoadedMolecules(used_part(path, read, force_field), _elements(path, read, section))
     return replace(loaded, system=loaded.system.repeat(section.supercell))
 
 
-def _used(path: Path, system: MolecularSystem, force_field: ForceField) -> MolecularSystem:
+def used_part(path: Path, system: MolecularSystem, force_field: ForceField) -> MolecularSystem:
     """The part of a system that a force field acts on."""
     style = force_field.atom_style
     if style == "full" and system.atom_style != "full":

@@ -11,8 +11,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Three = tuple[int, int, int]
+
+def _no_word(value: object) -> object:
+    """Texts and truth values are no numbers, as in RBMD."""
+    if isinstance(value, (str, bool)):
+        raise ValueError(f"{ascii(value)[:60]} is not a number: write it without quotes")  # noqa: TRY004 - pydantic collects ValueError
+    return value
+
+
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_no_word)]
+Whole = Annotated[int, BeforeValidator(_no_word)]
+Three = tuple[Whole, Whole, Whole]
 
 
 def _upper(value: object) -> object:
@@ -56,7 +65,9 @@ class ReadData(Block):
     unit: Annotated[Literal["LJ", "REAL", "METAL"], Upper]
     atom_style: Annotated[Literal["atomic", "charge", "full"], Lower]
     velocity_type: Annotated[Literal["GAUSS", "ZERO"], Upper] | None = None
-    velocity_seed: int | None = Field(None, validation_alias=AliasChoices("velocity_seed", "seed"))
+    velocity_seed: Whole | None = Field(
+        None, validation_alias=AliasChoices("velocity_seed", "seed")
+    )
     replicate: Three | None = Field(
         None, validation_alias=AliasChoices("replicate", "replicate_dims")
     )
@@ -86,7 +97,7 @@ class Neighbor(Block):
     type: Annotated[Literal["RBL", "VERLETLIST"], BeforeValidator(_neighbour)]
     cut_off: Annotated[Number, Field(gt=0)]
     r_core: Annotated[Number, Field(gt=0)] | None = None
-    neighbor_sample_num: Annotated[int, Field(gt=0)] | None = None
+    neighbor_sample_num: Annotated[Whole, Field(gt=0)] | None = None
     skin: Annotated[Number, Field(ge=0)] | None = None
     energy_rbl_flag: Annotated[Literal["yes", "no"], Lower] | None = None
 
@@ -95,12 +106,12 @@ class Coulomb(Block):
     """``hyper_parameters.coulomb``."""
 
     type: Annotated[Literal["RBE", "EWALD", "RBSOG"], Upper]
-    coulomb_sample_num: Annotated[int, Field(gt=0)] | None = None
+    coulomb_sample_num: Annotated[Whole, Field(gt=0)] | None = None
     alpha: Annotated[Number, Field(gt=0)] | None = None
     accuracy: Annotated[Number, Field(gt=0, lt=1)] | None = None
     kmax: Annotated[Three, BeforeValidator(_three)] | None = None
     energy_rbe_flag: Annotated[Literal["yes", "no"], Lower] | None = None
-    rbsog_level: Annotated[int, Field(ge=0, le=4)] | None = None
+    rbsog_level: Annotated[Whole, Field(ge=0, le=4)] | None = None
 
 
 class Extend(Block):
@@ -122,7 +133,7 @@ class HyperParameters(Block):
 class MomentumControl(Block):
     """``execution.momentum_control``."""
 
-    interval: Annotated[int, Field(ge=0)]
+    interval: Annotated[Whole, Field(ge=0)]
     linear: Three | None = None
     angular: bool = False
     rescale: bool = False
@@ -138,7 +149,7 @@ class Execution(Block):
     temp_ctrl_type: str | None = None
     press_ctrl_type: str | None = None
     timestep: Annotated[Number, Field(gt=0)]
-    num_steps: Annotated[int, Field(gt=0)]
+    num_steps: Annotated[Whole, Field(gt=0)]
     integration_type: Annotated[Literal["vv", "bm"], Lower] | None = None
     momentum_control: MomentumControl | None = None
     group: str = "all"
@@ -147,7 +158,7 @@ class Execution(Block):
 class Every(Block):
     """An output with an interval."""
 
-    interval: int
+    interval: Whole
     enabled: bool = True
 
 
@@ -156,15 +167,15 @@ class RdfOut(Every):
 
     radius: Annotated[Number, Field(gt=0)]
     dr: Annotated[Number, Field(gt=0)]
-    statistics_rdf_steps: int | None = None
-    atoms_pair: tuple[tuple[int, int], ...] | None = None
+    statistics_rdf_steps: Whole | None = None
+    atoms_pair: tuple[tuple[Whole, Whole], ...] | None = None
 
 
 class CorrelationOut(Every):
     """``outputs.msd_out`` and ``outputs.vacf_out``."""
 
-    start_step: int
-    end_step: int
+    start_step: Whole
+    end_step: Whole
 
 
 class Outputs(Block):
