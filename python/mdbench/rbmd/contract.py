@@ -119,7 +119,7 @@ def check_contract(  # noqa: PLR0913 - what is compared, and with what
             element with other masses are types of their own. Types count by first appearance.
         reference: The ``*.model`` that ``model`` was made from, for mace-torch's calculator, or a
             file for mdbench's: ``*.pt``, or ``*.mace``, whose radial tables cost some 1e-11 eV an
-            atom, so that structures of a thousand atoms reach the limit. ``model`` itself if left out.
+            atom, so that a thousand atoms reach the limit. ``model`` itself if left out.
         head: Of ``reference``, where it has several.
         name: Of the structure, for messages.
 
@@ -128,22 +128,7 @@ def check_contract(  # noqa: PLR0913 - what is compared, and with what
     """
     _require_torchscript(model)
     boxed = _straight(atoms, name)
-    symbols = boxed.get_chemical_symbols()
-    masses = [(masses_u or {}).get(s, m) for s, m in zip(symbols, boxed.get_masses(), strict=True)]
-    pairs = list(zip(symbols, map(float, masses), strict=True))
-    kinds = list(dict.fromkeys(pairs))
-    answer = call_worker(
-        "evaluate",
-        {
-            "model": str(model),
-            "positions": boxed.positions.tolist(),
-            "lengths": boxed.cell.lengths().tolist(),
-            "types": [kinds.index(pair) for pair in pairs],
-            "elements": [symbol for symbol, _ in kinds],
-            "masses_u": [mass for _, mass in kinds],
-        },
-        _WORKER,
-    )
+    answer = call_worker("evaluate", _request(model, boxed, masses_u or {}), _WORKER)
     energy, forces, by = _reference(reference or model, boxed, head)
     (found,) = answer["total_energy_local"]
     return ContractReport(
@@ -226,6 +211,22 @@ def _straight(atoms: Atoms, name: str) -> Atoms:
             "vectors along x, y and z"
         )
     return Atoms(atoms.numbers, atoms.positions, masses=atoms.get_masses(), cell=lengths, pbc=True)
+
+
+def _request(model: Path, atoms: Atoms, masses_u: Mapping[str, float]) -> dict[str, Any]:
+    """What the worker needs: atoms of types, each with the element that it stands for."""
+    symbols = atoms.get_chemical_symbols()
+    masses = (masses_u.get(s, m) for s, m in zip(symbols, atoms.get_masses(), strict=True))
+    pairs = list(zip(symbols, map(float, masses), strict=True))
+    kinds = list(dict.fromkeys(pairs))
+    return {
+        "model": str(model),
+        "positions": atoms.positions.tolist(),
+        "lengths": atoms.cell.lengths().tolist(),
+        "types": [kinds.index(pair) for pair in pairs],
+        "elements": [symbol for symbol, _ in kinds],
+        "masses_u": [mass for _, mass in kinds],
+    }
 
 
 def _reference(path: Path, atoms: Atoms, head: str | None) -> tuple[float, Floats, str]:
