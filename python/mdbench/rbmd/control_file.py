@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from mdbench.json_text import ParsedJson
+    from mdbench.rbmd.dialects import DialectName
     from mdbench.spec_text import Keys
-
-Engine = Literal["rbmd-2.2", "rbmd-2.0"]
 
 _MOST_MESSAGES = 10
 _WORDS = {
@@ -97,7 +96,7 @@ class ControlFile:
             value = value.get(key) if isinstance(value, dict) else None
         return value
 
-    def engine(self) -> Engine | None:
+    def engine(self) -> DialectName | None:
         """The dialect that keys and spellings give away, if any does."""
         neighbor = str(self.raw("hyper_parameters.neighbor.type"))
         bonds = str(self.raw("hyper_parameters.force_field.bond_type"))

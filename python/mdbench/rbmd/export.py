@@ -75,7 +75,7 @@ def export(
             do comes together, a line each.
     """
     dialect = dialect_of(engine)
-    above = _place(target)
+    above = place_of(target)
     problems = of_settings(spec, dialect)
     scratch: Path | None = None
     try:
@@ -96,7 +96,7 @@ def export(
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _place(target: Path) -> Path:
+def place_of(target: Path) -> Path:
     """The nearest folder that exists above one that does not.
 
     Raises:

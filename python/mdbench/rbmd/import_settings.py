@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from mdbench.output.thermo import TIME_FS
 from mdbench.rbmd.import_checks import BAROSTATS, MOST_STEPS, THERMOSTATS, word
+from mdbench.units import UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +16,7 @@ if TYPE_CHECKING:
 
 KINDS = {"LJ/CUT": "lj", "LJ/CUT/COUL/LONG": "lj-coulomb", "CVFF": "cvff", "EAM": "eam"}
 """Types of RBMD's force fields, and ours."""
-TIME_FS = {"REAL": 1.0, "METAL": 1000.0}
-PRESSURE_BAR = {"REAL": 1.01325, "METAL": 1.0}
+_PRESSURE_BAR = {"REAL": UNITS["pressure"]["atm"], "METAL": 1.0}
 KEYS = {
     "system.supercell": "init_configuration.read_data.replicate",
     "force_field.cutoff": "hyper_parameters.neighbor.cut_off",
@@ -51,15 +52,14 @@ Notes = list[tuple[str, str]]
 """Dotted key of RBMD and remark."""
 
 
-def settings(control: Control, elements: Sequence[str], notes: Notes) -> Sections:
-    """The sections of a specification but for those that name files.
+def settings(control: Control, notes: Notes) -> Sections:
+    """What of a specification the control file alone decides.
 
     Args:
-        control: In unit REAL or METAL.
-        elements: Of the atom types.
+        control: In unit REAL or METAL, without ``refusals``.
         notes: Remarks are added here.
     """
-    sections = {
+    sections: Sections = {
         "force_field": _force_field(control),
         "ensemble": _ensemble(control, notes),
         "run": {"equilibration": "0 fs", "minimize": False},
@@ -74,7 +74,6 @@ def settings(control: Control, elements: Sequence[str], notes: Notes) -> Section
     if control.hyper_parameters.neighbor.type == "RBL":
         key = "hyper_parameters.neighbor.type"
         notes.append((key, "LAMMPS takes all neighbours within cut_off, no random batches"))
-    del elements
     return {name: section for name, section in sections.items() if section}
 
 
@@ -97,7 +96,7 @@ def _force_field(control: Control) -> dict[str, Any]:
     section: dict[str, Any] = {
         "kind": kind,
         "units": control.init_configuration.read_data.unit.lower(),
-        "cutoff": _ang(hyper.neighbor.cut_off),
+        "cutoff": _ang(hyper.neighbor.cut_off) if kind != "eam" else None,
     }
     if kind in {"cvff", "lj-coulomb"} and coulomb is not None:
         alpha = None if coulomb.alpha is None else _quantity(coulomb.alpha, "1/A2")
@@ -123,16 +122,16 @@ def _ensemble(control: Control, notes: Notes) -> dict[str, Any]:
     if execution.ensemble == "NVE":
         return section
     if execution.temperature is not None:
-        section["tdamp"] = _quantity(execution.temperature[2] * TIME_FS[unit], "fs")
+        section["tdamp"] = _quantity(execution.temperature[2] * TIME_FS[unit.lower()], "fs")
     section["thermostat"] = THERMOSTATS[word(execution.temp_ctrl_type)]
     if execution.ensemble != "NPT" or execution.pressure is None:
         return section
     start, _, damp, *modulus = execution.pressure
     section["barostat"] = BAROSTATS[word(execution.press_ctrl_type)]
-    section["pressure"] = _quantity(start * PRESSURE_BAR[unit], "bar")
-    section["pdamp"] = _quantity(damp * TIME_FS[unit], "fs")
+    section["pressure"] = _quantity(start * _PRESSURE_BAR[unit], "bar")
+    section["pdamp"] = _quantity(damp * TIME_FS[unit.lower()], "fs")
     if modulus:
-        section["bulk_modulus"] = _quantity(modulus[0] * PRESSURE_BAR[unit], "bar")
+        section["bulk_modulus"] = _quantity(modulus[0] * _PRESSURE_BAR[unit], "bar")
     elif section["barostat"] == "berendsen":
         text = "has no fourth number, the bulk modulus: that of water, 22000 bar, is taken"
         notes.append(("execution.pressure", text))
@@ -162,7 +161,7 @@ def _rbmd(control: Control) -> dict[str, Any]:
 def _lengths(control: Control, sections: Sections, notes: Notes) -> None:
     """Time step, length and intervals, so that steps come out as RBMD counts them."""
     execution, outputs = control.execution, control.outputs
-    step_fs = execution.timestep * TIME_FS[control.init_configuration.read_data.unit]
+    step_fs = execution.timestep * TIME_FS[control.init_configuration.read_data.unit.lower()]
     frames = _frames_interval(control, notes)
     steps = -(-execution.num_steps // frames) * frames
     if steps != execution.num_steps:
@@ -190,7 +189,9 @@ def _frames_interval(control: Control, notes: Notes) -> int:
             text = f"is more than num_steps: a frame is written after {steps} steps"
             notes.append(("outputs.trajectory_out.interval", text))
         return min(block.interval, steps)
-    divisors = {d for n in range(1, math.isqrt(steps) + 1) if steps % n == 0 for d in (n, steps // n)}
+    divisors = {
+        d for n in range(1, math.isqrt(steps) + 1) if steps % n == 0 for d in (n, steps // n)
+    }
     frames = min(d for d in divisors if 100 * d >= steps)
     text = f"RBMD writes no trajectory; mdbench writes a frame every {frames} steps"
     notes.append(("outputs.trajectory_out", text))

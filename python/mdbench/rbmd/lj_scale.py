@@ -139,10 +139,17 @@ def real_system(system: MolecularSystem, scale: LjScale) -> MolecularSystem:
         charges=system.charges * scale.charge_e,
         velocities=None if system.velocities is None else system.velocities * speed,
         pair_coefficients=tuple(
-            (*(e * energy for e in row[:1]), *(s * length for s in row[1:])) for row in system.pair_coefficients
+            (*(e * energy for e in row[:1]), *(s * length for s in row[1:]))
+            for row in system.pair_coefficients
         ),
         terms={name: _real_terms(name, terms, scale) for name, terms in system.terms.items()},
     )
+
+
+def _pair(row: tuple[float, ...], scale: LjScale) -> tuple[float, ...]:
+    """Epsilon and sigma."""
+    rest = (number * scale.sigma_ang for number in row[1:])
+    return (*(number * scale.epsilon_kcal_mol for number in row[:1]), *rest)
 
 
 def _real_terms(name: str, terms: Terms, scale: LjScale) -> Terms:
