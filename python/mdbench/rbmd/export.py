@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mdbench import __version__
 from mdbench.errors import MdbenchError, RunError, StructureError
-from mdbench.molecules.load import load_molecules
+from mdbench.molecules.load import LoadedMolecules, load_molecules
 from mdbench.molecules.write import write_molecules
 from mdbench.programs import versions
 from mdbench.rbmd import mace
@@ -34,6 +34,7 @@ from mdbench.rbmd.velocities import draw_velocities
 from mdbench.run_folder import sha256_of, write_atomically
 from mdbench.spec_system import FileSystem
 from mdbench.spec_types import shown
+from mdbench.subject import ClassicalField, Subject, model_of
 from mdbench.systems import build, species_order
 
 if TYPE_CHECKING:
@@ -81,11 +82,17 @@ def export(
     try:
         if spec.is_classical:
             prepared = _classical(spec, dialect, problems)
+            scratch = _scratch(above)
         else:
             atoms = _structure(spec, problems, trust_unpinned=trust_unpinned)
-            scratch = Path(tempfile.mkdtemp(prefix=".mdbench-export-", dir=above))
+            scratch = _scratch(above)
             prepared = _mace(spec, dialect, atoms, scratch)
-        scratch = scratch or Path(tempfile.mkdtemp(prefix=".mdbench-export-", dir=above))
+        if spec.run.minimize:
+            prepared = _relaxed(prepared, scratch / "relax")
+        if prepared.potential and not spec.is_classical:
+            atoms = prepared.case.system.as_atoms(prepared.case.elements)
+            report = mace.checked_call(spec, prepared.potential[0], atoms)
+            prepared = replace(prepared, contract=report)
         return _write(prepared, scratch / "made", target)
     except OSError as problem:
         raise RunError(
@@ -173,20 +180,33 @@ def _structure(spec: RunSpec, problems: list[str], *, trust_unpinned: bool) -> A
 
 
 def _mace(spec: RunSpec, dialect: Dialect, atoms: Atoms, scratch: Path) -> _Prepared:
-    """The model converted and tried, the structure relaxed where that is wanted."""
+    """The structure for a model that has been converted, checked with what the model says."""
     model = scratch / MODEL_FILE
     mace.write_model(spec, model)
     about = describe_model(model)
     elements = tuple(species_order(atoms))
     case = Case(mace.as_system(atoms).wrapped(), elements, about["cutoff_ang"])
     refuse([*mace.problems_of_masses(atoms, about["elements"]), *of_case(spec, dialect, case)])
-    if spec.run.minimize:
-        positions, images = relax(spec, atoms, scratch / "relax")
-        system = replace(case.system, positions=positions, images=images).wrapped()
-        case = replace(case, system=system)
-        atoms = system.as_atoms(elements)
-    contract = mace.checked_call(spec, model, atoms)
-    return _Prepared(spec, dialect, case, (model, MODEL_FILE), contract, spec.run.minimize)
+    return _Prepared(spec, dialect, case, (model, MODEL_FILE))
+
+
+def _relaxed(prepared: _Prepared, scratch: Path) -> _Prepared:
+    """The same, its structure after LAMMPS's minimiser."""
+    spec, case = prepared.spec, prepared.case
+    atoms = case.system.as_atoms(case.elements)
+    potential = (
+        ClassicalField(LoadedMolecules(case.system, case.elements))
+        if spec.is_classical
+        else model_of(spec)
+    )
+    positions, images = relax(spec, Subject(atoms, potential), scratch)
+    system = replace(case.system, positions=positions, images=images).wrapped()
+    return replace(prepared, case=replace(case, system=system), relaxed=True)
+
+
+def _scratch(above: Path) -> Path:
+    """A folder to work in, on the file system of the target."""
+    return Path(tempfile.mkdtemp(prefix=".mdbench-export-", dir=above))
 
 
 def _write(prepared: _Prepared, made: Path, target: Path) -> tuple[Path, ...]:

@@ -13,9 +13,9 @@ from mdbench.check.potential import is_native, metadata, problems_of_model
 from mdbench.errors import ModelError
 from mdbench.model import convert, inspect
 from mdbench.molecules.system import MolecularSystem
-from mdbench.prepare import BUNDLED_MODEL
 from mdbench.rbmd.contract import ContractReport, check_contract
 from mdbench.rbmd.masses import problems_of_types
+from mdbench.subject import BUNDLED_MODEL
 from mdbench.systems import species_order
 
 if TYPE_CHECKING:

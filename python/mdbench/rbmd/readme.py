@@ -101,6 +101,11 @@ def _of_the_run(spec: RunSpec, variant: Variant, *, relaxed: bool) -> list[str]:
             f"Velocities are Gaussian, of exactly {variant.temperature_k:g} K and no momentum, "
             f"drawn by mdbench from seed {variant.seed}{rigid}. LAMMPS draws others from the seed."
         )
+    if spec.force_field.shake:
+        notes.append(
+            f"`{DATA_FILE}` holds the rigid molecules as the structure has them; LAMMPS moves them "
+            "to the lengths and angles of their coefficients in its first step."
+        )
     if relaxed:
         notes.append(
             "The structure has been relaxed by LAMMPS, with the minimiser of its input: RBMD has "

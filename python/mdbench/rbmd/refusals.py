@@ -36,7 +36,7 @@ def refuse(problems: Iterable[str]) -> None:
 
 def of_settings(spec: RunSpec, dialect: Dialect) -> list[str]:
     """Problems that the specification shows by itself: ``field: what, and what to do instead``."""
-    found = [*_ensemble(spec, dialect), *_run(spec), *_random_batches(spec, dialect)]
+    found = [*_ensemble(spec, dialect), *_random_batches(spec, dialect)]
     return [*found, *(_force_field(spec, dialect) if spec.is_classical else _mace(spec, dialect))]
 
 
@@ -101,14 +101,6 @@ def _npt(spec: RunSpec, dialect: Dialect) -> Iterator[str]:
             yield (
                 "ensemble.barostat: rbmd-2.0 leaves SHAKE out with 'berendsen': use 'nose-hoover'"
             )
-
-
-def _run(spec: RunSpec) -> Iterator[str]:
-    if spec.run.minimize and spec.is_classical:
-        yield (
-            "run.minimize: RBMD cannot relax a structure: set it to false and start from a relaxed "
-            "one"
-        )
 
 
 def _random_batches(spec: RunSpec, dialect: Dialect) -> Iterator[str]:

@@ -16,12 +16,12 @@ from mdbench.run_folder import SCRIPT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ase import Atoms
     from numpy.typing import NDArray
 
     from mdbench.spec import RunSpec
+    from mdbench.subject import Subject
 
-_BEGINS_TO_MOVE = re.compile(r"^velocity\s", re.MULTILINE)
+_BEGINS_TO_MOVE = re.compile(r"^(velocity|fix)\s", re.MULTILINE)
 _HEAD_LINES = 9  # of a dump
 _WRITE = (
     "write_dump all custom relaxed.dump id x y z ix iy iz modify sort id "
@@ -30,19 +30,19 @@ _WRITE = (
 
 
 def relax(
-    spec: RunSpec, atoms: Atoms, scratch: Path
+    spec: RunSpec, subject: Subject, scratch: Path
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Positions [N, 3] (A) and crossings of the box [N, 3] after the minimiser of a LAMMPS run.
 
     Args:
         spec: The specification; its LAMMPS input is run up to where velocities are drawn.
-        atoms: The structure.
+        subject: What it simulates.
         scratch: Folder to work in that does not exist yet.
 
     Raises:
         MdbenchError: when LAMMPS fails; its message.
     """
-    folder = prepare(spec, spec.variants()[0], atoms, scratch, Origin("export", "")).path
+    folder = prepare(spec, spec.variants()[0], subject, scratch, Origin("export", "")).path
     script = (folder / SCRIPT).read_text()
     start = _BEGINS_TO_MOVE.search(script)
     if start is None:
@@ -67,6 +67,6 @@ def relax(
         reason = (told or lines or [f"exit code {done.returncode}"])[0]
         raise EngineError(f"relaxing the structure in LAMMPS failed: {reason}")
     rows = np.loadtxt(result, skiprows=_HEAD_LINES, ndmin=2)
-    if rows.shape != (len(atoms), 7) or not np.isfinite(rows).all():
+    if rows.shape != (len(subject.atoms), 7) or not np.isfinite(rows).all():
         raise EngineError("relaxing the structure in LAMMPS lost atoms: relax it by hand")
     return rows[:, 1:4].copy(), rows[:, 4:].astype(np.int64)
