@@ -120,7 +120,7 @@ def convert(  # noqa: PLR0913 - one parameter an option
 
 app.add_typer(d3_app, name="d3")
 for verb, example in (*VERBS.items(), *RBMD_VERBS.items()):
-    app.command(epilog=f"Example: {example}")(verb)
+    app.command(verb.__name__.rstrip("_"), epilog=f"Example: {example}")(verb)
 app.command(epilog="Example: mdbench verify my.model --structure frame.xyz")(verify)
 app.command(epilog="Example: mdbench scaling --quick")(scaling)
 app.command(epilog="Example: mdbench compare before/result.json after/result.json")(compare)

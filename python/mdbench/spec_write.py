@@ -65,8 +65,6 @@ def _commented(line: str, field: FieldInfo) -> str:
     about = (field.description or "").replace("\n", " ").replace("``", "").rstrip(".")
     for end in (". ", "; ", ": "):
         about = about.partition(end)[0]
-    if about[1:2].islower():
-        about = about[0].lower() + about[1:]
     return f"{line.ljust(_COMMENT_COLUMN - 1)} # {about}"
 
 

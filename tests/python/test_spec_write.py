@@ -155,7 +155,7 @@ seed = 7
     bare = [line.partition("#")[0].rstrip() for line in found.splitlines()]
     assert "\n".join(bare) + "\n" == text.replace("0.3 ps", "300 fs")
     assert all(len(line) <= 100 for line in found.splitlines())
-    assert "# time constant of the thermostat\n" in found
+    assert "# Time constant of the thermostat\n" in found
 
 
 def test_paths(tmp_path, monkeypatch):
