@@ -68,14 +68,17 @@ def take_model(
     source = case.path(key, str(case.control.hyper_parameters.force_field.model_file))
     shutil.copyfile(source, made / MODEL_FILE)
     try:
-        numbers = metadata(made / MODEL_FILE).get("elements", [])
-        known = [chemical_symbols[int(z)] for z in numbers]
+        about = metadata(made / MODEL_FILE)
+        known = [chemical_symbols[int(z)] for z in about.get("elements", [])]
     except (ModelError, ValueError, IndexError):
-        known = []
+        about, known = {}, []
+    is_single = about.get("dtype") == "float32"
+    if is_single:
+        case.notes.append((key, "has float32 weights, and RBMD's MACE branch passes float64"))
     sections["model"] = {
         "file": MODEL_FILE,
         "sha256": sha256_of(made / MODEL_FILE),
-        "precision": "double",
+        "precision": "single" if is_single else "double",
     }
     case.notes.append((key, "a model file is code: run it only if you trust where it is from"))
     return elements_for_model(data_file, system, known)
