@@ -263,7 +263,7 @@ def test_types_of_rdfs_count_as_in_the_dialect(tmp_path, changes, engine, pairs,
 
 
 NEUTRAL = {f"{NEIGHBOR}.type": "RBL", f"{FIELD}.bond_type": "HARMONIC",
-           f"{EXECUTION}.pressure": [1, 1, 500]}
+           f"{EXECUTION}.pressure": [1, 1, 500], f"{CHARGES}.kmax": [7, 7, 7]}
 """What both dialects read."""
 
 
@@ -333,7 +333,7 @@ def test_unknown_keys_are_noted(tmp_path):
     ("lj", f"{READ}.replicate", [1000, 1000, 1000], "makes more than 10,000,000 atoms, the most "),
     ("lj", f"{READ}.replicate", [10**9] * 3, "makes more than 10,000,000 atoms, the most "),
     ("lj", f"{READ}.replicate", [1, -1, -1], "[1, -1, -1]: numbers of copies are 1 or more"),
-    ("lj", f"{FIELD}.type", "Tersoff", "'TERSOFF' is not one of 'LJ/CUT', 'LJ/CUT/COUL/LONG', "),
+    ("lj", f"{FIELD}.type", "Tersoff", "'Tersoff' is not one of 'LJ/CUT', 'LJ/CUT/COUL/LONG', "),
     ("lj", f"{NEIGHBOR}.type", "CELL", "'CELL' is not one of 'RBL' or 'VERLETLIST'"),
     ("lj", f"{NEIGHBOR}.cut_off", 0, "0 is not more than 0"),
     ("lj", NEIGHBOR, {"type": "RBL", "cut_off": 8.0, "neighbor_sample_num": 5},
@@ -380,7 +380,7 @@ def test_pressures_of_npt(tmp_path):
         ({"pressure": [1, 2, 100, 4]}, "goes from 1 to 2, and mdbench has no ramps"),
         ({"pressure": [1, 1]}, "has 2 values; the least is 3"),
         ({"press_ctrl_type": "MTK"}, "'MTK' is not known to mdbench: write one of BERENDSEN, NOS"),
-        ({"temp_ctrl_type": "LANGEVIN"}, "gives ensemble.thermostat: for kind 'npt' it is"),
+        ({"temp_ctrl_type": "LANGEVIN"}, "gives ensemble.thermostat: "),
     )):
         data = changed(CASES["lj"][0], {f"{EXECUTION}.ensemble": "NPT", **{
             f"{EXECUTION}.{key}": value for key, value in changes.items()}})
@@ -597,7 +597,7 @@ def test_reduced_units_give_the_same_energies(tmp_path, name):
         styles.append("special_bonds lj/coul " + " ".join(
             map(str, changed(data, {})["hyper_parameters"]["extend"]["special_bonds"])))
     styles += [f"read_data {tmp_path / 'in/system.data'}",
-               "pair_modify mix arithmetic shift no tail no"]
+               "pair_modify mix arithmetic shift no tail no table 0"]
     if charged:
         styles.append(f"kspace_style ewald 1e-5\nkspace_modify gewald {math.sqrt(2.0)!r} "
                       "kmax/ewald 7 7 7")
@@ -609,7 +609,8 @@ def test_reduced_units_give_the_same_energies(tmp_path, name):
     write(tmp_path, replace(bare, labels=loaded.elements), "real.data")
     after = point(f"units real\natom_style {spec.force_field.atom_style}\natom_modify map yes\n"
                   f"read_data {tmp_path / 'real.data'}\n"
-                  + force_field_commands(spec.force_field, loaded.system))
+                  + force_field_commands(spec.force_field, loaded.system)
+                  + ("pair_modify table 0\n" if charged else ""))
     factors = [SCALE.epsilon_kcal_mol] * 2 + [
         SCALE.pressure_atm, SCALE.temperature_k, SCALE.epsilon_kcal_mol / SCALE.sigma_ang]
     assert after == pytest.approx(before * factors, rel=1e-10)
@@ -674,7 +675,7 @@ def test_command(tmp_path):
     assert load_molecules(spec.system, spec.force_field).elements == ("Ar",)
 
 
-@pytest.mark.parametrize("name", ["lj", "rigid water", "chains", "eam"])
+@pytest.mark.parametrize("name", ["lj", "water", "rigid water", "eam"])
 def test_imported_cases_run(tmp_path, name):
     """One command each; energies of the first step are those of the original in plain LAMMPS."""
     path = inputs(tmp_path, name, {f"{EXECUTION}.num_steps": 240})
@@ -682,7 +683,7 @@ def test_imported_cases_run(tmp_path, name):
     done = run_cli("run", tmp_path / "out", "-q")
     assert done.exit_code == 0, done.output
     spec = load_spec(tmp_path / "out/run.toml").spec
-    log = next((tmp_path / "out/runs").rglob("*.log")).read_text()
+    log = min((tmp_path / "out/runs").rglob("*.log")).read_text()
     table = log.split("Step")[1].split("\n")
     names = table[0].split()
     energy = float(table[1].split()[1 + names.index("PotEng")])
@@ -697,6 +698,7 @@ def test_imported_cases_run(tmp_path, name):
                    "special_bonds lj/coul " + " ".join(map(str, data["extend"]["special_bonds"])),
                    *(f"{n}_style harmonic" for n in system.terms)]
         lines = ["kspace_style pppm 1e-5", f"kspace_modify gewald {math.sqrt(0.21)!r}"]
+        lines += ["fix rigid all shake 1e-6 100 0 b 1 a 1"] if name == "rigid water" else []
     else:
         styles.append("pair_style lj/cut 5.5")
     expected = point("\n".join([*styles, f"read_data {path.parent / 'system.data'}", *lines,

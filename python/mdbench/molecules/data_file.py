@@ -30,6 +30,7 @@ _COUNT = re.compile(r"(\d+)\s+(atoms|bonds|angles|dihedrals|impropers|\w+ types)
 _EDGE = re.compile(r"(\S+)\s+(\S+)\s+([xyz])lo\s+\3hi")
 _COLUMNS: dict[AtomStyle, int] = {"atomic": 5, "charge": 6, "full": 7}
 _LARGEST_BYTES = 4 << 30
+_ELEMENTS = atomic_numbers.keys() - {"X"}
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ class _Reader:
         named = section.style or atom_style
         style = widths.get(len(first))
         if style is None or (named and named != style) or (atom_style and atom_style != style):
-            words = f" of style {named}" if named else ""
+            words = f" of style {ascii(named[:20])[1:-1]}" if named else ""
             raise StructureError(
                 f"{section.where}{words} has {len(first)} columns: mdbench reads atomic (5), "
                 "charge (6) and full (7), and 3 more for images"
@@ -214,10 +215,10 @@ class _Reader:
                 numbers, _, comment = line.partition("#")
                 if numbers.split() and comment.split()[:1]:
                     word = comment.split()[0]
-                    labels[int(numbers.split()[0]) - 1] = word if word in atomic_numbers else None
+                    labels[int(numbers.split()[0]) - 1] = word if word in _ELEMENTS else None
         if names := self._sections.get("Atom Type Labels"):
             for kind, word, *_ in names.rows():
-                labels[int(kind) - 1] = word if word in atomic_numbers else labels[int(kind) - 1]
+                labels[int(kind) - 1] = word if word in _ELEMENTS else labels[int(kind) - 1]
         return tuple(labels)
 
     def _velocities(self, ids: NDArray[np.int64]) -> NDArray[np.float64] | None:

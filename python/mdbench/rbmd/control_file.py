@@ -29,6 +29,7 @@ _WORDS = {
     "model_type": "{shown} is not an object: write {{ ... }}",
     "model_attributes_type": "{shown} is not an object: write {{ ... }}",
     "dict_type": "{shown} is not an object: write {{ ... }}",
+    "bool_parsing": "{shown} is neither true nor false",
     "string_type": "{shown} is not text: put it into quotes",
 }
 _IDLE = {"com_bias", "par_a", "par_b", "group"}
@@ -145,7 +146,9 @@ def _described(error: ErrorDetails, parsed: ParsedJson) -> tuple[Keys, str]:
             text = "holds no structure: write a data file and name it in read_data"
             return (*keys[:1], "inbuild"), f"init_configuration.inbuild: {text}"
     text = in_words(error, given, _WORDS.get(error["type"]))
-    return keys, f"{'.'.join(map(str, keys))}: {text}"
+    if error["type"] == "missing" and isinstance(keys[-1], int):
+        text = "has too few values"
+    return keys, f"{'.'.join(key for key in keys if isinstance(key, str))}: {text}"
 
 
 def _refuse(name: str, found: list[tuple[int, str]]) -> NoReturn:

@@ -110,6 +110,8 @@ def place_of(target: Path) -> Path:
         RunError: when it exists, or cannot be made.
     """
     try:
+        if "\0" in str(target):
+            raise ValueError("its name holds a null character")
         if target.exists() or target.is_symlink():
             raise RunError(f"{shown(str(target))} exists already: name another folder")
         above = target.absolute().parent

@@ -86,7 +86,9 @@ def _ang(value: float | None) -> str | None:
 
 
 def _given(section: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in section.items() if value is not None}
+    """What the control file gives, as plain data."""
+    given = {key: value for key, value in section.items() if value is not None}
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in given.items()}
 
 
 def _force_field(control: Control) -> dict[str, Any]:
@@ -117,8 +119,9 @@ def _ensemble(control: Control, notes: Notes) -> dict[str, Any]:
     execution = control.execution
     unit = control.init_configuration.read_data.unit
     section: dict[str, Any] = {"kind": execution.ensemble.lower()}
-    if execution.temperature is not None and execution.temperature[0] > 0:
-        section["temperature"] = _quantity(execution.temperature[0], "K")
+    kelvin = execution.temperature[0] if execution.temperature is not None else None
+    if kelvin is not None and (kelvin > 0 or execution.ensemble != "NVE"):
+        section["temperature"] = _quantity(kelvin, "K")
     if execution.ensemble == "NVE":
         return section
     if execution.temperature is not None:
@@ -201,7 +204,9 @@ def _frames_interval(control: Control, notes: Notes) -> int:
 def _length_fs(steps: int, step_fs: float, frames: int) -> float:
     """A length that makes just that many steps where a specification counts whole frames."""
     length_fs = steps * step_fs
-    while math.ceil(length_fs / step_fs / frames - 1e-9) * frames > steps:
+    while (
+        math.isfinite(length_fs) and math.ceil(length_fs / step_fs / frames - 1e-9) * frames > steps
+    ):
         length_fs = math.nextafter(length_fs, 0)
     return length_fs
 

@@ -129,7 +129,7 @@ def _write(case: Case, data_file: Path, system: MolecularSystem, made: Path) -> 
     kind = control.hyper_parameters.force_field.type
     sections = settings(control, notes)
     copies = control.init_configuration.read_data.replicate
-    sections["system"] = {"file": STRUCTURE_FILE, **({"supercell": copies} if copies else {})}
+    sections["system"] = {"file": STRUCTURE_FILE, **({"supercell": list(copies)} if copies else {})}
     system, velocities, problems = start(system, control, notes)
     case.file.refuse(problems)
     sections["run"] |= velocities
