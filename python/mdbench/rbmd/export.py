@@ -109,6 +109,8 @@ def _place(target: Path) -> Path:
     Raises:
         RunError: when it exists, or cannot be made.
     """
+    if not str(target).isprintable():
+        raise RunError(f"cannot write {shown(str(target))}: it holds characters that do not print")
     try:
         if target.exists() or target.is_symlink():
             raise RunError(f"{shown(str(target))} exists already: name another folder")
