@@ -497,6 +497,19 @@ def test_hostile_names_of_files(tmp_path, name):
         assert str(folder) not in (made / file).read_text()
 
 
+def test_example_of_the_readme(tmp_path):
+    section = (ROOT / "README.md").read_text().split("\n## RBMD\n")[1].split("\n## ")[0]
+    (tmp_path / "run.toml").write_text(section.split("```toml\n")[1].split("```")[0])
+    classical.write(tmp_path, classical.water(), "water.data")
+    line = next(x for x in section.splitlines() if x.startswith("mdbench export"))
+    words = line.split("#")[0].split()[1:]
+    done = subprocess.run([str(BIN / "mdbench"), *words], capture_output=True, text=True,
+                          check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert control(tmp_path / "rbmd-run").hyper_parameters.coulomb.type == "RBE"
+    assert control(tmp_path / "rbmd-run").hyper_parameters.extend.fix_shake
+
+
 def test_command(tmp_path):
     specify(tmp_path, "eam")
     (tmp_path / "run.toml").write_text(
