@@ -109,6 +109,8 @@ def place_of(target: Path) -> Path:
     Raises:
         RunError: when it exists, or cannot be made.
     """
+    if not str(target).isprintable():
+        raise RunError(f"cannot write {shown(str(target))}: it holds characters that do not print")
     try:
         if "\0" in str(target):
             raise ValueError("its name holds a null character")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -176,4 +177,4 @@ def checked_call(spec: RunSpec, model: Path, atoms: Atoms) -> ContractReport:
             f"RBMD's call of the model differs from {report.reference} by {failed[0].value:.1e} "
             f"{failed[0].unit} in {failed[0].name} (limit {failed[0].limit:.0e}): it is not written"
         )
-    return report
+    return replace(report, model=model.name)

@@ -79,9 +79,6 @@ def _ensemble(spec: RunSpec, dialect: Dialect) -> Iterator[str]:
 
 def _npt(spec: RunSpec, dialect: Dialect) -> Iterator[str]:
     held, name = spec.ensemble, dialect.name
-    if (held.thermostat, held.barostat) not in dialect.baths:
-        pairs = " or ".join(f"thermostat '{t}' with barostat '{b}'" for t, b in dialect.baths)
-        yield f"ensemble.barostat: in NPT {name} knows {pairs} only: use one of these"
     if held.coupling != "iso":
         yield (
             f"ensemble.coupling: RBMD scales all lengths of the box alike, not '{held.coupling}': "
@@ -91,15 +88,19 @@ def _npt(spec: RunSpec, dialect: Dialect) -> Iterator[str]:
         yield (
             "ensemble.kind: RBMD's pressure does not count the forces of EAM for certain: use 'nvt'"
         )
-    if held.barostat == "berendsen" and name == "rbmd-2.0":
+    if (held.thermostat, held.barostat) not in dialect.baths:
+        pairs = " or ".join(f"thermostat '{t}' with barostat '{b}'" for t, b in dialect.baths)
+        yield f"ensemble.barostat: in NPT {name} knows {pairs} only: use one of these"
+    elif held.barostat == "berendsen" and name == "rbmd-2.0":
         if spec.force_field.units == "real":
             yield (
                 "ensemble.barostat: rbmd-2.0's 'berendsen' takes a wrong factor for pressures in "
-                "unit REAL: use 'nose-hoover'"
+                "unit REAL: use 'nose-hoover' for both"
             )
         if spec.force_field.shake:
             yield (
-                "ensemble.barostat: rbmd-2.0 leaves SHAKE out with 'berendsen': use 'nose-hoover'"
+                "ensemble.barostat: rbmd-2.0 leaves SHAKE out with 'berendsen': use 'nose-hoover' "
+                "for both"
             )
 
 
