@@ -168,14 +168,12 @@ fix         request all halt 10 v_stop == 1 error soft message yes
 
 def _equilibration(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
     end = spec.plan().equilibration
-    moving, fixes = equilibration(spec, variant, facts.units)
-    if facts.rigid:
-        fixes = [*fixes, facts.rigid.split()[1]]
+    moving, fixes = equilibration(spec, variant, facts.units, facts.rigid)
     ends = "\n".join(f"unfix       {name}" for name in fixes)
     return f"""\
 # Equilibration, {end} steps: Langevin, which no slow mode escapes.
 if "${{first}} >= {end}" then "jump SELF production"
-{moving}{facts.rigid}variable    upto equal "ternary(v_last < {end}, v_last, {end})"
+{moving}variable    upto equal "ternary(v_last < {end}, v_last, {end})"
 run         ${{upto}} upto
 if "$(step) >= ${{last}} || $(step) < ${{upto}}" then "jump SELF finish"
 {ends}
@@ -184,11 +182,8 @@ label production
 
 
 def _production(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
-    moving = production(spec, variant, facts.units)
-    return (
-        f"# Production: {spec.ensemble.kind.upper()}.\n{moving}{facts.rigid}"
-        "run         ${last} upto\n"
-    )
+    moving = production(spec, variant, facts.units, facts.rigid)
+    return f"# Production: {spec.ensemble.kind.upper()}.\n{moving}run         ${{last}} upto\n"
 
 
 def _finish() -> str:
