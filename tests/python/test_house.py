@@ -65,6 +65,7 @@ LAYERS = {
     "run_folder": {"errors"},
     "segments": {"errors", "lammps_input", "output", "programs", "run_folder",
                  "spec_force_field"},
+    "run_once": {"errors", "lammps_input", "output", "programs", "spec", "subject"},
     "diagnosis": {"errors", "output", "run_folder", "segments"},
     "progress": {"output"},
     "prepare": {"__init__", "errors", "lammps_input", "programs", "run_folder", "spec", "subject"},
