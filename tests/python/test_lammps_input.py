@@ -14,6 +14,8 @@ COMMANDS = {
     "variable", "log", "units", "atom_style", "atom_modify", "newton", "boundary", "if",
     "read_data", "read_restart", "pair_style", "pair_coeff", "bond_style", "bond_coeff",
     "angle_style", "angle_coeff", "special_bonds", "kspace_style", "neighbor", "neigh_modify",
+    "pair_modify", "dihedral_style", "dihedral_coeff", "improper_style", "improper_coeff",
+    "kspace_modify", "mass",
     "timestep", "thermo", "thermo_style", "thermo_modify", "jump", "min_style", "minimize", "reset_timestep",
     "velocity", "label", "dump", "dump_modify", "fix", "unfix", "run", "write_dump", "quit",
     "write_restart", "clear", "print",
