@@ -13,6 +13,7 @@ from mdbench.engine import potentials_folder
 from mdbench.molecules.data_file import read_molecules
 from mdbench.rbmd.control import Block
 from mdbench.rbmd.control_file import read_control
+from mdbench.rbmd.eam_file import read_funcfl
 from mdbench.rbmd.export import export
 from mdbench.rbmd.importer import import_case
 from mdbench.run_folder import sha256_of
@@ -50,7 +51,7 @@ THERE = [
     ("rigid water", {}, ENGINES),
     ("chains", SCALED, ENGINES),
     ("chains", {f"{CHARGES}.accuracy": 1e-6}, ENGINES[1:]),
-    ("eam", {f"{NEIGHBOR}.cut_off": 4.95}, ENGINES),
+    ("eam", {f"{NEIGHBOR}.cut_off": read_funcfl(COPPER).cutoff_ang}, ENGINES),
     ("lj", {"outputs.vacf_out": VACF, "outputs.msd_out": VACF | {"interval": 20}}, ENGINES),
 ]
 
@@ -173,6 +174,8 @@ def of_dynamics(spec):
     if spec.ensemble.kind != "npt":
         for key in ("pressure", "pdamp", "barostat", "bulk_modulus"):
             data["ensemble"].pop(key, None)
+    if spec.ensemble.kind == "nve":
+        data["ensemble"].pop("temperature")
     if spec.rbmd.coulomb == "ewald":
         data["rbmd"].pop("coulomb_samples", None)
     del data["name"]
