@@ -112,8 +112,6 @@ def place_of(target: Path) -> Path:
     if not str(target).isprintable():
         raise RunError(f"cannot write {shown(str(target))}: it holds characters that do not print")
     try:
-        if "\0" in str(target):
-            raise ValueError("its name holds a null character")
         if target.exists() or target.is_symlink():
             raise RunError(f"{shown(str(target))} exists already: name another folder")
         above = target.absolute().parent
