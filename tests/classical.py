@@ -14,7 +14,7 @@ from mdbench.structure import water_box
 if TYPE_CHECKING:
     from pathlib import Path
 
-KCAL_EV = 0.0433641153087705  # kcal/mol in eV
+KCAL_EV = 4184.0 / 96485.33212  # kcal/mol in eV
 ANG_FS, ANG_PS = 1.0, 1e-3
 
 SPC = ((0.1554253, 3.165492), (0.0, 1.0))

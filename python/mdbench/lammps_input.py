@@ -90,6 +90,8 @@ def render_start(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
 def render_point(facts: InputFacts, terms: str = "pe") -> str:
     """The LAMMPS script of energy and forces of the structure as it is, in the run's units.
 
+    Coulomb forces are by formula there, not from tables of 1e-6, which make runs a third faster.
+
     Args:
         facts: Of the folder that it runs in.
         terms: Keywords of ``thermo_style custom``, such as ``pe evdwl ecoul elong ebond``.
@@ -103,6 +105,7 @@ boundary    {facts.boundary}
 read_data   {STRUCTURE_FILE}
 
 {facts.potential}
+pair_modify table 0
 thermo_style custom step {terms}
 thermo_modify norm no format float %.17g
 log         {POINT_LOG}
@@ -163,12 +166,15 @@ def _start(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
 
 
 def _velocities(variant: Variant, facts: InputFacts) -> list[str]:
-    """Of the temperature, also where bonds are held, which take part of them away."""
+    """Of the temperature, also where bonds are held.
+
+    There the parts along bonds are taken away first, which fix rattle does and fix shake does not.
+    """
     t = f"{variant.temperature_k:.10g}"
     create = f"velocity    all create {t} {variant.seed} mom yes rot no dist gaussian"
     if not facts.rigid:
         return [create]
-    held = facts.rigid.rstrip("\n")
+    held = facts.rigid.rstrip("\n").replace(" shake ", " rattle ")
     again = f"velocity    all scale {t}"
     return [held, create, "run         0 post no", again, f"unfix       {held.split()[1]}"]
 
