@@ -59,7 +59,11 @@ def read_system(
         if engine == "rbmd-2.2":
             notes.append((f"{_DATA}.unit", "rbmd-2.2 takes all masses for 1 in unit LJ, so here"))
             system = replace(system, masses=(1.0,) * len(system.masses))
-    return real_system(system, scale)
+    with np.errstate(over="ignore"):
+        real = real_system(system, scale)
+    if not (np.isfinite(real.positions).all() and np.isfinite(real.lengths).all()):
+        raise StructureError(f"data file '{path}' has positions too large for --lj-scale")
+    return real
 
 
 def elements_of(path: Path, system: MolecularSystem, notes: Notes) -> tuple[str, ...]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mdbench.errors import SettingError
 from mdbench.units import UNITS, parse_option
 
@@ -168,4 +166,4 @@ def _real_terms(name: str, terms: Terms, scale: LjScale) -> Terms:
 
 
 def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else float(np.float64(value) * factor)
+    return None if value is None else value * factor
