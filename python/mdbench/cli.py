@@ -16,6 +16,7 @@ from mdbench.cli_compare import compare
 from mdbench.cli_d3 import app as d3_app
 from mdbench.cli_driver import VERBS, print_table
 from mdbench.cli_scaling import scaling
+from mdbench.cli_verify import Dtype, verify
 from mdbench.errors import MdbenchError
 
 app = typer.Typer(
@@ -25,13 +26,6 @@ app = typer.Typer(
     help="MACE molecular dynamics in stock LAMMPS.",
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
-
-class Dtype(StrEnum):
-    """Floating-point types of a model."""
-
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
 
 
 class DispersionLabels(StrEnum):
@@ -123,37 +117,10 @@ def convert(  # noqa: PLR0913 - one parameter an option
     typer.echo(f"{target}: {what}, head {heads}, sha256 {sha256}")
 
 
-@app.command(epilog="Example: mdbench verify my.model --structure frame.xyz")
-def verify(  # noqa: PLR0913 - one parameter an option
-    model: Annotated[Path, typer.Argument(help="*.model, or a converted file with --structure.")],
-    *,
-    structure: Annotated[Path | None, typer.Option(help="Any file that ASE reads.")] = None,
-    lammps_file: Annotated[
-        Path | None, typer.Option(help="Converted file to test; made anew if left out.")
-    ] = None,
-    head: Annotated[str | None, typer.Option()] = None,
-    dtype: Annotated[Dtype, typer.Option()] = Dtype.FLOAT64,
-    as_json: Json = False,
-) -> None:
-    """Compare LAMMPS with the MACE Python model and with finite differences."""
-    from mdbench.verify import verify as run_verify  # noqa: PLC0415
-
-    checks = run_verify(model, structure=structure, lammps_file=lammps_file, head=head, dtype=dtype)
-    if as_json:
-        typer.echo(json.dumps([c.as_dict() for c in checks], indent=1))
-    else:
-        table = Table("", "check", "largest difference", "limit", "unit", box=None)
-        for c in checks:
-            mark = "[green]ok[/]" if c.passed else "[red]FAILED[/]"
-            table.add_row(mark, c.name, f"{c.value:.1e}", f"{c.limit:.0e}", c.unit)
-        print_table(table)
-    if not all(c.passed for c in checks):
-        raise typer.Exit(1)
-
-
 app.add_typer(d3_app, name="d3")
 for verb, example in VERBS.items():
     app.command(epilog=f"Example: {example}")(verb)
+app.command(epilog="Example: mdbench verify my.model --structure frame.xyz")(verify)
 app.command(epilog="Example: mdbench scaling --quick")(scaling)
 app.command(epilog="Example: mdbench compare before/result.json after/result.json")(compare)
 

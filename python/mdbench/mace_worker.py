@@ -12,11 +12,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdbench.errors import Refused
+from mdbench.errors import MdbenchError, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 SUPPORTED = ("MACE", "ScaleShiftMACE")
 
@@ -282,15 +285,15 @@ TASKS = {
 }
 
 
-def main() -> None:
-    """Run one task."""
+def serve(tasks: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
+    """Run the task that the command line names."""
     task, answer = sys.argv[1:]
     try:
-        result = TASKS[task](json.load(sys.stdin))
-    except Refused as reason:
+        result = tasks[task](json.load(sys.stdin))
+    except (Refused, MdbenchError) as reason:
         result = {"error": str(reason)}
     Path(answer).write_text(json.dumps(result))
 
 
 if __name__ == "__main__":
-    main()
+    serve(TASKS)

@@ -83,15 +83,17 @@ def load_evaluator(
         raise ModelError(str(problem)) from None
 
 
-def call_worker(task: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Run a task of :mod:`mdbench.mace_worker` in its own process; arrays come back as lists.
+def call_worker(
+    task: str, request: dict[str, Any], worker: str = "mdbench.mace_worker"
+) -> dict[str, Any]:
+    """Run a task of a worker module in its own process; arrays come back as lists.
 
     Raises:
         ModelError: with the worker's one-line reason.
     """
     with tempfile.TemporaryDirectory(prefix="mdbench-") as folder:
         answer = Path(folder) / "answer.json"
-        command = [sys.executable, "-W", "ignore", "-m", "mdbench.mace_worker", task, str(answer)]
+        command = [sys.executable, "-W", "ignore", "-m", worker, task, str(answer)]
         done = subprocess.run(
             command, input=json.dumps(request), capture_output=True, text=True, check=False
         )

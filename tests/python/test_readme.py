@@ -60,6 +60,16 @@ def test_data_sets(tmp_path):
     assert read(tmp_path / "again.xyz").info["REF_energy"] == pytest.approx(-123.456, abs=1e-9)
 
 
+def test_rbmd(tmp_path):
+    shutil.copy(BUNDLED, tmp_path / "my.model")
+    STRUCTURES["bulk"]().write(tmp_path / "frame.xyz")
+    (commands,) = [b for b in blocks("sh") if "--rbmd" in b]
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-euc", commands], cwd=tmp_path, env=environment, text=True,
+                          capture_output=True, check=True)
+    assert "RBMD's call of my-lammps.pt against mace-torch's calculator" in done.stdout
+
+
 def test_links_exist():
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / link).exists(), link
