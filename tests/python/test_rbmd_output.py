@@ -62,7 +62,7 @@ thermo_modify format float %.10g
 thermo {0}
 dump w all custom {0} wrapped.dump id type x y z
 dump u all custom {0} exact.dump id type q x y z xu yu zu vx vy vz
-dump_modify u format float %.16g
+dump_modify u format float %.12g
 run {1}
 """
 
@@ -130,6 +130,7 @@ def results(run, start_ps):
 def test_structure_and_motion_are_those_of_the_dump(simulated, tmp_path):
     """RBMD 2.2 writes what a dump of x y z holds, without step 0; 2.0 what a precise dump does."""
     _, _, wrapped, exact = simulated
+    found = []
     for name, frames, write in (("wrapped.dump", wrapped, trajectory_2_2),
                                 ("exact.dump", exact, trajectory_2_0)):
         ours, theirs = tmp_path / f"rbmd-{name}", tmp_path / f"lammps-{name}"
@@ -145,16 +146,8 @@ def test_structure_and_motion_are_those_of_the_dump(simulated, tmp_path):
         assert np.any(here[next(n for n in here if "msd" in n)] > 1e-3)
         for key, values in there.items():
             np.testing.assert_allclose(here[key], values, rtol=1e-6, atol=1e-6, err_msg=key)
-
-
-def test_the_two_dialects_agree_to_their_digits(simulated, tmp_path):
-    _, _, wrapped, exact = simulated
-    found = []
-    for name, text in (("a", trajectory_2_2(wrapped)), ("b", trajectory_2_0(exact))):
-        (tmp_path / name).mkdir()
-        run = open_run(rbmd_folder(simulated, tmp_path / name, text))
-        found.append(results(run, run.trajectory.times_ps[1] if name == "b" else 0.0))
-    for key in found[0]:
+        found.append(here)
+    for key in found[0]:  # the two differ by their digits
         if "g " not in key:  # a pair at the edge of a bin changes sides
             np.testing.assert_allclose(found[0][key], found[1][key], rtol=2e-3, atol=1e-4, err_msg=key)
 
