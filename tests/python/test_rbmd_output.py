@@ -5,6 +5,8 @@ import os
 import random
 import re
 import shutil
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -459,6 +461,32 @@ def test_an_analysis_is_made_anew_when_outputs_are_newer(small):
         os.utime(small / name, (time.time() + 10, time.time() + 10))
         assert "marked" not in analysis_of(small)
         os.utime(small / name, (1, 1))
+
+
+def test_the_verbs(small, tmp_path):
+    mdbench = [sys.executable, "-m", "mdbench"]
+    for words in (["analyze", str(small)], ["analyze", str(small / "rbmd.json"), "--timestep", "1 fs"],
+                  ["report", str(small), "-o", str(tmp_path / "page")]):
+        done = subprocess.run([*mdbench, *words], capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page/report.html").read_text()
+    assert "RBMD 2.2" in page and "arXiv:2407.09315" in page and "add energies by bond" in page
+    assert "lammps.org" not in page and "Batatia" not in page and "Thompson" not in page
+    (small / "rbmd.trj").write_text("broken")
+    done = subprocess.run([*mdbench, "analyze", str(small)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "rbmd.trj' is no XTC" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_what_is_no_run_of_rbmd(tmp_path):
+    (tmp_path / "config.json").write_text('{"name": 1}')
+    with pytest.raises(OutputError, match="holds no LAMMPS log .* and no run of RBMD"):
+        open_run(tmp_path)
+    with pytest.raises(OutputError, match="config.json:1: init_configuration.read_data.unit: is missing"):
+        open_run(tmp_path / "config.json")
+    code, text = run_lmp("log log.lammps\n" + ARGON + RUN.format(2, 8), tmp_path)
+    assert code == 0, text
+    (tmp_path / "rbmd.json").write_text(control())  # exported beside, but LAMMPS ran
+    assert open_run(tmp_path).provenance["units"] == "real" and "engine" not in open_run(tmp_path).provenance
 
 
 @pytest.mark.parametrize(("changes", "why"), [

@@ -75,7 +75,8 @@ def find_log(folder: Path) -> Path:
         return found[0]
     if not found:
         raise OutputError(
-            f"'{folder}' holds no LAMMPS log (log.lammps, *.log): give the file itself"
+            f"'{folder}' holds no LAMMPS log (log.lammps, *.log) and no run of RBMD (*.json with "
+            "init_configuration): give the file itself"
         )
     names = ", ".join(p.name for p in found[:5])
     raise OutputError(f"'{folder}' holds {len(found)} logs ({names}): give the file itself")

@@ -218,9 +218,10 @@ def _tell_end(parts: _Parts, trajectory: FileTrajectory | None, thermo: ThermoTa
         planned -= planned % control.frame_interval
         last = int(trajectory.steps[-1])
     if last < planned:
-        parts.notes.append(
+        parts.notes.insert(
+            0,
             f"the run ends at step {last} of {control.num_steps} (execution.num_steps): RBMD "
-            "stopped early; its terminal says why, its exit code does not"
+            "stopped early; its terminal says why, its exit code does not",
         )
     elif last > control.num_steps:
         parts.notes.append(
@@ -257,21 +258,20 @@ def _provenance(
     parts: _Parts, trajectory: FileTrajectory | None, thermo: ThermoTable
 ) -> dict[str, Any]:
     control, export = parts.control, parts.export
-    version = export.dialect.removeprefix("rbmd-") if export else ""
-    field_text = f"{control.force_field or 'force field'} of '{control.path.name}'"
+    model = {"description": f"force field {control.force_field}".strip()}
+    if control.model_file:
+        model = {"file": control.model_file}
     steps = thermo.steps if trajectory is None else trajectory.steps
     times_ps = thermo.times_ps if trajectory is None else trajectory.times_ps
     found: dict[str, Any] = {
         "engine": "RBMD",
-        "versions": {"RBMD": version},
+        "versions": {"RBMD": _version(parts, trajectory)},
         "control": str(control.path),
         "units": control.units,
         "timestep_fs": parts.timestep_fs,
         "num_atoms": len(parts.data.ids) * control.copies,
         "ensemble": control.ensemble,
-        "model": {"file": control.model_file}
-        if control.model_file
-        else {"description": field_text},
+        "model": model,
     }
     if len(steps):
         found["simulated_ps"] = float(times_ps[-1])
@@ -281,3 +281,12 @@ def _provenance(
     if export is not None:
         found |= {"name": export.name, "seed": export.seed}
     return found
+
+
+def _version(parts: _Parts, trajectory: FileTrajectory | None) -> str:
+    """Of RBMD: as exported for, else by the files that it wrote."""
+    if parts.export:
+        return parts.export.dialect.removeprefix("rbmd-")
+    if any(p.suffix == ".rbmd" for p in table_files(parts.folder)):
+        return "2.2"
+    return "2.0" if trajectory is not None and trajectory.steps[0] == 0 else "unknown"
