@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from mdbench.errors import SpecError
 from mdbench.spec import RunSpec
 from mdbench.spec_messages import SECTIONS, describe
 from mdbench.spec_text import parse
+from mdbench.text_file import decode, printable, read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,13 +46,9 @@ def load_spec(path: Path) -> LoadedSpec:
         SpecError: when it cannot be read or is wrong: one line a problem, ``file:line: field: ...``
             in the order of the file, the first ten.
     """
-    name = _printable(str(path))
-    raw = _read(path, name)
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        line = raw.count(b"\n", 0, problem.start) + 1
-        raise SpecError(f"{name}:{line}: not UTF-8 text: save it in that encoding") from None
+    name = printable(str(path))
+    raw = read_bytes(path, _LARGEST_BYTES, "specification", _SUFFIXES)
+    text = decode(raw, name)
     if not text.strip():
         raise SpecError(f"{name}:1: is empty: 'mdbench init' writes one to start from")
     parsed = parse(text, name, is_toml=path.suffix.lower() == ".toml")
@@ -64,7 +60,7 @@ def load_spec(path: Path) -> LoadedSpec:
         errors = [e for e in errors if e["type"] != "too_short" or not e["input"]]
         found = [describe(e, parsed.data) for e in errors]
         located = sorted({(parsed.line(keys), text) for keys, text in found})
-        lines = [f"{name}:{line}: {_printable(text)}" for line, text in located]
+        lines = [f"{name}:{line}: {printable(text)}" for line, text in located]
         more = len(lines) - _MOST_MESSAGES
         rest = [f"and {more} more"] if more > 0 else []
         raise SpecError("\n".join(lines[:_MOST_MESSAGES] + rest)) from None
@@ -96,27 +92,3 @@ def _to_draft_7(node: object) -> None:
     if isinstance(node, (dict, list)):
         for inner in node.values() if isinstance(node, dict) else node:
             _to_draft_7(inner)
-
-
-def _read(path: Path, name: str) -> bytes:
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            what = "a folder: name the specification in it" if stat.S_ISDIR(mode) else "not a file"
-            raise SpecError(f"{name}: is {what}")
-        if path.suffix.lower() not in _SUFFIXES:
-            raise SpecError(f"{name}: the name of a specification ends in {', '.join(_SUFFIXES)}")
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST_BYTES + 1)
-    except OSError as problem:
-        raise SpecError(f"{name}: {problem.strerror}") from None
-    except ValueError as problem:  # a path with a NUL
-        raise SpecError(f"{name}: {problem}") from None
-    if len(raw) > _LARGEST_BYTES:
-        raise SpecError(f"{name}: is larger than {_LARGEST_BYTES} bytes: no specification is")
-    return raw
-
-
-def _printable(text: str) -> str:
-    """On one line, without characters that move a terminal's cursor."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
