@@ -29,28 +29,38 @@ def noise(variant: Variant) -> str:
     return f'variable    noise equal "1 + ({variant.seed} + v_first) % 899999999"\n'
 
 
-def equilibration(spec: RunSpec, variant: Variant, units: str) -> tuple[str, list[str]]:
+def equilibration(
+    spec: RunSpec, variant: Variant, units: str, rigid: str = ""
+) -> tuple[str, list[str]]:
     """Langevin dynamics, which no slow mode escapes.
+
+    Args:
+        spec: The specification.
+        variant: Temperature and seed.
+        units: Of LAMMPS.
+        rigid: The fix that holds bonds: behind those that add forces, before those that move the
+            box, as LAMMPS wants it.
 
     Returns:
         The commands, and the names of the fixes to end.
     """
     t = f"{variant.temperature_k:.10g}"
     damp = time(EQUILIBRATION_DAMP_FS, units)
-    text = noise(variant) + f"fix         bath all langevin {t} {t} {damp} ${{noise}} zero yes\n"
-    moving, names = _integrator(spec.ensemble, units)
-    return text + moving, ["bath", *names]
+    bath = f"fix         bath all langevin {t} {t} {damp} ${{noise}} zero yes\n"
+    text = noise(variant) + bath + rigid + _integrator(spec.ensemble, units)
+    return text, [line.split()[1] for line in text.splitlines() if line.startswith("fix ")]
 
 
-def production(spec: RunSpec, variant: Variant, units: str) -> str:
-    """The ensemble that was asked for."""
+def production(spec: RunSpec, variant: Variant, units: str, rigid: str = "") -> str:
+    """The ensemble that was asked for; arguments as for ``equilibration``."""
     held, t = spec.ensemble, f"{variant.temperature_k:.10g}"
     if held.kind == "nve":
-        return "fix         integrate all nve\n"
+        return rigid + _integrator(held, units)
     text = "fix         drift all momentum 1000 linear 1 1 1\n"
     if held.thermostat == "nose-hoover":
-        return text + _integrator(held, units, f" temp {t} {t} {time(held.tdamp_fs, units)}")[0]
-    return text + _bath(spec, variant, units) + _integrator(held, units)[0]
+        chains = f" temp {t} {t} {time(held.tdamp_fs, units)}"
+        return text + rigid + _integrator(held, units, chains)
+    return text + _bath(spec, variant, units) + rigid + _integrator(held, units)
 
 
 def _bath(spec: RunSpec, variant: Variant, units: str) -> str:
@@ -68,20 +78,15 @@ def _bath(spec: RunSpec, variant: Variant, units: str) -> str:
     return noise(variant) + f"fix         bath all langevin {t} {t} {damp} ${{noise}} zero yes\n"
 
 
-def _integrator(held: Ensemble, units: str, temperature: str = "") -> tuple[str, list[str]]:
-    """Integrator, with barostat for NPT and Nose-Hoover chains for a ``temperature``.
-
-    Returns:
-        The commands, and the names of their fixes.
-    """
+def _integrator(held: Ensemble, units: str, temperature: str = "") -> str:
+    """Integrator, with barostat for NPT and Nose-Hoover chains for a ``temperature``."""
     p = pressure(held.pressure_bar, units)
     couples = f" {held.coupling} {p} {p} {time(held.pdamp_fs, units)}"
     if held.kind == "npt" and held.barostat == "nose-hoover":
         style = "npt" if temperature else "nph"
-        return f"fix         integrate all {style}{temperature}{couples}\n", ["integrate"]
+        return f"fix         integrate all {style}{temperature}{couples}\n"
     text = f"fix         integrate all {'nvt' if temperature else 'nve'}{temperature}\n"
     if held.kind != "npt":
-        return text, ["integrate"]
+        return text
     modulus = pressure(held.bulk_modulus_bar, units)
-    text += f"fix         barostat all press/berendsen{couples} modulus {modulus}\n"
-    return text, ["integrate", "barostat"]
+    return text + f"fix         barostat all press/berendsen{couples} modulus {modulus}\n"

@@ -26,6 +26,8 @@ HALT_CODE = 3
 STOP_FILE = "stop"
 """A file of this name in the run folder ends the run with a checkpoint."""
 STRUCTURE_FILE = "structure.data"
+ATOMS_FILE, POINT_LOG = "atoms.dump", "point.log"
+"""What scripts of a moment write: the state or the forces of the atoms, and energies."""
 CHECKPOINT_LINE = "mdbench: checkpoint of step {}"
 """Printed after the restart file has been read back."""
 
@@ -64,6 +66,49 @@ def render(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
         parts.append(_equilibration(spec, variant, facts))
     parts += [_production(spec, variant, facts), _finish()]
     return "\n".join(parts)
+
+
+def render_start(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
+    """The LAMMPS script that only does what comes before the first step, and dumps the atoms.
+
+    Args:
+        spec: The specification.
+        variant: Temperature and seed.
+        facts: Of the folder that it runs in.
+    """
+    state = f"{ATOMS_FILE} id x y z ix iy iz vx vy vz modify sort id format float %.17g\n"
+    parts = [
+        _head(spec, variant, facts),
+        facts.potential,
+        _settings(spec, facts),
+        _start(spec, variant, facts),
+        f"write_dump all custom {state}",
+    ]
+    return "\n".join(parts)
+
+
+def render_point(facts: InputFacts, terms: str = "pe") -> str:
+    """The LAMMPS script of energy and forces of the structure as it is, in the run's units.
+
+    Args:
+        facts: Of the folder that it runs in.
+        terms: Keywords of ``thermo_style custom``, such as ``pe evdwl ecoul elong ebond``.
+    """
+    return f"""\
+units       {facts.units}
+atom_style  {facts.atom_style}
+atom_modify map yes
+newton      on
+boundary    {facts.boundary}
+read_data   {STRUCTURE_FILE}
+
+{facts.potential}
+thermo_style custom step {terms}
+thermo_modify norm no format float %.17g
+log         {POINT_LOG}
+run         0 post no
+write_dump  all custom {ATOMS_FILE} id fx fy fz modify sort id format float %.17g
+"""
 
 
 def _head(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
@@ -168,14 +213,12 @@ fix         request all halt 10 v_stop == 1 error soft message yes
 
 def _equilibration(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
     end = spec.plan().equilibration
-    moving, fixes = equilibration(spec, variant, facts.units)
-    if facts.rigid:
-        fixes = [*fixes, facts.rigid.split()[1]]
+    moving, fixes = equilibration(spec, variant, facts.units, facts.rigid)
     ends = "\n".join(f"unfix       {name}" for name in fixes)
     return f"""\
 # Equilibration, {end} steps: Langevin, which no slow mode escapes.
 if "${{first}} >= {end}" then "jump SELF production"
-{moving}{facts.rigid}variable    upto equal "ternary(v_last < {end}, v_last, {end})"
+{moving}variable    upto equal "ternary(v_last < {end}, v_last, {end})"
 run         ${{upto}} upto
 if "$(step) >= ${{last}} || $(step) < ${{upto}}" then "jump SELF finish"
 {ends}
@@ -184,11 +227,8 @@ label production
 
 
 def _production(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
-    moving = production(spec, variant, facts.units)
-    return (
-        f"# Production: {spec.ensemble.kind.upper()}.\n{moving}{facts.rigid}"
-        "run         ${last} upto\n"
-    )
+    moving = production(spec, variant, facts.units, facts.rigid)
+    return f"# Production: {spec.ensemble.kind.upper()}.\n{moving}run         ${{last}} upto\n"
 
 
 def _finish() -> str:
