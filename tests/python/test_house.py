@@ -90,7 +90,7 @@ LAYERS = {
     "cli_compare": {"errors", "scaling"},
     "cli_scaling": {"errors", "scaling"},
     "rbmd": {"__init__", "calculator", "check", "errors", "mace_worker", "model", "molecules",
-             "neighbours", "output", "prepare", "programs", "run_folder", "spec",
+             "neighbours", "output", "programs", "run_folder", "run_once", "spec",
              "spec_force_field", "spec_system", "spec_types", "structure_file", "subject", "systems",
              "units", "verify"},
     "cli_rbmd": {"campaign", "cli_driver", "rbmd", "spec_file"},

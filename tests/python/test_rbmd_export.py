@@ -404,6 +404,22 @@ def test_structure_is_relaxed_in_lammps(tmp_path):
     assert not list(tmp_path.glob(".mdbench*"))
 
 
+def test_rigid_molecules_are_relaxed_to_their_lengths(tmp_path):
+    """As the LAMMPS run begins with them; and what moves them does not stretch them."""
+    (folder,) = export(specify(tmp_path, "rigid-water", run={"minimize": True}), "rbmd-2.2",
+                       tmp_path / "out")
+    system = read_molecules(folder / "rbmd.data", "real")
+    whole = system.unwrapped()[system.of("angle").atoms]
+    sides = np.linalg.norm(whole[:, [0, 2]] - whole[:, [1]], axis=-1)
+    np.testing.assert_allclose(sides, 1.012, rtol=1e-6)
+    cosine = ((whole[:, 0] - whole[:, 1]) * (whole[:, 2] - whole[:, 1])).sum(1) / sides.prod(1)
+    np.testing.assert_allclose(np.degrees(np.arccos(cosine)), 113.24, rtol=1e-5)
+    assert np.abs(stretching(system, system.velocities)).max() < 1e-14
+    text = (folder / "README.md").read_text()
+    assert "relaxed by LAMMPS" in text
+    assert "as the structure has them" not in text
+
+
 def mace_spec(models, **sections):
     path = models["bundled.pt"]
     return {"name": "mace", "system": {"file": str(ROOT / "inputs/graphene_water.data")},
