@@ -127,6 +127,23 @@ def test_system_is_the_same_to_the_last_digit(tmp_path, engine, case):
     np.testing.assert_allclose(exported_forces, forces, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_atoms_outside_of_the_box_are_put_into_it(tmp_path, engine):
+    spec = specify(tmp_path, "chains")
+    inside = ALL["chains"][0]()
+    away = np.random.default_rng(2).integers(-2, 3, inside.positions.shape)
+    outside = replace(inside, positions=inside.positions + away * inside.lengths)
+    classical.write(tmp_path, outside)
+    (folder,) = export(spec, engine, tmp_path / "out")
+    after = read_molecules(folder / "rbmd.data", "real")
+    np.testing.assert_allclose(after.positions, inside.positions, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(after.unwrapped(), outside.unwrapped(), rtol=0, atol=1e-12)
+    energy, forces = point(tmp_path / "system.data", "chains")
+    exported, exported_forces = point(folder / "rbmd.data", "chains")
+    assert exported == pytest.approx(energy, rel=1e-12, abs=0)
+    np.testing.assert_allclose(exported_forces, forces, rtol=0, atol=1e-10)
+
+
 def test_copies_have_the_energy_of_lammpss_copies(tmp_path):
     path = classical.write(tmp_path, no_impropers(classical.chains()))
     spec = specify(tmp_path, "chains")
