@@ -11,21 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from mdbench.check import refuse_errors
 from mdbench.errors import MdbenchError, RunError
 from mdbench.lammps_input import STRUCTURE_FILE, InputFacts, render
-from mdbench.prepare import Origin, model_path, prepare
+from mdbench.prepare import Origin, prepare
 from mdbench.progress import Display
 from mdbench.run import Control, run_to_end
 from mdbench.run_folder import MANIFEST, SCRIPT, RunFolder, read_json, sha256_of, write_atomically
+from mdbench.spec import RunSpec
 from mdbench.spec_file import load_spec
-from mdbench.systems import build
+from mdbench.subject import load_subject, model_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mdbench.spec import RunSpec, Variant
+    from mdbench.spec import Variant
     from mdbench.spec_file import LoadedSpec
 
 DEFAULT_NAME = "run.toml"
@@ -156,15 +159,13 @@ def _prepare_all(
     origin = Origin(loaded.path.name, loaded.sha256, options.trust_unpinned, options.jobs)
     new = [p for p in chosen if p not in found]
     if new:
-        atoms = build(loaded.spec.system)
-        warnings = refuse_errors(
-            loaded.spec, atoms, model_path(loaded.spec), trust_unpinned=options.trust_unpinned
-        )
+        subject = load_subject(loaded.spec)
+        warnings = refuse_errors(loaded.spec, subject, trust_unpinned=options.trust_unpinned)
         for warning in () if options.quiet else warnings:
             print(f"mdbench: {warning}", file=sys.stderr)  # noqa: T201
         try:
             for path in new:
-                prepare(loaded.spec, chosen[path], atoms, path, origin)
+                prepare(loaded.spec, chosen[path], subject, path, origin)
         except BaseException:
             for path in new:
                 shutil.rmtree(path, ignore_errors=True)
@@ -189,9 +190,14 @@ def _check_unchanged(folder: RunFolder, spec: RunSpec, variant: Variant) -> None
         RunError: when the specification or a file of the run has changed.
     """
     manifest = folder.manifest()
-    now, before = _flat(spec.model_dump(mode="json")), _flat(manifest["spec"])
+    # validated again, so that keys which came later have their defaults
+    try:
+        started = RunSpec.model_validate(manifest["spec"])
+    except ValidationError:
+        raise RunError(f"'{folder.path / MANIFEST}' is damaged: its spec is none") from None
+    now, before = (_flat(s.model_dump(mode="json")) for s in (spec, started))
     lists = {"ensemble.temperature", "run.seed"}  # other runs of the campaign
-    idle = ["analysis."]  # what does not act on the run
+    idle = ["analysis.", "rbmd."]  # what does not act on the run
     if now["dispersion.method"] == before.get("dispersion.method") == "none":
         idle.append("dispersion.")
     changed = sorted(
@@ -220,7 +226,12 @@ def _extend(folder: RunFolder, manifest: dict[str, Any], spec: RunSpec, variant:
     """Take a new length over into manifest and script."""
     if spec.plan().total < folder.state().step:
         raise RunError(f"'{folder.path}' is already longer than run.production")
-    facts = InputFacts(**{f.name: manifest[f.name] for f in fields(InputFacts)})
+    known = {f.name: manifest[f.name] for f in fields(InputFacts) if f.name in manifest}
+    if "potential" not in known:  # as earlier versions, which ran models only, wrote it
+        model = model_of(spec)
+        known["potential"] = model.commands(spec, known["elements"])
+        known["atom_style"] = model.atom_style
+    facts = InputFacts(**known)
     write_atomically(folder.path / SCRIPT, render(spec, variant, facts))
     manifest["files"] = {n: sha256_of(folder.path / n) for n in (STRUCTURE_FILE, SCRIPT)}
     manifest["spec"], manifest["plan"] = spec.model_dump(mode="json"), asdict(spec.plan())

@@ -15,6 +15,7 @@ from mdbench import __version__
 from mdbench.cli_compare import compare
 from mdbench.cli_d3 import app as d3_app
 from mdbench.cli_driver import VERBS, print_table
+from mdbench.cli_rbmd import VERBS as RBMD_VERBS
 from mdbench.cli_scaling import scaling
 from mdbench.cli_verify import Dtype, verify
 from mdbench.errors import MdbenchError
@@ -118,7 +119,7 @@ def convert(  # noqa: PLR0913 - one parameter an option
 
 
 app.add_typer(d3_app, name="d3")
-for verb, example in VERBS.items():
+for verb, example in (*VERBS.items(), *RBMD_VERBS.items()):
     app.command(epilog=f"Example: {example}")(verb)
 app.command(epilog="Example: mdbench verify my.model --structure frame.xyz")(verify)
 app.command(epilog="Example: mdbench scaling --quick")(scaling)

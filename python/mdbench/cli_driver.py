@@ -62,17 +62,15 @@ def check(
     from mdbench.campaign import find_spec  # noqa: PLC0415
     from mdbench.check import examine  # noqa: PLC0415
     from mdbench.lammps_input import render  # noqa: PLC0415
-    from mdbench.prepare import facts_of, model_path  # noqa: PLC0415
     from mdbench.spec_file import load_spec  # noqa: PLC0415
-    from mdbench.systems import build  # noqa: PLC0415
+    from mdbench.subject import load_subject  # noqa: PLC0415
 
-    loaded = load_spec(find_spec(spec, Path.cwd()))
-    atoms = build(loaded.spec.system)
+    chosen = load_spec(find_spec(spec, Path.cwd())).spec
+    subject = load_subject(chosen)
     if dry_run:
-        variant = loaded.spec.variants()[0]
-        typer.echo(render(loaded.spec, variant, facts_of(loaded.spec, atoms)), nl=False)
+        typer.echo(render(chosen, chosen.variants()[0], subject.facts(chosen)), nl=False)
         return
-    report = examine(loaded.spec, atoms, model_path(loaded.spec))
+    report = examine(chosen, subject)
     if as_json:
         typer.echo(json.dumps(report.as_dict(), indent=1))
     else:

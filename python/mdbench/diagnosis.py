@@ -11,6 +11,7 @@ from ase.data import atomic_numbers, covalent_radii
 
 from mdbench.errors import OutputError
 from mdbench.output.formats import open_reader
+from mdbench.output.thermo import metal_factor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ class BlowUp:
     step: int
     elements: list[str]  # of each atom, by id
     positions: NDArray[np.float64]  # [atoms, 3] Angstrom
-    forces: NDArray[np.float64]  # [atoms, 3] eV/Angstrom
+    forces: NDArray[np.float64]  # [atoms, 3] in the units of the run
     cell: NDArray[np.float64]
 
 
@@ -96,6 +97,7 @@ def _errors_of(kept: Path) -> list[str]:
 def _explain_blow_up(kept: Path, failure: SegmentFailed, manifest: dict[str, Any]) -> str:
     last = read_blow_up(next(kept.glob("*.blowup")), manifest["elements"])
     size = np.linalg.norm(np.nan_to_num(last.forces, nan=np.inf), axis=1)
+    size *= metal_factor("Fmax", manifest.get("units", "metal"))
     worst = [int(i) for i in np.argsort(-size)[:3]]
     named = ", ".join(f"{i + 1} ({last.elements[i]}, {size[i]:.0f} eV/A)" for i in worst)
     time_ps = last.step * manifest["timestep_fs"] / 1000
@@ -131,6 +133,7 @@ def closest_pair(last: BlowUp, around: list[int]) -> tuple[int, int, float]:
 
 def _cause(last: BlowUp, worst: list[int], manifest: dict[str, Any]) -> str:
     timestep = manifest["timestep_fs"]
+    is_classical = manifest["spec"].get("force_field", {}).get("kind", "none") != "none"
     if not np.isfinite(last.positions).all():
         return f"positions are not finite; a timestep of {timestep:g} fs may be too long"
     i, j, distance = closest_pair(last, worst)
@@ -144,8 +147,12 @@ def _cause(last: BlowUp, worst: list[int], manifest: dict[str, Any]) -> str:
     if last.step <= _START_STEPS:
         return f"the structure at the start: {pair} are {distance:.2f} A apart; see 'mdbench check'"
     if distance < _TOO_CLOSE * sum(radii):
+        where = "" if is_classical else ", where the model may never have been trained"
         return (
-            f"{pair} came within {distance:.2f} A, where the model may never have been trained; "
+            f"{pair} came within {distance:.2f} A{where}; "
             "shorten run.timestep to rule out the integrator"
         )
-    return f"a timestep of {timestep:g} fs, or a model outside the structures it was trained on"
+    other = "a model outside the structures it was trained on"
+    if is_classical:
+        other = "numbers of the force field in other units"
+    return f"a timestep of {timestep:g} fs, or {other}"

@@ -11,19 +11,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mdbench import __version__
-from mdbench.reference_field import potential_lines as reference_lines
+from mdbench.lammps_dynamics import equilibration, production, time
+from mdbench.output.thermo import metal_factor
 
 if TYPE_CHECKING:
     from mdbench.spec import RunSpec, Variant
 
-EQUILIBRATION_DAMP_PS = 0.1
 LARGEST_FORCE_EV_ANG = 100.0
 """Ten times what atoms feel in a liquid at 1,300 K; a run that exceeds it is stopped."""
+_SMALL_FORCE_EV_ANG = 0.05
+"""Norm of all forces at which a minimisation ends."""
 HALT_CODE = 3
 """Exit code of the script after a blow-up."""
 STOP_FILE = "stop"
 """A file of this name in the run folder ends the run with a checkpoint."""
 STRUCTURE_FILE = "structure.data"
+ATOMS_FILE, POINT_LOG = "atoms.dump", "point.log"
+"""What scripts of a moment write: the state or the forces of the atoms, and energies."""
 CHECKPOINT_LINE = "mdbench: checkpoint of step {}"
 """Printed after the restart file has been read back."""
 
@@ -35,7 +39,10 @@ class InputFacts:
     elements: tuple[str, ...]  # of the atom types
     boundary: str  # "p p p"
     num_atoms: int
-    model_file: str  # name in the run folder
+    potential: str  # commands that define it, after the atoms have been read
+    units: str = "metal"  # or real
+    atom_style: str = "atomic"
+    rigid: str = ""  # the fix that holds bonds, if any are held
 
 
 def render(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
@@ -49,20 +56,62 @@ def render(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
     plan = spec.plan()
     parts = [
         _head(spec, variant, facts),
-        _potential(spec, facts),
-        _settings(spec),
-        _start(spec, variant),
+        facts.potential,
+        _settings(spec, facts),
+        _start(spec, variant, facts),
         _output(spec, facts),
         _guards(variant, facts),
     ]
     if plan.equilibration:
-        parts.append(_equilibration(spec, variant))
-    parts += [_production(spec, variant), _finish()]
+        parts.append(_equilibration(spec, variant, facts))
+    parts += [_production(spec, variant, facts), _finish()]
     return "\n".join(parts)
 
 
+def render_start(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
+    """The LAMMPS script that only does what comes before the first step, and dumps the atoms.
+
+    Args:
+        spec: The specification.
+        variant: Temperature and seed.
+        facts: Of the folder that it runs in.
+    """
+    state = f"{ATOMS_FILE} id x y z ix iy iz vx vy vz modify sort id format float %.17g\n"
+    parts = [
+        _head(spec, variant, facts),
+        facts.potential,
+        _settings(spec, facts),
+        _start(spec, variant, facts),
+        f"write_dump all custom {state}",
+    ]
+    return "\n".join(parts)
+
+
+def render_point(facts: InputFacts, terms: str = "pe") -> str:
+    """The LAMMPS script of energy and forces of the structure as it is, in the run's units.
+
+    Args:
+        facts: Of the folder that it runs in.
+        terms: Keywords of ``thermo_style custom``, such as ``pe evdwl ecoul elong ebond``.
+    """
+    return f"""\
+units       {facts.units}
+atom_style  {facts.atom_style}
+atom_modify map yes
+newton      on
+boundary    {facts.boundary}
+read_data   {STRUCTURE_FILE}
+
+{facts.potential}
+thermo_style custom step {terms}
+thermo_modify norm no format float %.17g
+log         {POINT_LOG}
+run         0 post no
+write_dump  all custom {ATOMS_FILE} id fx fy fz modify sort id format float %.17g
+"""
+
+
 def _head(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
-    style = "full" if spec.model.is_reference else "atomic"
     return f"""\
 # {spec.name}, {variant.temperature_k:g} K, seed {variant.seed}; written by mdbench {__version__}
 #
@@ -75,8 +124,8 @@ variable from  index none
 variable out   index run
 
 log         ${{out}}.log
-units       metal
-atom_style  {style}
+units       {facts.units}
+atom_style  {facts.atom_style}
 atom_modify map yes
 newton      on
 boundary    {facts.boundary}
@@ -84,50 +133,44 @@ if "${{first}} == 0" then "read_data {STRUCTURE_FILE}" else "read_restart ${{fro
 """
 
 
-def _potential(spec: RunSpec, facts: InputFacts) -> str:
-    if spec.model.is_reference:
-        return reference_lines() + "\n"
-    model = spec.model
-    torchscript = facts.model_file.endswith(".pt")
-    precision = "single" if torchscript and model.precision == "mixed" else model.precision
-    words = ["precision", precision]
-    if model.device != "auto":
-        words += ["device", model.device]
-    if model.head:
-        words += ["head", model.head]
-    if spec.dispersion.method == "d3":
-        words += ["d3", *spec.dispersion.words()]
-    return (
-        f"pair_style  mace {' '.join(words)}\n"
-        f"pair_coeff  * * {facts.model_file} {' '.join(facts.elements)}\n"
-    )
-
-
-def _settings(spec: RunSpec) -> str:
+def _settings(spec: RunSpec, facts: InputFacts) -> str:
     lengths = " lx ly lz" if spec.ensemble.kind == "npt" else ""
+    unit = {"metal": "ps", "real": "fs"}[facts.units]
     return f"""\
 neighbor     1.0 bin
 neigh_modify every 1 delay 0 check yes
-timestep     {spec.run.timestep_fs / 1000:.10g}          # ps
+timestep     {time(spec.run.timestep_fs, facts.units)}          # {unit}
 thermo       {spec.plan().thermo}
 thermo_style custom step time temp pe etotal press pxx pyy pzz vol density{lengths} fmax
 thermo_modify flush yes lost error format float %.10g
 """
 
 
-def _start(spec: RunSpec, variant: Variant) -> str:
-    t, seed = f"{variant.temperature_k:.10g}", variant.seed
-    lines = ['if "${first} > 0" then "jump SELF dynamics"']
+def _start(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
+    """Minimisation and velocities, into a log of their own; later segments skip them."""
+    lines = []
     if spec.run.minimize:
-        lines += [
-            "log         ${out}.minimize.log",
-            "min_style   fire",
-            "minimize    0 0.05 300 2000",
-            "reset_timestep 0",
-            "log         ${out}.log append",
-        ]
-    lines.append(f"velocity    all create {t} {seed} mom yes rot no dist gaussian")
-    return "\n".join([*lines, "label dynamics\n"])
+        tolerance = f"{_SMALL_FORCE_EV_ANG / metal_factor('Fmax', facts.units):.10g}"
+        lines += ["min_style   fire", f"minimize    0 {tolerance} 300 2000", "reset_timestep 0"]
+    if spec.run.velocities == "new":
+        lines += _velocities(variant, facts)
+    if not lines:
+        return "label dynamics\n"
+    jump = 'if "${first} > 0" then "jump SELF dynamics"'
+    if len(lines) > 1:  # steps are made, and not of the run
+        lines = ["log         ${out}.minimize.log", *lines, "log         ${out}.log append"]
+    return "\n".join([jump, *lines, "label dynamics\n"])
+
+
+def _velocities(variant: Variant, facts: InputFacts) -> list[str]:
+    """Of the temperature, also where bonds are held, which take part of them away."""
+    t = f"{variant.temperature_k:.10g}"
+    create = f"velocity    all create {t} {variant.seed} mom yes rot no dist gaussian"
+    if not facts.rigid:
+        return [create]
+    held = facts.rigid.rstrip("\n")
+    again = f"velocity    all scale {t}"
+    return [held, create, "run         0 post no", again, f"unfix       {held.split()[1]}"]
 
 
 _DUMPS = {
@@ -157,10 +200,8 @@ dump_modify velocities sort id format float %.6g delay ${{after}}
 
 def _guards(variant: Variant, facts: InputFacts) -> str:
     hottest = 5 * variant.temperature_k + 500
-    sane = (
-        f"temp < {hottest:.10g} && fmax < {LARGEST_FORCE_EV_ANG:g} && "
-        f"count(all) == {facts.num_atoms}"
-    )
+    largest = f"{LARGEST_FORCE_EV_ANG / metal_factor('Fmax', facts.units):.10g}"
+    sane = f"temp < {hottest:.10g} && fmax < {largest} && count(all) == {facts.num_atoms}"
     return f"""\
 # A blow-up ends the run within a step; a file "{STOP_FILE}" ends it with a checkpoint.
 variable    sane equal "{sane}"
@@ -170,54 +211,24 @@ fix         request all halt 10 v_stop == 1 error soft message yes
 """
 
 
-def _barostat(spec: RunSpec) -> str:
-    held, p = spec.ensemble, f"{spec.ensemble.pressure_bar:.10g}"
-    return f"{held.coupling} {p} {p} {held.pdamp_fs / 1000:.10g}"
-
-
-def _noise(variant: Variant) -> str:
-    """A seed that differs between segments: the generator's state is not in a restart file."""
-    return f'variable    noise equal "1 + ({variant.seed} + v_first) % 899999999"\n'
-
-
-def _equilibration(spec: RunSpec, variant: Variant) -> str:
-    plan, t = spec.plan(), f"{variant.temperature_k:.10g}"
-    integrate = f"nph {_barostat(spec)}" if spec.ensemble.kind == "npt" else "nve"
+def _equilibration(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
+    end = spec.plan().equilibration
+    moving, fixes = equilibration(spec, variant, facts.units, facts.rigid)
+    ends = "\n".join(f"unfix       {name}" for name in fixes)
     return f"""\
-# Equilibration, {plan.equilibration} steps: Langevin, which no slow mode escapes.
-if "${{first}} >= {plan.equilibration}" then "jump SELF production"
-{_noise(variant)}fix         bath all langevin {t} {t} {EQUILIBRATION_DAMP_PS} ${{noise}} zero yes
-fix         integrate all {integrate}
-variable    upto equal "ternary(v_last < {plan.equilibration}, v_last, {plan.equilibration})"
+# Equilibration, {end} steps: Langevin, which no slow mode escapes.
+if "${{first}} >= {end}" then "jump SELF production"
+{moving}variable    upto equal "ternary(v_last < {end}, v_last, {end})"
 run         ${{upto}} upto
 if "$(step) >= ${{last}} || $(step) < ${{upto}}" then "jump SELF finish"
-unfix       bath
-unfix       integrate
+{ends}
 label production
 """
 
 
-def _production(spec: RunSpec, variant: Variant) -> str:
-    held, t = spec.ensemble, f"{variant.temperature_k:.10g}"
-    tdamp = f"{held.tdamp_fs / 1000:.10g}"
-    lines = [f"# Production: {held.kind.upper()}."]
-    if held.kind != "nve":
-        lines.append("fix         drift all momentum 1000 linear 1 1 1")
-    if held.kind == "nve":
-        lines.append("fix         integrate all nve")
-    elif held.thermostat == "nose-hoover":
-        barostat = f" {_barostat(spec)}" if held.kind == "npt" else ""
-        lines.append(f"fix         integrate all {held.kind} temp {t} {t} {tdamp}{barostat}")
-    else:
-        integrate = f"nph {_barostat(spec)}" if held.kind == "npt" else "nve"
-        bath = {"csvr": "temp/csvr", "langevin": "langevin"}[held.thermostat]
-        zero = " zero yes" if bath == "langevin" else ""
-        lines.append(
-            _noise(variant) + f"fix         bath all {bath} {t} {t} {tdamp} ${{noise}}{zero}"
-        )
-        lines.append(f"fix         integrate all {integrate}")
-    lines.append("run         ${last} upto\n")
-    return "\n".join(lines)
+def _production(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
+    moving = production(spec, variant, facts.units, facts.rigid)
+    return f"# Production: {spec.ensemble.kind.upper()}.\n{moving}run         ${{last}} upto\n"
 
 
 def _finish() -> str:

@@ -8,25 +8,17 @@ import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mdbench import __version__, plugin_folder
-from mdbench.engine import boxed, potentials_folder
+from mdbench import __version__
 from mdbench.errors import RunError
-from mdbench.lammps_input import STRUCTURE_FILE, InputFacts, render
-from mdbench.model import convert, inspect
+from mdbench.lammps_input import STRUCTURE_FILE, render
 from mdbench.programs import hardware, usable_cores, versions
-from mdbench.reference_field import data_text
 from mdbench.run_folder import MANIFEST, SCRIPT, SEGMENTS, RunFolder, sha256_of, write_atomically
-from mdbench.systems import species_order, write_data
 
 if TYPE_CHECKING:
-    from ase import Atoms
-
     from mdbench.spec import RunSpec, Variant
-
-BUNDLED_MODEL = Path(plugin_folder()) / "models" / "graphene-water.mace"
-_REFERENCE_POTENTIAL = "BNC.tersoff"
+    from mdbench.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -39,60 +31,15 @@ class Origin:
     jobs: int = 1  # runs at the same time, which share the cores
 
 
-def model_path(spec: RunSpec) -> Path | None:
-    """The file of the model; none for the reference force field."""
-    if spec.model.is_reference:
-        return None
-    return BUNDLED_MODEL if str(spec.model.file) == "bundled" else spec.model.file
-
-
-def facts_of(spec: RunSpec, atoms: Atoms) -> InputFacts:
-    """What the script takes from the structure and the model."""
-    path = model_path(spec)
-    suffix = ".pt" if path is not None and path.suffix == ".pt" else ".mace"
-    elements = ("C", "O", "H") if path is None else tuple(species_order(atoms))
-    return InputFacts(elements, boxed(atoms).boundary, len(atoms), f"model{suffix}")
-
-
-def take_model(spec: RunSpec, facts: InputFacts, folder: Path) -> dict[str, Any]:
-    """Copy or convert the model into the run folder; the copy is what is hashed and used.
-
-    Raises:
-        RunError: when its hash is not the pinned one.
-        ModelError: when it cannot be used.
-    """
-    source = model_path(spec)
-    if source is None:
-        shutil.copyfile(potentials_folder() / _REFERENCE_POTENTIAL, folder / _REFERENCE_POTENTIAL)
-        return {"file": "reference", "description": "classical reference force field"}
-    copy = folder / f"source{source.suffix}"
-    shutil.copyfile(source, copy)
-    found = inspect(copy)
-    pinned = spec.model.sha256
-    if pinned and found.sha256 != pinned:
-        raise RunError(f"model.sha256: '{source}' has {found.sha256}, not the pinned {pinned}")
-    target = folder / facts.model_file
-    if found.is_converted:
-        copy.replace(target)
-    else:
-        convert(copy, target, head=spec.model.head, elements=facts.elements)
-        copy.unlink()
-    return {
-        "file": facts.model_file,
-        "source": source.name,
-        "source_sha256": found.sha256,
-        "sha256": sha256_of(target),
-        "description": found.description,
-    }
-
-
-def prepare(spec: RunSpec, variant: Variant, atoms: Atoms, path: Path, origin: Origin) -> RunFolder:
+def prepare(
+    spec: RunSpec, variant: Variant, subject: Subject, path: Path, origin: Origin
+) -> RunFolder:
     """Write a run folder; its manifest comes last and makes it valid.
 
     Args:
         spec: The specification.
         variant: Temperature and seed of this run.
-        atoms: The structure, as built.
+        subject: Of the specification.
         path: Folder; what an interrupted preparation left in it is removed.
         origin: Of the specification.
 
@@ -104,12 +51,8 @@ def prepare(spec: RunSpec, variant: Variant, atoms: Atoms, path: Path, origin: O
         shutil.rmtree(path)
     try:
         (path / SEGMENTS).mkdir(parents=True)
-        facts = facts_of(spec, atoms)
-        model = take_model(spec, facts, path)
-        if spec.model.is_reference:
-            (path / STRUCTURE_FILE).write_text(data_text(atoms))
-        else:
-            write_data(path / STRUCTURE_FILE, atoms, list(facts.elements))
+        facts = subject.facts(spec)
+        model = subject.write(spec, path)
         (path / SCRIPT).write_text(render(spec, variant, facts))
         threads = spec.run.threads or max(1, usable_cores() // (spec.run.ranks * origin.jobs))
         manifest = {

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from mdbench.output.thermo import metal_factor
+
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
@@ -31,10 +33,14 @@ class Row:
     energy_ev: float
 
 
-def last_row(log: Path) -> Row | None:
+def last_row(log: Path, units: str) -> Row | None:
     """The newest complete line of thermo output of a log that is being written.
 
     The driver's own column order is assumed: step time temp pe etotal.
+
+    Args:
+        log: The file.
+        units: Of LAMMPS.
     """
     try:
         with log.open("rb") as file:
@@ -49,7 +55,7 @@ def last_row(log: Path) -> Row | None:
         except ValueError:
             continue
         if len(rest) >= _MORE_COLUMNS:
-            return Row(int(step), temperature, energy)
+            return Row(int(step), temperature, energy * metal_factor("TotEng", units))
     return None
 
 

@@ -57,7 +57,8 @@ def run_to_end(folder: RunFolder, plan: Plan, display: Display, control: Control
         display.add(name, plan.total, manifest["timestep_fs"])
 
         def report(first: int) -> None:
-            display.update(name, last_row(folder.segment_file(first, "log")))
+            row = last_row(folder.segment_file(first, "log"), manifest.get("units", "metal"))
+            display.update(name, row)
 
         launch = Launch(
             folder, manifest["ranks"], manifest["threads"], lock, control.stop, control.kill, report

@@ -24,6 +24,7 @@ from mdbench.run_folder import (
     sha256_of,
     sync_folder,
 )
+from mdbench.spec_force_field import WITH_CHARGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +36,13 @@ if TYPE_CHECKING:
 _POLL_S = 0.05
 _REPORT_S = 0.5
 _TEMPORARY = ("screen", "minimize.log")
-_ENERGY_TOLERANCE_EV_PER_ATOM = 1e-5
+_JUMP_EV_PER_ATOM = 1e-5
 """Between the last step of a segment and the same step after its restart. Rounding of single
 precision is below 1e-6; a wrong or damaged state is off by far more."""
+_JUMP_OF_MESH_EV_PER_ATOM = 10.0
+"""The same, times the accuracy: the mesh of charges is chosen anew for a cell that has changed."""
+_JUMP_OF_CELL_EV_PER_ATOM = 1e-3
+"""The same for the Berendsen barostat, which changes the cell after the energy of a step."""
 
 
 class SegmentFailed(Exception):  # noqa: N818 - caught by run.py, which makes the message
@@ -169,14 +174,25 @@ def _check(
             raise OutputError(f"'{path}' lacks frames: is the disk full?")
     if state.segments:
         before = read_log(folder.segment_file(state.segments[-1].first, "log")).thermo
-        _check_continuity(before, thermo, manifest["num_atoms"])
+        _check_continuity(before, thermo, manifest)
     return reached
 
 
-def _check_continuity(before: ThermoTable, now: ThermoTable, num_atoms: int) -> None:
+def _largest_jump(spec: dict[str, Any]) -> float:
+    """Of the energy (eV/atom) from one segment to the next."""
+    largest = _JUMP_EV_PER_ATOM
+    field = spec.get("force_field", {})
+    if field.get("kind") in WITH_CHARGES:
+        largest = max(largest, _JUMP_OF_MESH_EV_PER_ATOM * field["accuracy"])
+    if spec["ensemble"].get("barostat") == "berendsen":
+        largest = max(largest, _JUMP_OF_CELL_EV_PER_ATOM)
+    return largest
+
+
+def _check_continuity(before: ThermoTable, now: ThermoTable, manifest: dict[str, Any]) -> None:
     """Whether the run went on where the segment before had ended."""
-    jump = abs(now.columns["PotEng"][0] - before.columns["PotEng"][-1]) / num_atoms
-    if now.steps[0] != before.steps[-1] or not jump < _ENERGY_TOLERANCE_EV_PER_ATOM:
+    jump = abs(now.columns["PotEng"][0] - before.columns["PotEng"][-1]) / manifest["num_atoms"]
+    if now.steps[0] != before.steps[-1] or not jump < _largest_jump(manifest["spec"]):
         raise OutputError(
             f"step {now.steps[0]} after the restart differs from step {before.steps[-1]} before it "
             f"by {jump:.1e} eV an atom: the restart file is wrong"

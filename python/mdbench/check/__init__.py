@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING
 
 from mdbench.check.cost import Cost, disk_bytes, measure
 from mdbench.check.findings import CheckReport, Problem
+from mdbench.check.force_field import problems_of_force_field
 from mdbench.check.geometry import Geometry, examine_geometry, problems_of_structure
-from mdbench.check.potential import load, problems_of_model
+from mdbench.check.potential import load, problems_of_model, problems_of_reference
 from mdbench.check.settings import problems_of_run
 from mdbench.errors import MdbenchError, RunError
 from mdbench.model import inspect
+from mdbench.subject import ClassicalField, MaceModel, ReferenceField
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ase import Atoms
-
     from mdbench.spec import RunSpec
+    from mdbench.subject import Subject
 
 __all__ = [
     "CheckReport",
@@ -25,69 +24,88 @@ __all__ = [
     "Geometry",
     "Problem",
     "examine",
+    "problems_of_force_field",
     "problems_of_model",
+    "problems_of_reference",
     "problems_of_run",
     "problems_of_structure",
     "refuse_errors",
 ]
 
 
-def examine(spec: RunSpec, atoms: Atoms, model: Path | None) -> CheckReport:
+def examine(spec: RunSpec, subject: Subject) -> CheckReport:
     """All that can be found out about a run without running it.
 
-    The model is timed on the structure only if nothing is wrong with it and its file is not
+    A model is timed on the structure only if nothing is wrong with it and its file is not
     unpinned code.
 
     Args:
         spec: What to run.
-        atoms: The structure, as ``systems.build`` makes it.
-        model: The model's file; ``None`` for the reference force field.
+        subject: Its atoms, and what acts on them.
     """
-    geometry = examine_geometry(atoms)
-    problems = _problems(spec, atoms, geometry, model)
+    atoms, potential = subject.atoms, subject.potential
+    geometry = _geometry(subject)
+    problems = _problems(spec, subject, geometry)
     cost = None
     hopeless = any(
         p.level == "error" and p.field.startswith(("model", "system", "dispersion"))
         for p in problems
     )
-    if model is not None and not hopeless:
+    if isinstance(potential, MaceModel) and not hopeless:
         try:
-            evaluator = load(spec, model)
+            evaluator = load(spec, potential.path)
             if evaluator is not None:
-                cost = measure(spec, atoms, evaluator, model)
+                cost = measure(spec, atoms, evaluator, potential.path)
         except MdbenchError as problem:
             problems.append(Problem("error", "model.file", str(problem)))
     problems.sort(key=lambda p: p.level)  # errors first
     return CheckReport(tuple(problems), geometry, cost, disk_bytes(spec, len(atoms)))
 
 
-def _problems(spec: RunSpec, atoms: Atoms, geometry: Geometry, model: Path | None) -> list[Problem]:
+def _geometry(subject: Subject) -> Geometry:
+    potential = subject.potential
+    types = potential.loaded.system.types if isinstance(potential, ClassicalField) else None
+    return examine_geometry(subject.atoms, types)
+
+
+def _problems(spec: RunSpec, subject: Subject, geometry: Geometry) -> list[Problem]:
+    atoms = subject.atoms
     return [
         *problems_of_run(spec, set(atoms.get_chemical_symbols())),
         *problems_of_structure(spec, atoms, geometry),
-        *problems_of_model(spec, model, atoms),
+        *_problems_of_potential(spec, subject),
     ]
 
 
+def _problems_of_potential(spec: RunSpec, subject: Subject) -> list[Problem]:
+    match subject.potential:
+        case MaceModel(path):
+            return problems_of_model(spec, path, subject.atoms)
+        case ReferenceField():
+            return problems_of_reference(spec, subject.atoms)
+        case ClassicalField(loaded):
+            return problems_of_force_field(spec, loaded)
+
+
 def refuse_errors(
-    spec: RunSpec, atoms: Atoms, model: Path | None, *, trust_unpinned: bool = False
+    spec: RunSpec, subject: Subject, *, trust_unpinned: bool = False
 ) -> list[Problem]:
     """The warnings about a run.
 
     Args:
         spec: What to run.
-        atoms: The structure.
-        model: The model's file; ``None`` for the reference force field.
+        subject: Its atoms, and what acts on them.
         trust_unpinned: Let a file of code without ``sha256`` pass.
 
     Raises:
         RunError: with the first error.
         ModelError: when a trusted file cannot be read.
     """
-    if trust_unpinned and spec.model.sha256 is None and model is not None:
-        pinned = spec.model.model_copy(update={"sha256": inspect(model).sha256})
+    potential = subject.potential
+    if trust_unpinned and spec.model.sha256 is None and isinstance(potential, MaceModel):
+        pinned = spec.model.model_copy(update={"sha256": inspect(potential.path).sha256})
         spec = spec.model_copy(update={"model": pinned})
-    problems = _problems(spec, atoms, examine_geometry(atoms), model)
+    problems = _problems(spec, subject, _geometry(subject))
     errors = [p for p in problems if p.level == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more: see 'mdbench check')" if len(errors) > 1 else ""

@@ -98,13 +98,23 @@ class Geometry:
         ]
 
 
-def examine_geometry(atoms: Atoms) -> Geometry:
-    """The facts of a structure."""
-    symbols = np.array(atoms.get_chemical_symbols())
+def examine_geometry(atoms: Atoms, types: NDArray[np.int64] | None = None) -> Geometry:
+    """The facts of a structure.
+
+    Args:
+        atoms: The structure.
+        types: [atoms] In LAMMPS, from 1; by element unless given.
+    """
+    symbols = atoms.get_chemical_symbols()
     masses = atoms.get_masses()
+    if types is None:
+        order = species_order(atoms)
+        types = np.array([order.index(s) + 1 for s in symbols])
     species = [
-        Species(kind, name, float(masses[symbols == name][0]), int((symbols == name).sum()))
-        for kind, name in enumerate(species_order(atoms), start=1)
+        Species(int(kind), symbols[first], float(masses[first]), int(count))
+        for kind, first, count in zip(
+            *np.unique(types, return_index=True, return_counts=True), strict=True
+        )
     ]
     volume = abs(float(np.linalg.det(atoms.cell.array)))
     density = float(masses.sum()) / mol / volume * 1e24 if volume > 0 else None
@@ -169,6 +179,7 @@ def problems_of_structure(spec: RunSpec, atoms: Atoms, geometry: Geometry) -> li
         *_density(spec, geometry),
         *_tilt(spec, atoms),
         *_barostat(spec, atoms, geometry),
+        *_velocities(spec, atoms),
         *_rdf_range(spec, atoms, geometry),
     ]
 
@@ -192,6 +203,8 @@ def _masses(spec: RunSpec, atoms: Atoms) -> list[Problem]:
         own, usual = masses[symbols == symbol], float(atomic_masses[atomic_numbers[symbol]])
         mass = float(own[0])
         if np.ptp(own) > 1e-3 * usual:
+            if spec.is_classical:  # atom types of one element may differ
+                continue
             text = f"atoms of {symbol} have several masses, {own.min():g} to {own.max():g} u"
             problems.append(Problem("error", _field(spec), f"{text}: LAMMPS takes one a type"))
         elif symbol == "H" and abs(mass / _DEUTERIUM_U - 1) < _MASS_TOLERANCE:
@@ -203,7 +216,10 @@ def _masses(spec: RunSpec, atoms: Atoms) -> list[Problem]:
                 f"{symbol} weighs {mass:g} u in the file, not {usual:g}; that is the mass of "
                 f"{nearest}: is system.elements in the order of the file's atom types?"
             )
-            problems.append(Problem("error", _field(spec), text))
+            # an atom of a force field may stand for a group
+            problems.append(
+                Problem("warning" if spec.is_classical else "error", _field(spec), text)
+            )
     return problems
 
 
@@ -239,6 +255,9 @@ def _barostat(spec: RunSpec, atoms: Atoms, geometry: Geometry) -> list[Problem]:
     if spec.ensemble.kind != "npt":
         return []
     coupling = spec.ensemble.coupling
+    if spec.ensemble.barostat == "berendsen" and boxed(atoms).prism.is_skewed():
+        text = "berendsen moves no tilted cell: take 'nose-hoover'"
+        return [Problem("error", "ensemble.barostat", text)]
     moved = ["xyz".index(coupling)] if coupling in "xyz" else [0, 1, 2]
     field = "ensemble.coupling"
     if not atoms.pbc[moved].all():
@@ -248,6 +267,12 @@ def _barostat(spec: RunSpec, atoms: Atoms, geometry: Geometry) -> list[Problem]:
         text = f"'{coupling}' moves a direction with vacuum, which a barostat closes"
         return [Problem("warning", field, text)]
     return []
+
+
+def _velocities(spec: RunSpec, atoms: Atoms) -> list[Problem]:
+    if spec.run.velocities == "new" or atoms.has("momenta"):
+        return []
+    return [Problem("error", "run.velocities", "the structure has none: take 'new'")]
 
 
 def _rdf_range(spec: RunSpec, atoms: Atoms, geometry: Geometry) -> list[Problem]:

@@ -80,16 +80,14 @@ def load(spec: RunSpec, model: Path) -> Evaluator | None:
     )
 
 
-def problems_of_model(spec: RunSpec, model: Path | None, atoms: Atoms) -> list[Problem]:
+def problems_of_model(spec: RunSpec, model: Path, atoms: Atoms) -> list[Problem]:
     """Trust, precision, elements, head and dispersion.
 
     Args:
         spec: The specification.
-        model: The model's file; ``None`` for the reference force field.
+        model: The model's file.
         atoms: The structure.
     """
-    if model is None:
-        return [*_reference(atoms), *_reference_dispersion(spec)]
     if not model.is_file():
         text = f"'{model}' does not exist: 'mdbench convert YOUR.model' makes a *.mace file"
         return [Problem("error", "model.file", text)]
@@ -183,11 +181,21 @@ def _dispersion_elements(spec: RunSpec, atoms: Atoms) -> list[Problem]:
     return [Problem("error", "dispersion.method", text)]
 
 
-def _reference_dispersion(spec: RunSpec) -> list[Problem]:
+def without_dispersion(spec: RunSpec, what: str) -> list[Problem]:
+    """The problem of D3 on top of what holds dispersion itself."""
     if spec.dispersion.method == "none":
         return []
-    text = "the reference force field holds dispersion: D3 goes with models only"
+    text = f"{what} holds dispersion: D3 goes with models only"
     return [Problem("error", "dispersion.method", text)]
+
+
+def problems_of_reference(spec: RunSpec, atoms: Atoms) -> list[Problem]:
+    """What the reference force field cannot do."""
+    problems = [*_reference(atoms), *without_dispersion(spec, "the reference force field")]
+    if spec.run.velocities == "file":
+        text = "the reference force field draws its velocities anew: take 'new'"
+        problems.append(Problem("error", "run.velocities", text))
+    return problems
 
 
 def _reference(atoms: Atoms) -> list[Problem]:

@@ -33,6 +33,7 @@ def problems_of_run(spec: RunSpec, symbols: AbstractSet[str]) -> list[Problem]:
     checks: list[Callable[[], list[Problem]]] = [
         lambda: _timestep(spec, symbols),
         lambda: _thermostat(spec),
+        lambda: _no_ensemble(spec),
         lambda: _barostat(spec),
         lambda: _temperature(spec),
         lambda: _hardware(spec),
@@ -43,11 +44,13 @@ def problems_of_run(spec: RunSpec, symbols: AbstractSet[str]) -> list[Problem]:
 def _timestep(spec: RunSpec, symbols: AbstractSet[str]) -> list[Problem]:
     dt = spec.run.timestep_fs
     field = "run.timestep"
-    if "H" in symbols and dt > _HYDROGEN_TIMESTEP_FS:
+    is_free = not spec.force_field.shake
+    if "H" in symbols and is_free and dt > _HYDROGEN_TIMESTEP_FS:
         text = f"{dt:g} fs is long for bonds of hydrogen, which vibrate in 9 fs: take 0.5 fs"
         return [Problem("warning", field, text)]
     if dt > _HEAVY_TIMESTEP_FS:
-        text = f"{dt:g} fs is long: 1 to 2 fs is usual without hydrogen; watch the energy in NVE"
+        light = "without free hydrogen" if "H" in symbols else "without hydrogen"
+        text = f"{dt:g} fs is long: 1 to 2 fs is usual {light}; watch the energy in NVE"
         return [Problem("warning", field, text)]
     return []
 
@@ -67,6 +70,26 @@ def _thermostat(spec: RunSpec) -> list[Problem]:
     if not 10 * dt <= tdamp <= 1000 * dt:
         return [Problem("warning", field, f"{tdamp:g} fs is {tdamp / dt:g} time steps: {advice}")]
     return []
+
+
+def _no_ensemble(spec: RunSpec) -> list[Problem]:
+    """Weak coupling and rescaling: right averages at best, wrong fluctuations."""
+    ensemble = spec.ensemble
+    weak = {"berendsen": "weak coupling", "rescale": "rescaling"}
+    problems = []
+    if ensemble.kind != "nve" and ensemble.thermostat in weak:
+        text = (
+            f"{weak[ensemble.thermostat]} gives no canonical ensemble: fluctuations, and what is "
+            "computed from them, are wrong; 'nose-hoover' and 'csvr' give it"
+        )
+        problems.append(Problem("warning", "ensemble.thermostat", text))
+    if ensemble.barostat == "berendsen":
+        text = (
+            "weak coupling gives no constant-pressure ensemble: the volume fluctuates too little; "
+            "'nose-hoover' gives it"
+        )
+        problems.append(Problem("warning", "ensemble.barostat", text))
+    return problems
 
 
 def _barostat(spec: RunSpec) -> list[Problem]:

@@ -46,7 +46,7 @@ def write_molecules(
         numbers |= {f"{n.capitalize()} Coeffs": t.coefficients for n, t in present.items()}
         for title, rows in numbers.items():
             if rows:
-                lines += ["", title, "", *(f"{k} {_words(r)}" for k, r in enumerate(rows, 1))]
+                lines += ["", title, "", *(f"{k} {number_words(r)}" for k, r in enumerate(rows, 1))]
     lines += ["", f"Atoms # {system.atom_style}", "", *_atom_lines(system)]
     if system.velocities is not None:
         lines += ["", "Velocities", ""]
@@ -64,7 +64,7 @@ def _num_types(terms: Terms) -> int:
     return max(len(terms.coefficients), int(terms.kinds.max(initial=0)))
 
 
-def _words(numbers: Sequence[float]) -> str:
+def number_words(numbers: Sequence[float]) -> str:
     """Numbers as LAMMPS takes them: whole ones without a point, which some must be."""
     return " ".join(repr(float(n)).removesuffix(".0") for n in numbers)
 

@@ -11,7 +11,7 @@ from mdbench.output.echo import Setup
 from mdbench.output.formats import open_reader
 from mdbench.output.log import LogFile, ns_per_day, read_log
 from mdbench.output.run_parts import RunData, atom_table
-from mdbench.output.thermo import join_tables
+from mdbench.output.thermo import TIME_FS, join_tables
 from mdbench.output.trajectory import AtomTable, FileTrajectory
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def open_mdbench_run(folder: Path) -> RunData:
 
 
 def _open(folder: Path, manifest: dict[str, Any], state: dict[str, Any]) -> RunData:
-    timestep_fs = float(manifest["timestep_fs"])
+    timestep_fs, units = float(manifest["timestep_fs"]), manifest.get("units", "metal")
     segments = sorted(state["segments"], key=lambda s: int(s["first"]))
     if not segments:
         raise OutputError(f"'{folder}' holds no complete segment yet")
@@ -49,7 +49,7 @@ def _open(folder: Path, manifest: dict[str, Any], state: dict[str, Any]) -> RunD
     data = read_data_file(folder / "structure.data")
     atoms = atom_table(data.types, manifest["elements"], data.masses, setup.boundary)
     logs = [
-        read_log(path, units="metal", timestep_fs=timestep_fs)
+        read_log(path, units=units, timestep_fs=timestep_fs)
         for path in _files(folder, segments, "log")
     ]
     form = manifest["format"]
@@ -60,7 +60,7 @@ def _open(folder: Path, manifest: dict[str, Any], state: dict[str, Any]) -> RunD
     plan, variant = manifest["plan"], manifest["variant"]
     ensemble = manifest["spec"]["ensemble"]["kind"]
     thermo = join_tables([log.thermo for log in logs])
-    velocities = _velocities(folder, segments, atoms, timestep_fs)
+    velocities = _velocities(_files(folder, segments, "velocities"), atoms, timestep_fs, units)
     return RunData(
         name=variant["name"],
         folder=folder,
@@ -76,11 +76,11 @@ def _open(folder: Path, manifest: dict[str, Any], state: dict[str, Any]) -> RunD
 
 
 def _velocities(
-    folder: Path, segments: list[dict[str, Any]], atoms: AtomTable, timestep_fs: float
+    files: list[Path], atoms: AtomTable, timestep_fs: float, units: str
 ) -> FileTrajectory | None:
-    files = _files(folder, segments, "velocities")
     readers = [open_reader(p, velocities=True) for p in files]
-    return FileTrajectory(readers, atoms, timestep_fs, velocity_factor=1.0) if readers else None
+    factor = 1e3 / TIME_FS[units]
+    return FileTrajectory(readers, atoms, timestep_fs, velocity_factor=factor) if readers else None
 
 
 def _provenance(

@@ -181,6 +181,15 @@ def check_model(
     return [replace(r, model=f"{model}, converted") if made else r for r in reports]
 
 
+def describe_model(model: Path) -> dict[str, Any]:
+    """``elements`` (symbols) and ``cutoff_ang`` of a TorchScript file that RBMD could read.
+
+    Raises:
+        ModelError: when it could not.
+    """
+    return call_worker("describe", {"model": str(model)}, _WORKER)
+
+
 def _require_torchscript(path: Path) -> None:
     description = inspect(path).description
     if "TorchScript" not in description:
@@ -241,7 +250,7 @@ def _reference(path: Path, atoms: Atoms, head: str | None) -> tuple[float, Float
 
 def _default_structure(model: Path) -> dict[str, Atoms]:
     """What to test a model on, by name."""
-    elements = call_worker("describe", {"model": str(model)}, _WORKER)["elements"]
+    elements = describe_model(model)["elements"]
     bundled = Path(plugin_folder()) / "cells" / "graphene_water_128.data"
     if {"C", "O", "H"} <= set(elements):
         return {bundled.name: read_structure(bundled)}

@@ -132,8 +132,10 @@ def _cutoff(model: Any, path: str) -> float:  # noqa: ANN401
 
 
 def describe(request: dict[str, Any]) -> dict[str, Any]:
-    """Elements of a model."""
-    return {"elements": _elements(load(request["model"]), request["model"])}
+    """Elements and cutoff of a model."""
+    path = request["model"]
+    model = load(path)
+    return {"elements": _elements(model, path), "cutoff_ang": _cutoff(model, path)}
 
 
 def evaluate(request: dict[str, Any]) -> dict[str, Any]:

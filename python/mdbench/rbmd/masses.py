@@ -70,6 +70,19 @@ def elements_of_types(
     )
 
 
+def problems_of_types(
+    masses_u: Sequence[float], expected: Sequence[str], model_elements: Sequence[str]
+) -> list[str]:
+    """What ``elements_of_types`` would say of each type, all of them."""
+    found = []
+    for number, (mass_u, element) in enumerate(zip(masses_u, expected, strict=True), start=1):
+        try:
+            _element(number, mass_u, element, model_elements)
+        except StructureError as problem:
+            found.append(str(problem))
+    return found
+
+
 def matches(mass_u: float, model_elements: Sequence[str]) -> list[str]:
     """All elements of the model that RBMD finds for a mass."""
     return [e for e in model_elements if _distance(mass_u, e) < np.float32(TOLERANCE_U)]
