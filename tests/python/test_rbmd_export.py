@@ -10,6 +10,7 @@ import classical
 import numpy as np
 import pytest
 from hostile import HOSTILE
+from rbmd_reader import HEAD, TERMS, read_as_rbmd
 from support import BIN, ROOT
 
 from mdbench.engine import open_lammps, potentials_folder
@@ -125,6 +126,33 @@ def test_system_is_the_same_to_the_last_digit(tmp_path, engine, case):
     assert abs(energy) > 0.1
     assert exported_energy == pytest.approx(energy, rel=1e-12, abs=0)
     np.testing.assert_allclose(exported_forces, forces, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("engine", "case"), BOTH)
+def test_rbmd_finds_every_number_of_the_data_file(tmp_path, engine, case):
+    """Both lines of RBMD look for words in lines, and for numbers below them."""
+    spec = specify(tmp_path, case)
+    (folder,) = export(spec, engine, tmp_path / "out")
+    system = read_molecules(folder / "rbmd.data", spec.force_field.units)
+    style = control(folder).init_configuration.read_data.atom_style
+    found = read_as_rbmd(folder / "rbmd.data", style, has_impropers=engine == "rbmd-2.0")
+    assert found.box == {a: (system.low[i], system.high[i]) for i, a in enumerate("xyz")}
+    terms = {title: system.of(title.lower().removesuffix("s")) for title in TERMS}
+    counts = dict.fromkeys(HEAD, 0) | {"atoms": len(system), "atom types": len(system.masses)}
+    for title, term in terms.items():
+        counts[title.lower()] = len(term.kinds)
+        counts[title.lower().removesuffix("s") + " types"] = len(term.coefficients)
+    assert found.counts == counts
+    rows = np.array(found.sections["Atoms"])
+    np.testing.assert_array_equal(rows[:, -3:], system.positions)
+    np.testing.assert_array_equal(np.array(found.sections["Velocities"])[:, 1:], system.velocities)
+    assert [r[1] for r in found.sections["Masses"]] == list(system.masses)
+    np.testing.assert_array_equal(rows[:, 2 if style == "full" else 1], system.types)
+    if style != "atomic":
+        np.testing.assert_array_equal(rows[:, -4], system.charges)
+    for title, term in terms.items():
+        if len(term.kinds):
+            np.testing.assert_array_equal(np.array(found.sections[title])[:, 2:], term.atoms + 1)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
