@@ -157,13 +157,15 @@ def schema(
 
 def analyze(  # noqa: PLR0913 - one parameter an option
     folder: Annotated[
-        Path | None, typer.Argument(help="Campaign, run folder, or log of a plain lmp run.")
+        Path | None, typer.Argument(help="Campaign, run folder, log of plain lmp, run of RBMD.")
     ] = None,
     *,
-    trajectory: Annotated[Path | None, typer.Option(help="Plain runs: unless in the log.")] = None,
-    timestep: Annotated[str | None, typer.Option(help='Plain runs: such as "0.5 fs".')] = None,
-    elements: Annotated[str | None, typer.Option(help="Plain runs: of the types, C,O,H.")] = None,
-    structure: Annotated[Path | None, typer.Option(help="Plain runs: LAMMPS data file.")] = None,
+    trajectory: Annotated[Path | None, typer.Option(help="Plain runs, RBMD: unless named.")] = None,
+    timestep: Annotated[str | None, typer.Option(help='Plain runs, RBMD: "0.5 fs".')] = None,
+    elements: Annotated[
+        str | None, typer.Option(help="Plain runs, RBMD: of the types, C,O,H.")
+    ] = None,
+    structure: Annotated[Path | None, typer.Option(help="Plain runs, RBMD: data file.")] = None,
     as_json: Json = False,
 ) -> None:
     """Averages, density profile, RDF, diffusion, spectrum, with errors; writes analysis/."""

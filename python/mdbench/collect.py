@@ -1,14 +1,17 @@
-"""What to analyse in a folder: the runs of a campaign, one run, or what a plain lmp wrote."""
+"""What to analyse in a folder: the runs of a campaign, one run, what plain lmp or RBMD wrote."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from mdbench.analyze import analyze
 from mdbench.campaign import DEFAULT_NAME, RUNS
-from mdbench.output.plain_run import Hints
-from mdbench.output.run_data import list_runs, open_run
+from mdbench.errors import OutputError
+from mdbench.output.rbmd_export import Export, read_export
+from mdbench.output.run_data import Hints, list_exports, list_runs, open_run
 from mdbench.results import write_analysis
 from mdbench.run_folder import MANIFEST, STATE, read_json
 from mdbench.spec import Analysis
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["FILE", "FOLDER", "Hints", "analysis_of", "analyze_folder", "home_of"]
 FOLDER = "analysis"
 FILE = "analysis.json"
+_OF_RBMD = ("rbmd.trj", "*.rbmd", "thermo.txt", "*.json", "*.data")
+_OUTPUTS = ("*.log", "log.*", *_OF_RBMD, "*/rbmd.trj", "*/*.rbmd", "*/export.json")
+"""What an analysis is older than when it must be done anew."""
 
 
 def home_of(path: Path) -> Path:
@@ -28,11 +34,12 @@ def home_of(path: Path) -> Path:
 
 
 def analyze_folder(path: Path, hints: Hints | None = None) -> dict[str, Any]:
-    """Analyse a campaign, a run folder, or the log or folder of a plain run, and write it.
+    """Analyse a campaign, a run folder, a plain run or one of RBMD, and write it.
 
     Args:
-        path: Where the runs are.
-        hints: For plain runs.
+        path: Where the runs are: of plain runs also the log, of RBMD the control file or the
+            folder above several that ``mdbench export`` made.
+        hints: For plain runs and RBMD.
 
     Returns:
         The contents of ``analysis/analysis.json`` in the folder.
@@ -40,8 +47,11 @@ def analyze_folder(path: Path, hints: Hints | None = None) -> dict[str, Any]:
     Raises:
         MdbenchError: when there is nothing to analyse, or it cannot be read.
     """
+    exports = list_exports(path)
     if any((path / name).exists() for name in (RUNS, MANIFEST)):
         runs = [open_run(p) for p in list_runs(path)]
+    elif exports:
+        runs = [open_run(p) for p in exports]
     else:
         runs = [open_run(path, **asdict(hints or Hints()))]
     name, settings = path.resolve().stem, Analysis()
@@ -51,16 +61,29 @@ def analyze_folder(path: Path, hints: Hints | None = None) -> dict[str, Any]:
     elif (path / MANIFEST).is_file():
         manifest = read_json(path / MANIFEST)
         name, settings = manifest["name"], Analysis.model_validate(manifest["spec"]["analysis"])
+    elif export := read_export(exports[0] if exports else home_of(path)):
+        name, settings = export.name, _settings(export, home_of(path))
     analysis = analyze(name, runs, settings)
     write_analysis(analysis, home_of(path) / FOLDER)
     return analysis
+
+
+def _settings(export: Export, folder: Path) -> Analysis:
+    """The section ``analysis`` of the specification that was exported."""
+    try:
+        return Analysis.model_validate(export.analysis)
+    except ValidationError as problem:
+        field = ".".join(str(k) for k in problem.errors()[0]["loc"])
+        raise OutputError(
+            f"'{folder}': its export.json is damaged: analysis.{field}: export again"
+        ) from None
 
 
 def analysis_of(path: Path) -> dict[str, Any]:
     """The analysis of a folder: as it is on disk, or anew when a run is newer.
 
     Args:
-        path: Campaign, run folder, plain output, or an ``analysis.json``.
+        path: Campaign, run folder, plain output, outputs of RBMD, or an ``analysis.json``.
 
     Raises:
         MdbenchError: when there is nothing to analyse.
@@ -72,7 +95,7 @@ def analysis_of(path: Path) -> dict[str, Any]:
         return analyze_folder(path)
     home = home_of(path)
     newer = [p for p in (home / DEFAULT_NAME, *home.rglob(STATE)) if p.is_file()]
-    newer += [p for p in home.glob("*.log") if p.is_file()]
+    newer += [p for pattern in _OUTPUTS for p in home.glob(pattern) if p.is_file()]
     if any(p.stat().st_mtime > file.stat().st_mtime for p in newer):
         return analyze_folder(path)
     return read_json(file)

@@ -10,6 +10,7 @@ import classical
 import numpy as np
 import pytest
 from hostile import HOSTILE
+from rbmd_reader import HEAD, TERMS, read_as_rbmd
 from support import BIN, ROOT
 
 from mdbench.engine import open_lammps, potentials_folder
@@ -124,6 +125,50 @@ def test_system_is_the_same_to_the_last_digit(tmp_path, engine, case):
     exported_energy, exported_forces = point(folder / "rbmd.data", case)
     assert abs(energy) > 0.1
     assert exported_energy == pytest.approx(energy, rel=1e-12, abs=0)
+    np.testing.assert_allclose(exported_forces, forces, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("engine", "case"), BOTH)
+def test_rbmd_finds_every_number_of_the_data_file(tmp_path, engine, case):
+    """Both lines of RBMD look for words in lines, and for numbers below them."""
+    spec = specify(tmp_path, case)
+    (folder,) = export(spec, engine, tmp_path / "out")
+    system = read_molecules(folder / "rbmd.data", spec.force_field.units)
+    style = control(folder).init_configuration.read_data.atom_style
+    found = read_as_rbmd(folder / "rbmd.data", style, has_impropers=engine == "rbmd-2.0")
+    assert found.box == {a: (system.low[i], system.high[i]) for i, a in enumerate("xyz")}
+    terms = {title: system.of(title.lower().removesuffix("s")) for title in TERMS}
+    counts = dict.fromkeys(HEAD, 0) | {"atoms": len(system), "atom types": len(system.masses)}
+    for title, term in terms.items():
+        counts[title.lower()] = len(term.kinds)
+        counts[title.lower().removesuffix("s") + " types"] = len(term.coefficients)
+    assert found.counts == counts
+    rows = np.array(found.sections["Atoms"])
+    np.testing.assert_array_equal(rows[:, -3:], system.positions)
+    np.testing.assert_array_equal(np.array(found.sections["Velocities"])[:, 1:], system.velocities)
+    assert [r[1] for r in found.sections["Masses"]] == list(system.masses)
+    np.testing.assert_array_equal(rows[:, 2 if style == "full" else 1], system.types)
+    if style != "atomic":
+        np.testing.assert_array_equal(rows[:, -4], system.charges)
+    for title, term in terms.items():
+        if len(term.kinds):
+            np.testing.assert_array_equal(np.array(found.sections[title])[:, 2:], term.atoms + 1)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_atoms_outside_of_the_box_are_put_into_it(tmp_path, engine):
+    spec = specify(tmp_path, "chains")
+    inside = ALL["chains"][0]()
+    away = np.random.default_rng(2).integers(-2, 3, inside.positions.shape)
+    outside = replace(inside, positions=inside.positions + away * inside.lengths)
+    classical.write(tmp_path, outside)
+    (folder,) = export(spec, engine, tmp_path / "out")
+    after = read_molecules(folder / "rbmd.data", "real")
+    np.testing.assert_allclose(after.positions, inside.positions, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(after.unwrapped(), outside.unwrapped(), rtol=0, atol=1e-12)
+    energy, forces = point(tmp_path / "system.data", "chains")
+    exported, exported_forces = point(folder / "rbmd.data", "chains")
+    assert exported == pytest.approx(energy, rel=1e-12, abs=0)
     np.testing.assert_allclose(exported_forces, forces, rtol=0, atol=1e-10)
 
 
@@ -402,6 +447,22 @@ def test_structure_is_relaxed_in_lammps(tmp_path):
     by_hand, _ = point(tmp_path / "system.data", "lj", more=minimize)
     assert relaxed_energy == pytest.approx(by_hand, rel=1e-9)
     assert not list(tmp_path.glob(".mdbench*"))
+
+
+def test_rigid_molecules_are_relaxed_to_their_lengths(tmp_path):
+    """As the LAMMPS run begins with them; and what moves them does not stretch them."""
+    (folder,) = export(specify(tmp_path, "rigid-water", run={"minimize": True}), "rbmd-2.2",
+                       tmp_path / "out")
+    system = read_molecules(folder / "rbmd.data", "real")
+    whole = system.unwrapped()[system.of("angle").atoms]
+    sides = np.linalg.norm(whole[:, [0, 2]] - whole[:, [1]], axis=-1)
+    np.testing.assert_allclose(sides, 1.012, rtol=1e-6)
+    cosine = ((whole[:, 0] - whole[:, 1]) * (whole[:, 2] - whole[:, 1])).sum(1) / sides.prod(1)
+    np.testing.assert_allclose(np.degrees(np.arccos(cosine)), 113.24, rtol=1e-5)
+    assert np.abs(stretching(system, system.velocities)).max() < 1e-14
+    text = (folder / "README.md").read_text()
+    assert "relaxed by LAMMPS" in text
+    assert "as the structure has them" not in text
 
 
 def mace_spec(models, **sections):

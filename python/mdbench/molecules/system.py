@@ -99,9 +99,9 @@ class MolecularSystem:
         """
         shift = np.floor((self.positions - self.low) / self.lengths).astype(np.int64)
         positions = np.where(shift == 0, self.positions, self.positions - shift * self.lengths)
-        # rounding can put an atom below the lower edge onto the upper one
+        # rounding can put what is just below the lower edge onto either edge
         on_edge = positions >= self.high
-        positions = np.where(on_edge, self.low, positions)
+        positions = np.where(on_edge | (positions < self.low), self.low, positions)
         images = self.images + shift + on_edge
         return replace(self, positions=positions, images=images)
 

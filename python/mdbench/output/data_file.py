@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SECTION = re.compile(r"^([A-Z][A-Za-z ]*?)[ \t]*(?:#[ \t]*(\S+)[^\n]*)?\n\s*?\n", re.MULTILINE)
 _COMMENT = re.compile(r"#[^\n]*")
+_COUNT = re.compile(r"^[ \t]*(\d{1,15})[ \t]+(bonds|angles|dihedrals|impropers)\b", re.MULTILINE)
 _TYPE_AT = {"atomic": 1, "charge": 1, "full": 2, "molecular": 2, "bond": 2, "angle": 2}
 _BY_WIDTH = {5: "atomic", 8: "atomic", 7: "full", 10: "full"}
 
@@ -31,6 +32,7 @@ class DataFile:
     types: NDArray[np.int64]
     masses: dict[int, float]  # u
     labels: dict[int, str]  # element symbols in comments behind the masses
+    counts: dict[str, int] = field(default_factory=dict)  # of bonds, angles, dihedrals, impropers
 
 
 def read_data_file(path: Path, atom_style: str | None = None) -> DataFile:
@@ -43,13 +45,7 @@ def read_data_file(path: Path, atom_style: str | None = None) -> DataFile:
     Raises:
         OutputError: when it cannot be read or its style is not known.
     """
-    try:
-        text = path.read_text(errors="replace") + "\n"
-    except OSError as problem:
-        raise OutputError(f"data file '{path}' cannot be read: {problem.strerror}") from None
-    parts = list(_SECTION.finditer(text))
-    ends = [*(m.start() for m in parts[1:]), len(text)]
-    found = {m[1]: (m[2], text[m.end() : e]) for m, e in zip(parts, ends, strict=False)}
+    header, found = _sections(path)
     if "Atoms" not in found:
         raise OutputError(f"'{path}' is no LAMMPS data file: it has no section Atoms")
     named, body = found["Atoms"]
@@ -67,7 +63,35 @@ def read_data_file(path: Path, atom_style: str | None = None) -> DataFile:
     order = np.argsort(ids, kind="stable")
     if np.any(np.diff(ids[order]) == 0):
         raise OutputError(f"data file '{path}' is damaged: an atom occurs twice")
-    return DataFile(ids[order], types[order], masses, labels)
+    counts = {m[2]: int(m[1]) for m in _COUNT.finditer(header)}
+    return DataFile(ids[order], types[order], masses, labels, counts)
+
+
+def angle_bonds(path: Path) -> int:
+    """Number of bonds that are sides of an angle: what SHAKE holds besides the angles.
+
+    Raises:
+        OutputError: when the file cannot be read or its section Angles is damaged.
+    """
+    _, found = _sections(path)
+    rows = _COMMENT.sub("", found.get("Angles", ("", ""))[1]).strip().encode()
+    try:
+        sides = integers(parse_numbers(rows)).reshape(-1, 5)[:, [2, 3, 4, 3]].reshape(-1, 2)
+    except ValueError as problem:
+        raise OutputError(f"data file '{path}': section Angles is damaged: {problem}") from None
+    return len(np.unique(np.sort(sides, axis=1), axis=0))
+
+
+def _sections(path: Path) -> tuple[str, dict[str, tuple[str | None, str]]]:
+    """The header; the word behind the name and the text of each section."""
+    try:
+        text = path.read_text(errors="replace") + "\n"
+    except OSError as problem:
+        raise OutputError(f"data file '{path}' cannot be read: {problem.strerror}") from None
+    parts = list(_SECTION.finditer(text))
+    ends = [*(m.start() for m in parts[1:]), len(text)]
+    found = {m[1]: (m[2], text[m.end() : e]) for m, e in zip(parts, ends, strict=False)}
+    return text[: parts[0].start()] if parts else text, found
 
 
 def _masses(section: str) -> tuple[dict[int, float], dict[int, str]]:
@@ -77,6 +101,8 @@ def _masses(section: str) -> tuple[dict[int, float], dict[int, str]]:
         if words := numbers.split():
             kind = int(words[0])
             masses[kind] = float(words[1])
+            if not 0 < masses[kind] < float("inf"):
+                raise ValueError(f"{words[1]} is no mass")
             if comment.split()[:1] and comment.split()[0] in atomic_numbers:
                 labels[kind] = comment.split()[0]
     return masses, labels

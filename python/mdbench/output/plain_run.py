@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from mdbench.errors import OutputError
 from mdbench.output.data_file import DataFile, read_data_file
 from mdbench.output.formats import open_reader
 from mdbench.output.log import LogFile, read_log
-from mdbench.output.run_parts import RunData, atom_table, element_of_mass
+from mdbench.output.run_parts import Hints, RunData, atom_table, elements_of_types
 from mdbench.output.thermo import TIME_FS
 from mdbench.output.trajectory import AtomTable, FileTrajectory
 
@@ -26,16 +25,6 @@ if TYPE_CHECKING:
 
 _STYLES = ("xtc", "dcd", "custom", "custom/gz", "atom", "atom/gz", "extxyz")
 _DATA_SUFFIXES = {".data", ".lmp", ".lammps-data"}
-
-
-@dataclass(frozen=True)
-class Hints:
-    """What the user says about a run; ``None`` where the log is to say it."""
-
-    trajectory: Path | None = None
-    timestep_fs: float | None = None
-    elements: Sequence[str] | None = None
-    structure: Path | None = None
 
 
 def open_plain_run(log_file: Path, hints: Hints) -> RunData:
@@ -81,15 +70,21 @@ def find_log(folder: Path) -> Path:
     """
     if (log := folder / "log.lammps").is_file():
         return log
-    found = sorted(p for p in {*folder.glob("*.log"), *folder.glob("log.*")} if p.is_file())
+    found = find_logs(folder)
     if len(found) == 1:
         return found[0]
     if not found:
         raise OutputError(
-            f"'{folder}' holds no LAMMPS log (log.lammps, *.log): give the file itself"
+            f"'{folder}' holds no LAMMPS log (log.lammps, *.log) and no run of RBMD (*.json with "
+            "init_configuration): give the file itself"
         )
     names = ", ".join(p.name for p in found[:5])
     raise OutputError(f"'{folder}' holds {len(found)} logs ({names}): give the file itself")
+
+
+def find_logs(folder: Path) -> list[Path]:
+    """Files in a folder that are logs by their names."""
+    return sorted(p for p in {*folder.glob("*.log"), *folder.glob("log.*")} if p.is_file())
 
 
 def find_atoms(reader: Reader, log: LogFile, hints: Hints) -> AtomTable:
@@ -114,8 +109,7 @@ def find_atoms(reader: Reader, log: LogFile, hints: Hints) -> AtomTable:
     masses = {**(data.masses if data else {}), **setup.masses}
     elements: Sequence[str] | dict[int, str] = hints.elements or setup.elements
     if not elements:
-        guesses = {k: element_of_mass(m) for k, m in masses.items()}
-        elements = {k: s for k, s in guesses.items() if s} | (data.labels if data else {})
+        elements = elements_of_types(masses, data.labels if data else {})
     if types is not None and elements:
         return atom_table(types, elements, masses, pbc)
     if here.symbols and all(s in atomic_numbers for s in here.symbols):

@@ -1,4 +1,4 @@
-"""Runs on disk, of mdbench and of plain LAMMPS, ready for analysis."""
+"""Runs on disk, of mdbench, of plain LAMMPS and of RBMD, ready for analysis."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from mdbench.errors import OutputError
 from mdbench.output.mdbench_run import open_mdbench_run
-from mdbench.output.plain_run import Hints, find_log, open_plain_run
-from mdbench.output.run_parts import RunData
+from mdbench.output.plain_run import find_log, open_plain_run
+from mdbench.output.rbmd_export import EXPORT
+from mdbench.output.rbmd_run import is_rbmd_run, open_rbmd_run
+from mdbench.output.run_parts import Hints, RunData
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["RunData", "list_runs", "open_run"]
+__all__ = ["Hints", "RunData", "list_exports", "list_runs", "open_run"]
 
 
 def open_run(
@@ -24,15 +26,15 @@ def open_run(
     elements: Sequence[str] | None = None,
     structure: Path | None = None,
 ) -> RunData:
-    """Open a run folder of mdbench, or what a LAMMPS input wrote.
+    """Open a run folder of mdbench, or what a LAMMPS input or RBMD wrote.
 
     Args:
-        folder_or_log: Run folder, folder with a log, or a log.
-        trajectory: Trajectory file, instead of what the log names.
-        timestep_fs: Timestep, instead of what the log says.
-        elements: Element symbols of atom types 1, 2, ..., instead of what the log says.
-        structure: File with the types of the atoms, instead of what the log names: a LAMMPS data
-            file or any that ASE reads.
+        folder_or_log: Run folder, folder with a log or a control file of RBMD, or one of those.
+        trajectory: Trajectory file, instead of what the log names or ``rbmd.trj``.
+        timestep_fs: Timestep, instead of what the log or the control file says.
+        elements: Element symbols of atom types 1, 2, ..., instead of what the files say.
+        structure: File with the types of the atoms, instead of what the log or the control file
+            names: a LAMMPS data file or, of LAMMPS runs, any that ASE reads.
 
     Raises:
         OutputError: when something is damaged, or cannot be found; then it says which hint to give.
@@ -42,11 +44,24 @@ def open_run(
             raise OutputError(f"'{folder_or_log}' is a run of mdbench, which needs no hints")
         return open_mdbench_run(folder_or_log)
     if not folder_or_log.exists():
-        raise OutputError(f"'{folder_or_log}' does not exist: give a run folder or a LAMMPS log")
+        raise OutputError(
+            f"'{folder_or_log}' does not exist: give a run folder, a LAMMPS log or an RBMD "
+            "control file"
+        )
     if timestep_fs is not None and not 0 < timestep_fs < float("inf"):
         raise OutputError(f"timestep_fs {timestep_fs} is no timestep")
+    hints = Hints(trajectory, timestep_fs, elements, structure)
+    if is_rbmd_run(folder_or_log):
+        return open_rbmd_run(folder_or_log, hints)
     log = find_log(folder_or_log) if folder_or_log.is_dir() else folder_or_log
-    return open_plain_run(log, Hints(trajectory, timestep_fs, elements, structure))
+    return open_plain_run(log, hints)
+
+
+def list_exports(folder: Path) -> list[Path]:
+    """Folders of RBMD runs that ``mdbench export`` made, below a folder that is none itself."""
+    if not folder.is_dir() or is_rbmd_run(folder):
+        return []
+    return sorted(p.parent for p in folder.glob(f"*/{EXPORT}"))
 
 
 def list_runs(campaign: Path) -> list[Path]:

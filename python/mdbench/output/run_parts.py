@@ -40,12 +40,28 @@ class RunData:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Hints:
+    """What the user says about a run; ``None`` where its files are to say it."""
+
+    trajectory: Path | None = None
+    timestep_fs: float | None = None
+    elements: Sequence[str] | None = None
+    structure: Path | None = None
+
+
 def element_of_mass(mass: float) -> str | None:
     """The element whose standard mass (u) is nearest, if it is near enough."""
     nearest = int(np.argmin(np.abs(atomic_masses[1:] - mass))) + 1
     if not abs(float(atomic_masses[nearest]) - mass) <= _MASS_TOLERANCE:
         return None
     return str(chemical_symbols[nearest])
+
+
+def elements_of_types(masses: Mapping[int, float], labels: Mapping[int, str]) -> dict[int, str]:
+    """Symbols by atom type: the labels of a data file, else by mass (u)."""
+    guesses = {k: element_of_mass(m) for k, m in masses.items()}
+    return {k: s for k, s in guesses.items() if s} | dict(labels)
 
 
 def atom_table(

@@ -110,7 +110,7 @@ class FileTrajectory:
         not for distances between atoms. With a fixed cell there is no difference.
         """
         other = copy.copy(self)
-        if self._can_follow and not self._has_fixed_cell():
+        if self._can_follow and not self.has_fixed_cell():
             other._follows = other._is_toroidal = True  # noqa: SLF001 - of this class
         return other
 
@@ -138,7 +138,8 @@ class FileTrajectory:
                 positions = positions * self._factor  # noqa: PLW2901
             yield Frame(int(self.steps[i]), positions, cell)
 
-    def _has_fixed_cell(self) -> bool:
+    def has_fixed_cell(self) -> bool:
+        """Whether all frames have the same cell."""
         cells = [next(iter(r.read([0])))[1] for r in self._readers]
         same = all(np.allclose(c, cells[0], rtol=1e-6, atol=1e-5) for c in cells)
         return same and all(r.contents.has_fixed_cell for r in self._readers)

@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mdbench import __version__
-from mdbench.errors import MdbenchError, RunError, StructureError
+from mdbench.errors import EngineError, MdbenchError, RunError, StructureError
 from mdbench.molecules.load import LoadedMolecules, load_molecules
 from mdbench.molecules.write import write_molecules
 from mdbench.programs import versions
@@ -21,7 +23,6 @@ from mdbench.rbmd.dialects import Dialect, dialect_of
 from mdbench.rbmd.eam_file import EamFile, read_funcfl
 from mdbench.rbmd.readme import readme_text
 from mdbench.rbmd.refusals import of_case, of_settings, refuse
-from mdbench.rbmd.relax import relax
 from mdbench.rbmd.settings import (
     CONTROL_FILE,
     DATA_FILE,
@@ -32,6 +33,7 @@ from mdbench.rbmd.settings import (
 )
 from mdbench.rbmd.velocities import draw_velocities
 from mdbench.run_folder import sha256_of, write_atomically
+from mdbench.run_once import start_of
 from mdbench.spec_system import FileSystem
 from mdbench.spec_types import shown
 from mdbench.subject import ClassicalField, Subject, model_of
@@ -88,7 +90,7 @@ def export(
             scratch = _scratch(above)
             prepared = _mace(spec, dialect, atoms, scratch)
         if spec.run.minimize:
-            prepared = _relaxed(prepared, scratch / "relax")
+            prepared = _relaxed(prepared)
         if prepared.potential and not spec.is_classical:
             atoms = prepared.case.system.as_atoms(prepared.case.elements)
             report = mace.checked_call(spec, prepared.potential[0], atoms)
@@ -192,8 +194,12 @@ def _mace(spec: RunSpec, dialect: Dialect, atoms: Atoms, scratch: Path) -> _Prep
     return _Prepared(spec, dialect, case, (model, MODEL_FILE))
 
 
-def _relaxed(prepared: _Prepared, scratch: Path) -> _Prepared:
-    """The same, its structure after LAMMPS's minimiser."""
+def _relaxed(prepared: _Prepared) -> _Prepared:
+    """The same, its structure as the LAMMPS run begins with it: RBMD has no minimiser.
+
+    Raises:
+        EngineError: when LAMMPS fails.
+    """
     spec, case = prepared.spec, prepared.case
     atoms = case.system.as_atoms(case.elements)
     potential = (
@@ -201,8 +207,10 @@ def _relaxed(prepared: _Prepared, scratch: Path) -> _Prepared:
         if spec.is_classical
         else model_of(spec)
     )
-    positions, images = relax(spec, Subject(atoms, potential), scratch)
-    system = replace(case.system, positions=positions, images=images).wrapped()
+    start = start_of(spec, spec.variants()[0], Subject(atoms, potential))
+    if start.positions.shape != atoms.positions.shape or not np.isfinite(start.positions).all():
+        raise EngineError("relaxing the structure in LAMMPS lost atoms: relax it by hand")
+    system = replace(case.system, positions=start.positions, images=start.images).wrapped()
     return replace(prepared, case=replace(case, system=system), relaxed=True)
 
 

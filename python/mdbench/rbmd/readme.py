@@ -101,15 +101,15 @@ def _of_the_run(spec: RunSpec, variant: Variant, *, relaxed: bool) -> list[str]:
             f"Velocities are Gaussian, of exactly {variant.temperature_k:g} K and no momentum, "
             f"drawn by mdbench from seed {variant.seed}{rigid}. LAMMPS draws others from the seed."
         )
-    if spec.force_field.shake:
+    if spec.force_field.shake and not relaxed:
         notes.append(
             f"`{DATA_FILE}` holds the rigid molecules as the structure has them; LAMMPS moves them "
             "to the lengths and angles of their coefficients in its first step."
         )
     if relaxed:
         notes.append(
-            "The structure has been relaxed by LAMMPS, with the minimiser of its input: RBMD has "
-            "none."
+            "The structure is the one that the LAMMPS run begins with, relaxed by LAMMPS: RBMD has "
+            "no minimiser."
         )
     if held.kind != "nve" and held.thermostat != "nose-hoover":
         notes.append(

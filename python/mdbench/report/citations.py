@@ -55,6 +55,21 @@ LAMMPS = Citation(
         year="2022",
     ),
 )
+RBMD = Citation(
+    "RBMD",
+    "W. Gao, T. Zhao, Y. Guo et al., RBMD: A molecular dynamics package enabling to simulate 10 "
+    "million all-atom particles in a single graphics processing unit, arXiv:2407.09315 (2024).",
+    "10.48550/arXiv.2407.09315",
+    _article(
+        "rbmd",
+        "10.48550/arXiv.2407.09315",
+        author="Gao, W. and Zhao, T. and Guo, Y. and others",
+        title="{RBMD}: A molecular dynamics package enabling to simulate 10 million all-atom "
+        "particles in a single graphics processing unit",
+        journal="arXiv:2407.09315",
+        year="2024",
+    ),
+)
 MACE = Citation(
     "MACE",
     "I. Batatia, D. P. Kovács, G. N. C. Simm, C. Ortner and G. Csányi, MACE: Higher Order "
@@ -211,7 +226,14 @@ def citations(series: list[Series]) -> list[Citation]:
     used = {name.lower() for run in runs for name in _versions(run)}
     dampings = {str(lookup(run, "provenance", "dispersion", "damping")) for run in runs}
     d3 = dict.fromkeys(c for name in sorted(dampings) for c in _OF_DAMPING.get(name, ()))
-    found = [MDBENCH, LAMMPS, MACE, *d3, ASE]
+    by_rbmd = [lookup(run, "provenance", "engine") == RBMD.name for run in runs]
+    learned = [lookup(run, "provenance", "model", "file") is not None for run in runs]
+    found = [MDBENCH]
+    found += [LAMMPS] if not by_rbmd or not all(by_rbmd) else []
+    found += [RBMD] if any(by_rbmd) else []
+    is_classical = [own and not has for own, has in zip(by_rbmd, learned, strict=True)]
+    found += [MACE] if not is_classical or not all(is_classical) else []
+    found += [*d3, ASE]
     found += [MDANALYSIS] if any(MDANALYSIS.name.lower() in name for name in used) else []
     found += [EQUILIBRATION, INEFFICIENCY]
     corrected = any(
