@@ -192,10 +192,10 @@ def _frames_interval(control: Control, notes: Notes) -> int:
             text = f"is more than num_steps: a frame is written after {steps} steps"
             notes.append(("outputs.trajectory_out.interval", text))
         return min(block.interval, steps)
-    divisors = {
-        d for n in range(1, math.isqrt(steps) + 1) if steps % n == 0 for d in (n, steps // n)
-    }
-    frames = min(d for d in divisors if 100 * d >= steps)
+    small = [n for n in range(1, math.isqrt(steps) + 1) if steps % n == 0]
+    divisors = [*small, *(steps // n for n in small)]
+    fitting = [d for d in divisors if 20 * d <= steps <= 1000 * d]
+    frames = min(fitting, key=lambda d: abs(math.log(steps / d / 100)), default=-(-steps // 100))
     text = f"RBMD writes no trajectory; mdbench writes a frame every {frames} steps"
     notes.append(("outputs.trajectory_out", text))
     return frames
