@@ -47,7 +47,7 @@ class Ensemble(Section):
     ] = Field((298.0,), alias="temperature")
     """One, or a list: a run for each."""
     thermostat: Literal["nose-hoover", "csvr", "langevin", "berendsen", "rescale"] = "nose-hoover"
-    """Langevin does not keep diffusion; berendsen and rescale are no canonical ensemble."""
+    """What holds it; langevin slows diffusion, berendsen and rescale keep no ensemble."""
     tdamp_fs: TimeFs = Field(100.0, alias="tdamp")
     """Time constant of the thermostat; 100 to 200 time steps."""
     pressure_bar: PressureBar = Field(1.0, alias="pressure")

@@ -29,7 +29,7 @@ class ForceField(Section):
     """A classical force field instead of a model; the data file of the system has its numbers."""
 
     kind: Literal["none", "lj", "lj-coulomb", "cvff", "eam"] = "none"
-    """Lennard-Jones; with charges; with bonds, angles and torsions besides; embedded atom."""
+    """Lennard-Jones, with charges, with bonds and angles too (cvff), or embedded atom."""
     units: Literal["real", "metal"] = "real"
     """Of the data file, as LAMMPS defines them, and of the run's LAMMPS files."""
     cutoff_ang: LengthAng = Field(10.0, alias="cutoff")

@@ -63,7 +63,7 @@ def _lines(section: Section, folder: Path) -> list[str]:
 def _commented(line: str, field: FieldInfo) -> str:
     """With the first clause of the key's description behind it."""
     about = (field.description or "").replace("\n", " ").replace("``", "").rstrip(".")
-    for end in (". ", "; ", ": "):
+    for end in (". ", "; "):
         about = about.partition(end)[0]
     return f"{line.ljust(_COMMENT_COLUMN - 1)} # {about}"
 
