@@ -9,9 +9,12 @@ import shutil
 import subprocess
 import sys
 
+import classical
 import pytest
 from ase.io import read
 from support import BIN, BUNDLED, ROOT, STRUCTURES
+
+from mdbench.spec_force_field import ForceField
 
 README = (ROOT / "README.md").read_text()
 
@@ -103,6 +106,42 @@ def test_d3_keywords_and_defaults_are_those_of_the_parser():
     fields = re.findall(r"(\w+) = ([\d.]+)", header.split("struct D3Settings")[1])
     for name, value in fields:
         assert float(defaults[name.removesuffix("_width")]) == float(value)
+
+
+def test_keys_and_defaults_of_force_fields():
+    fields = {f.alias or name: f.default for name, f in ForceField.model_fields.items()}
+    table = README.split("| `[force_field]` |")[1].split("\n\n")[0]
+    named = {}
+    for row in table.splitlines()[2:]:
+        names, _, values = row.strip("| ").split(" | ")
+        names = re.findall(r"`(\w+)`", names)
+        values = values.replace("`", "").split(", ")
+        named |= dict(zip(names, values * len(names) if len(values) == 1 else
+                          [values] if len(names) == 1 else values, strict=False))
+    assert set(named) == set(fields)
+    for name, default in fields.items():
+        if isinstance(default, tuple):
+            assert [float(v) for v in named[name]] == list(default)
+        elif default is None:
+            assert named[name] in {"none", "by accuracy"}
+        elif isinstance(default, float):
+            assert float(named[name]) == default
+        else:
+            assert named[name] == str(default).lower()
+
+
+def test_rigid_water(tmp_path):
+    """The specification as it stands, a hundredth as long."""
+    water = classical.water(64, 12.42, angle_deg=classical.RIGID_ANGLE_DEG, r0=1.0)
+    classical.write(tmp_path, water, "water.data")
+    (text,) = [b for b in blocks("toml") if "109.47" in b]
+    short = text.replace('"20 ps"', '"0.2 ps"\nequilibration = "0.1 ps"\nthreads = 1')
+    (tmp_path / "run.toml").write_text(short.replace("9 A", "6 A"))
+    for verb in ("check", "run"):
+        done = subprocess.run([str(BIN / "mdbench"), verb], cwd=tmp_path, text=True,
+                              capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert "warning" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["plugin_vs_calculator", "native_vs_peers", "native_scaling",
