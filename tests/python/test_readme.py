@@ -14,7 +14,8 @@ import pytest
 from ase.io import read
 from support import BIN, BUNDLED, ROOT, STRUCTURES
 
-from mdbench.spec_force_field import ForceField
+from mdbench.spec_file import load_spec
+from mdbench.spec_force_field import ForceField, Rbmd
 
 README = (ROOT / "README.md").read_text()
 
@@ -108,9 +109,10 @@ def test_d3_keywords_and_defaults_are_those_of_the_parser():
         assert float(defaults[name.removesuffix("_width")]) == float(value)
 
 
-def test_keys_and_defaults_of_force_fields():
-    fields = {f.alias or name: f.default for name, f in ForceField.model_fields.items()}
-    table = README.split("| `[force_field]` |")[1].split("\n\n")[0]
+@pytest.mark.parametrize(("section", "model"), [("force_field", ForceField), ("rbmd", Rbmd)])
+def test_keys_and_defaults_of_sections(section, model):
+    fields = {f.alias or name: f.default for name, f in model.model_fields.items()}
+    table = README.split(f"| `[{section}]` |")[1].split("\n\n")[0]
     named = {}
     for row in table.splitlines()[2:]:
         names, _, values = row.strip("| ").split(" | ")
@@ -120,7 +122,9 @@ def test_keys_and_defaults_of_force_fields():
                           [values] if len(names) == 1 else values, strict=False))
     assert set(named) == set(fields)
     for name, default in fields.items():
-        if isinstance(default, tuple):
+        if isinstance(default, tuple) and not default:
+            assert named[name] == "none"
+        elif isinstance(default, tuple):
             assert [float(v) for v in named[name]] == list(default)
         elif default is None:
             assert named[name] in {"none", "by accuracy"}
@@ -142,6 +146,35 @@ def test_rigid_water(tmp_path):
                               capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
     assert "warning" not in done.stderr
+
+
+def test_rbmd_and_the_way_back(tmp_path):
+    """The commands as they stand, in the place of RBMD frames of the LAMMPS run."""
+    (tmp_path / "water").mkdir()
+    classical.write(tmp_path / "water", classical.water(64, 12.42), "water.data")
+    (tmp_path / "water/run.toml").write_text(
+        '[system]\nfile = "water.data"\n[force_field]\nkind = "cvff"\ncutoff = "6 A"\n'
+        '[run]\nequilibration = "0 fs"\nproduction = "200 fs"\nthreads = 1\n'
+        '[output]\nframes = "10 fs"\nformat = "custom"\n')
+    (commands,) = [b for b in blocks("sh") if "rbmd -j" in b]
+    stand_in = tmp_path / "bin/rbmd"
+    stand_in.parent.mkdir()
+    stand_in.write_text(
+        f"#!{sys.executable}\nimport pathlib, re, sys\nassert sys.argv[1:] == ['-j', 'rbmd.json']\n"
+        "parts = sorted(pathlib.Path('../water/runs').glob('*/segments/*.custom'))\n"
+        "text = ''.join(p.read_text() for p in parts)\n"
+        "pathlib.Path('rbmd.trj').write_text(text.replace('xu yu zu', 'x y z'))\n")
+    stand_in.chmod(0o755)
+    path = f"{BIN}:{stand_in.parent}:{os.environ['PATH']}"
+    done = subprocess.run(["bash", "-euc", commands], cwd=tmp_path, text=True, check=False,
+                          env={**os.environ, "PATH": path}, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "both/report.html").read_text()
+    assert "RBMD" in page
+    assert "Higher Order Equivariant" not in page  # no MACE in it
+    again = load_spec(tmp_path / "water-again/run.toml").spec
+    assert again.force_field.kind == "cvff"
+    assert again.plan().total == 400
 
 
 @pytest.mark.parametrize("name", ["plugin_vs_calculator", "native_vs_peers", "native_scaling",

@@ -227,12 +227,10 @@ def citations(series: list[Series]) -> list[Citation]:
     dampings = {str(lookup(run, "provenance", "dispersion", "damping")) for run in runs}
     d3 = dict.fromkeys(c for name in sorted(dampings) for c in _OF_DAMPING.get(name, ()))
     by_rbmd = [lookup(run, "provenance", "engine") == RBMD.name for run in runs]
-    learned = [lookup(run, "provenance", "model", "file") is not None for run in runs]
     found = [MDBENCH]
     found += [LAMMPS] if not by_rbmd or not all(by_rbmd) else []
     found += [RBMD] if any(by_rbmd) else []
-    is_classical = [own and not has for own, has in zip(by_rbmd, learned, strict=True)]
-    found += [MACE] if not is_classical or not all(is_classical) else []
+    found += [MACE] if not runs or not all(map(_is_classical, runs)) else []
     found += [*d3, ASE]
     found += [MDANALYSIS] if any(MDANALYSIS.name.lower() in name for name in used) else []
     found += [EQUILIBRATION, INEFFICIENCY]
@@ -240,6 +238,14 @@ def citations(series: list[Series]) -> list[Citation]:
         one.estimate("msd", element, "yeh_hummer") for one in series for element in one.keys("msd")
     )
     return [*found, YEH_HUMMER] if corrected else found
+
+
+def _is_classical(run: Json) -> bool:
+    """Whether a run says that no learned model acted in it; a plain LAMMPS log says nothing."""
+    about = str(lookup(run, "provenance", "model", "description"))
+    by_rbmd = lookup(run, "provenance", "engine") == RBMD.name
+    no_model = lookup(run, "provenance", "model", "file") is None
+    return about.startswith("classical") or (by_rbmd and no_model)
 
 
 def _versions(run: Json) -> list[str]:
