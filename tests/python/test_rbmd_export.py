@@ -14,14 +14,15 @@ from rbmd_reader import HEAD, TERMS, read_as_rbmd
 from support import BIN, ROOT
 
 from mdbench.engine import open_lammps, potentials_folder
-from mdbench.errors import MdbenchError
+from mdbench.errors import MdbenchError, RunError
 from mdbench.model import inspect
 from mdbench.molecules.data_file import read_molecules
+from mdbench.molecules.write import write_molecules
 from mdbench.rbmd.control import Control
 from mdbench.rbmd.control_text import to_json
 from mdbench.rbmd.dialects import DIALECTS
 from mdbench.rbmd.export import export
-from mdbench.rbmd.velocities import draw_velocities, stretching
+from mdbench.rbmd.velocities import draw_velocities
 from mdbench.run_folder import sha256_of
 from mdbench.spec import RunSpec
 
@@ -69,6 +70,15 @@ ONLY_20 = {
 }
 ALL = CASES | ONLY_20
 BOTH = [(e, c) for e in ENGINES for c in CASES] + [("rbmd-2.0", c) for c in ONLY_20]
+
+
+def stretching(system, velocities):
+    """Speeds at which the three distances in each angle's atoms change."""
+    first, second = system.of("angle").atoms[:, [0, 1, 2]], system.of("angle").atoms[:, [1, 2, 0]]
+    apart = system.positions[second] - system.positions[first]
+    apart -= np.round(apart / system.lengths) * system.lengths
+    rate = ((velocities[second] - velocities[first]) * apart).sum(-1)
+    return rate / np.linalg.norm(apart, axis=-1)
 
 
 def specify(folder, case, run=None, **sections):
@@ -153,6 +163,19 @@ def test_rbmd_finds_every_number_of_the_data_file(tmp_path, engine, case):
     for title, term in terms.items():
         if len(term.kinds):
             np.testing.assert_array_equal(np.array(found.sections[title])[:, 2:], term.atoms + 1)
+
+
+@pytest.mark.parametrize("wrong", ["positions", "charges"])
+def test_a_file_that_gives_another_energy_is_not_left(tmp_path, monkeypatch, wrong):
+    def write(path, system, elements, *, coefficients):
+        changed = getattr(system, wrong) * (1 + 1e-7)
+        write_molecules(path, replace(system, **{wrong: changed}), elements,
+                        coefficients=coefficients)
+
+    monkeypatch.setattr("mdbench.rbmd.export.write_molecules", write)
+    with pytest.raises(RunError, match="the exported file gives other energies"):
+        export(specify(tmp_path, "water"), "rbmd-2.2", tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["system.data"]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -413,6 +436,9 @@ def test_record_of_an_export(tmp_path):
     assert record["plan"]["equilibration"] == 500
     assert RunSpec.model_validate(record["spec"]) == spec
     assert set(record["files"]) == {"README.md", "potential.eam", "rbmd.data", "rbmd.json"}
+    assert record["checked"]["energy_error"] <= 1e-12
+    assert record["checked"]["energy"] < -1
+    assert "LAMMPS was run on `rbmd.data`" in (folder / "README.md").read_text()
     for name, sha256 in record["files"].items():
         assert sha256_of(folder / name) == sha256
     assert "mdbench" in record["versions"]
@@ -485,9 +511,9 @@ def test_mace_model(tmp_path, models):
     assert (folder / "model-lammps.pt").read_bytes() == models["bundled.pt"].read_bytes()
     record = json.loads((folder / "export.json").read_text())
     assert record["elements"] == ["C", "O", "H"]
-    assert record["contract"]["passed"]
-    assert record["contract"]["num_atoms"] == 372
-    assert ".mdbench" not in json.dumps(record["contract"])
+    assert record["checked"]["passed"]
+    assert record["checked"]["num_atoms"] == 372
+    assert ".mdbench" not in json.dumps(record["checked"])
     assert "exact call was made on 372 atoms" in (folder / "README.md").read_text()
     points = []
     for data, kinds in ((ROOT / "inputs/graphene_water.data", "C O H"),
@@ -510,8 +536,8 @@ def test_bundled_model_is_converted_and_its_structure_relaxed(tmp_path):
     (folder,) = export(spec, "rbmd-2.0", tmp_path / "out")
     record = json.loads((folder / "export.json").read_text())
     assert record["relaxed"]
-    assert record["contract"]["passed"]
-    assert record["contract"]["reference"].startswith("mace-torch's calculator")
+    assert record["checked"]["passed"]
+    assert record["checked"]["reference"].startswith("mace-torch's calculator")
     assert not list(tmp_path.glob(".mdbench*"))
 
 
@@ -556,43 +582,3 @@ def test_hostile_names_of_files(tmp_path, name):
     assert control(made).hyper_parameters.force_field.potential_file == "potential.eam"
     for file in ("rbmd.json", "README.md", "rbmd.data"):
         assert str(folder) not in (made / file).read_text()
-
-
-def test_example_of_the_readme(tmp_path):
-    section = (ROOT / "README.md").read_text().split("\n## RBMD\n")[1].split("\n## ")[0]
-    (tmp_path / "run.toml").write_text(section.split("```toml\n")[1].split("```")[0])
-    classical.write(tmp_path, classical.water(), "water.data")
-    line = next(x for x in section.splitlines() if x.startswith("mdbench export"))
-    words = line.split("#")[0].split()[1:]
-    done = subprocess.run([str(BIN / "mdbench"), *words], capture_output=True, text=True,
-                          check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert control(tmp_path / "rbmd-run").hyper_parameters.coulomb.type == "RBE"
-    assert control(tmp_path / "rbmd-run").hyper_parameters.extend.fix_shake
-
-
-def test_command(tmp_path):
-    specify(tmp_path, "eam")
-    (tmp_path / "run.toml").write_text(
-        f"name = 'copper'\n[system]\nfile = 'system.data'\n[force_field]\nkind = 'eam'\n"
-        f"units = 'metal'\npotential_file = '{COPPER}'\n[run]\nminimize = false\n")
-
-    def mdbench(*words):
-        return subprocess.run([str(BIN / "mdbench"), "export", *words], capture_output=True,
-                              text=True, check=False, cwd=tmp_path)
-
-    shown = mdbench("--help")
-    assert shown.returncode == 0
-    assert "Example: mdbench export" in shown.stdout
-    done = mdbench("run.toml", "--engine", "rbmd-2.2", "-o", "out", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"engine": "rbmd-2.2", "folders": ["out"]}
-    assert (tmp_path / "out/export.json").is_file()
-    again = mdbench("run.toml", "--engine", "rbmd-2.2", "-o", "out")
-    assert again.returncode == 1
-    assert "'out' exists already" in again.stderr
-    plain = mdbench("--engine", "rbmd-2.0", "-o", "new")
-    assert plain.returncode == 0
-    assert "rbmd -j rbmd.json" in plain.stdout
-    assert Path(tmp_path / "new/rbmd.data").is_file()
-    assert mdbench("run.toml", "--engine", "rbmd-3", "-o", "x").returncode == 2

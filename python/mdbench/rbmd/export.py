@@ -17,6 +17,7 @@ from mdbench.molecules.load import LoadedMolecules, load_molecules
 from mdbench.molecules.write import write_molecules
 from mdbench.programs import versions
 from mdbench.rbmd import mace
+from mdbench.rbmd.agreement import Agreement, agreement
 from mdbench.rbmd.contract import ContractReport, describe_model
 from mdbench.rbmd.control_text import to_json
 from mdbench.rbmd.dialects import Dialect, dialect_of
@@ -55,7 +56,7 @@ class _Prepared:
     dialect: Dialect
     case: Case
     potential: tuple[Path, str] | None = None  # a file, and its name in each folder
-    contract: ContractReport | None = None
+    checked: ContractReport | Agreement | None = None
     relaxed: bool = False
 
 
@@ -91,11 +92,7 @@ def export(
             prepared = _mace(spec, dialect, atoms, scratch)
         if spec.run.minimize:
             prepared = _relaxed(prepared)
-        if prepared.potential and not spec.is_classical:
-            atoms = prepared.case.system.as_atoms(prepared.case.elements)
-            report = mace.checked_call(spec, prepared.potential[0], atoms)
-            prepared = replace(prepared, contract=report)
-        return _write(prepared, scratch / "made", target)
+        return _write(replace(prepared, checked=_check(prepared, scratch)), scratch, target)
     except OSError as problem:
         raise RunError(
             f"cannot write {shown(str(target))}: {problem.strerror or problem}"
@@ -214,14 +211,33 @@ def _relaxed(prepared: _Prepared) -> _Prepared:
     return replace(prepared, case=replace(case, system=system), relaxed=True)
 
 
+def _check(prepared: _Prepared, scratch: Path) -> ContractReport | Agreement:
+    """What the exported files give, compared with what the specification means.
+
+    Raises:
+        MdbenchError: when that is not the same.
+    """
+    spec, case = prepared.spec, prepared.case
+    if not spec.is_classical:
+        assert prepared.potential is not None  # noqa: S101 - the model
+        atoms = case.system.as_atoms(case.elements)
+        return mace.checked_call(spec, prepared.potential[0], atoms)
+    system = case.system
+    if not prepared.relaxed:
+        assert isinstance(spec.system, FileSystem)  # noqa: S101 - the specification says so
+        system = load_molecules(spec.system, spec.force_field).system
+    write_molecules(scratch / DATA_FILE, case.system, case.elements, coefficients=True)
+    return agreement(spec, system, case.elements, scratch / DATA_FILE)
+
+
 def _scratch(above: Path) -> Path:
     """A folder to work in, on the file system of the target."""
     return Path(tempfile.mkdtemp(prefix=".mdbench-export-", dir=above))
 
 
-def _write(prepared: _Prepared, made: Path, target: Path) -> tuple[Path, ...]:
+def _write(prepared: _Prepared, scratch: Path, target: Path) -> tuple[Path, ...]:
     """All runs beside the place where they go, and then there."""
-    variants = prepared.spec.variants()
+    variants, made = prepared.spec.variants(), scratch / "made"
     made.mkdir()
     names = [""] if len(variants) == 1 else [v.name for v in variants]
     for name, variant in zip(names, variants, strict=True):
@@ -249,7 +265,7 @@ def _write_run(prepared: _Prepared, variant: Variant, folder: Path) -> None:
     if prepared.potential:
         source, name = prepared.potential
         shutil.copyfile(source, folder / name)
-    text = readme_text(spec, dialect, variant, case, prepared.contract, relaxed=prepared.relaxed)
+    text = readme_text(spec, dialect, variant, case, prepared.checked, relaxed=prepared.relaxed)
     (folder / "README.md").write_text(text)
     record = _record(prepared, variant)
     record["files"] = {p.name: sha256_of(p) for p in sorted(folder.iterdir()) if p.is_file()}
@@ -270,6 +286,6 @@ def _record(prepared: _Prepared, variant: Variant) -> dict[str, Any]:
         "elements": list(prepared.case.elements),
         "timestep_fs": spec.run.timestep_fs,
         "relaxed": prepared.relaxed,
-        "contract": prepared.contract.as_dict() if prepared.contract else None,
+        "checked": prepared.checked.as_dict() if prepared.checked else None,
         "versions": {"mdbench": __version__, **versions()},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mdbench import __version__
+from mdbench.rbmd.agreement import Agreement
 from mdbench.rbmd.settings import (
     CONTROL_FILE,
     DATA_FILE,
@@ -37,7 +38,7 @@ def readme_text(  # noqa: PLR0913 - what it tells of
     dialect: Dialect,
     variant: Variant,
     case: Case,
-    contract: ContractReport | None,
+    checked: ContractReport | Agreement | None,
     *,
     relaxed: bool,
 ) -> str:
@@ -48,7 +49,7 @@ def readme_text(  # noqa: PLR0913 - what it tells of
         dialect: Of RBMD.
         variant: Temperature and seed of this run.
         case: What is simulated.
-        contract: Of a MACE model.
+        checked: How the files were compared with the specification.
         relaxed: Whether LAMMPS has relaxed the structure.
     """
     plan, dt = spec.plan(), spec.run.timestep_fs
@@ -74,8 +75,10 @@ def readme_text(  # noqa: PLR0913 - what it tells of
         "## What differs from the LAMMPS run of the same specification",
         "\n".join(f"- {note}" for note in notes),
     ]
-    if contract is not None:
-        parts += ["## Model", _of_model(contract)]
+    if isinstance(checked, Agreement):
+        parts += ["## Checked", _of_lammps(checked)]
+    elif checked is not None:
+        parts += ["## Model", _of_model(checked)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -163,6 +166,14 @@ def _of_outputs(spec: RunSpec, dialect: Dialect) -> list[str]:
             "`output.velocities`: velocities come with the frames, at their interval only."
         )
     return notes
+
+
+def _of_lammps(agreement: Agreement) -> str:
+    return (
+        f"LAMMPS was run on `{DATA_FILE}` and on the structure of the specification: energies "
+        f"differ by {agreement.energy_error:.1e} (relative), forces by {agreement.force_error:.1e} "
+        "at the most."
+    )
 
 
 def _of_model(contract: ContractReport) -> str:

@@ -66,13 +66,6 @@ def _twice_kinetic_k(system: MolecularSystem, velocities: NDArray[np.float64]) -
     return _KELVIN[system.units] * float((masses * (velocities**2).sum(1)).sum())
 
 
-def stretching(system: MolecularSystem, velocities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[angles, 3] Speeds at which the distances in each angle's atoms change."""
-    atoms = system.of("angle").atoms
-    rate = np.einsum("tcd,tcd->tc", _directions(system), _differences(velocities[atoms]))
-    return np.asarray(rate)
-
-
 def _without_stretching(
     system: MolecularSystem, velocities: NDArray[np.float64], masses: NDArray[np.float64]
 ) -> NDArray[np.float64]:
