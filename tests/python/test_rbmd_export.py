@@ -582,3 +582,30 @@ def test_hostile_names_of_files(tmp_path, name):
     assert control(made).hyper_parameters.force_field.potential_file == "potential.eam"
     for file in ("rbmd.json", "README.md", "rbmd.data"):
         assert str(folder) not in (made / file).read_text()
+
+
+def test_command(tmp_path):
+    specify(tmp_path, "eam")
+    (tmp_path / "run.toml").write_text(
+        f"name = 'copper'\n[system]\nfile = 'system.data'\n[force_field]\nkind = 'eam'\n"
+        f"units = 'metal'\npotential_file = '{COPPER}'\n[run]\nminimize = false\n")
+
+    def mdbench(*words):
+        return subprocess.run([str(BIN / "mdbench"), "export", *words], capture_output=True,
+                              text=True, check=False, cwd=tmp_path)
+
+    shown = mdbench("--help")
+    assert shown.returncode == 0
+    assert "Example: mdbench export" in shown.stdout
+    done = mdbench("run.toml", "--engine", "rbmd-2.2", "-o", "out", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"engine": "rbmd-2.2", "folders": ["out"]}
+    assert (tmp_path / "out/export.json").is_file()
+    again = mdbench("run.toml", "--engine", "rbmd-2.2", "-o", "out")
+    assert again.returncode == 1
+    assert "'out' exists already" in again.stderr
+    plain = mdbench("--engine", "rbmd-2.0", "-o", "new")
+    assert plain.returncode == 0
+    assert "rbmd -j rbmd.json" in plain.stdout
+    assert Path(tmp_path / "new/rbmd.data").is_file()
+    assert mdbench("run.toml", "--engine", "rbmd-3", "-o", "x").returncode == 2
