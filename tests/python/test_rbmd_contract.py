@@ -344,7 +344,7 @@ def nitrogen():
     (lambda: Atoms("C", pbc=True), StructureError, "is open in some direction"),
     (lambda: Atoms(cell=[9, 9, 9], pbc=True), StructureError, "has no atoms"),
     (lambda: Atoms("C", [[0, 0, np.nan]], cell=[9, 9, 9], pbc=True), StructureError, "not finite"),
-], ids=str)
+])
 @pytest.mark.usefixtures("in_process")
 def test_structures_that_rbmd_cannot_have(models, atoms, error, text):
     with pytest.raises(error, match=text) as caught:
