@@ -200,7 +200,7 @@ def test_numbers_come_back(tmp_path):
     (1_999_999_999, 1, 1_999_999_999, 1, None),
     (1_234_567, None, 1_234_567, 9721, "a frame every 9721 steps"),
     (1_000_003, None, 1_000_100, 10_001, "1000100 steps are run"),
-    (7, None, 7, 1, None),
+    (7, None, 7, 1, "its damping time is longer than the run, which 'mdbench run' refuses"),
     (1000, None, 1000, 10, "RBMD writes no trajectory; mdbench writes a frame every 10 steps"),
     (1000, False, 1000, 10, "RBMD writes no trajectory"),
 ])

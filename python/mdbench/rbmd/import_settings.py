@@ -69,6 +69,7 @@ def settings(control: Control, notes: Notes) -> Sections:
     if control.hyper_parameters.force_field.type == "MACE":
         del sections["force_field"]
     _lengths(control, sections, notes)
+    _tell_short(control, notes)
     if control.outputs.rdf_out is not None:
         sections["analysis"] = {"rdf_range": _ang(control.outputs.rdf_out.radius)}
     if control.hyper_parameters.neighbor.type == "RBL":
@@ -182,6 +183,16 @@ def _lengths(control: Control, sections: Sections, notes: Notes) -> None:
     vacf = outputs.vacf_out
     if vacf is not None and vacf.enabled:
         sections["output"]["velocities"] = _quantity(vacf.interval * step_fs, "fs")
+
+
+def _tell_short(control: Control, notes: Notes) -> None:
+    """Inputs made to try RBMD out are often shorter than their thermostat's damping time."""
+    execution = control.execution
+    if execution.ensemble == "NVE" or execution.temperature is None:
+        return
+    if execution.temperature[2] > execution.num_steps * execution.timestep:
+        text = "its damping time is longer than the run, which 'mdbench run' refuses: lengthen it"
+        notes.append(("execution.temperature", text))
 
 
 def _frames_interval(control: Control, notes: Notes) -> int:
