@@ -35,7 +35,7 @@ def print_table(table: Table) -> None:
 
 
 def init(
-    system: Annotated[str, typer.Argument(help="graphene-water, water, licl, hea or lgps.")],
+    system: Annotated[str, typer.Argument(help="graphene-water, water, spce, licl, hea or lgps.")],
     *,
     folder: Annotated[Path | None, typer.Option("-o", "--output", help="Default: NAME.")] = None,
     size: Annotated[

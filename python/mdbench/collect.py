@@ -62,7 +62,7 @@ def analyze_folder(path: Path, hints: Hints | None = None) -> dict[str, Any]:
         manifest = read_json(path / MANIFEST)
         name, settings = manifest["name"], Analysis.model_validate(manifest["spec"]["analysis"])
     elif export := read_export(exports[0] if exports else home_of(path)):
-        name, settings = export.name, _settings(export, home_of(path))
+        name, settings = f"{export.name} in RBMD", _settings(export, home_of(path))
     analysis = analyze(name, runs, settings)
     write_analysis(analysis, home_of(path) / FOLDER)
     return analysis

@@ -10,7 +10,7 @@ from string import Template
 
 from mdbench.errors import SpecError
 
-NAMES = ("graphene-water", "water", "licl", "hea", "lgps")
+NAMES = ("graphene-water", "water", "spce", "licl", "hea", "lgps")
 _COPIES = "([1-9][0-9]?|100)"
 _FILES = Path(__file__).parent / "template_files"
 
@@ -40,7 +40,7 @@ _SIZES = {
 
 
 def init(system: str, folder: Path | None = None, *, size: str | None = None) -> Path:
-    """Make a folder with ``run.toml`` and ``README.md``.
+    """Make a folder with ``run.toml``, ``README.md`` and the data file that it may need.
 
     Args:
         system: One of ``NAMES``.

@@ -312,7 +312,8 @@ def test_builds_against_headers_elsewhere_and_loads_by_plugin_load(models, tmp_p
                  f"-DMDBENCH_LAMMPS_INCLUDE_DIR={headers}", "-DMDBENCH_PYTHON=OFF",
                  f"-DMDBENCH_MPI_INCLUDE_DIR={sys.prefix}/include", "-DMDBENCH_TORCH=OFF"]
     subprocess.run(configure, check=True, capture_output=True)
-    subprocess.run(["cmake", "--build", str(build), "-j2"], check=True, capture_output=True)
+    subprocess.run(["cmake", "--build", str(build), "-j2", "--target", "mdbenchplugin"], check=True,
+                   capture_output=True)
     shutil.copy(os.path.join(mdbench.plugin_folder(), "mdbench_torchscript.so"), build)
     opened(carbon_crystal(1), f"write_data {tmp_path}/start.data").close()
     # the bare program, without the wheel's launcher that would load the installed plugin

@@ -427,7 +427,7 @@ def test_the_specification_that_was_exported(small):
     assert run.name == "300K-seed7" and run.equilibration_ps == 0.01 and run.provenance["seed"] == 7
     assert run.trajectory.numbers.tolist() == [7, 1, 1, 7] and run.provenance["versions"] == {"RBMD": "2.2"}
     found = analyze_folder(small)
-    assert found["name"] == "oil study" and found["runs"][0]["seed"] == 7
+    assert found["name"] == "oil study in RBMD" and found["runs"][0]["seed"] == 7
     for change, why in (({"schema": 2}, "is not of schema 1"), ({"kind": "x"}, "is not of schema 1"),
                         ({"plan": None}, "is damaged: TypeError"), ({"variant": {}}, "is damaged: KeyError 'name'"),
                         ({"elements": "CH"}, "is damaged")):
@@ -447,7 +447,7 @@ def test_several_exported_runs(small, tmp_path):
     (other / "rbmd.json").write_text(control(execution__temperature=[320, 320, 10]))
     assert list_exports(tmp_path) == [small, other]
     found = analyze_folder(tmp_path)
-    assert [r["temperature_k"] for r in found["runs"]] == [300, 320] and found["name"] == "oil study"
+    assert [r["temperature_k"] for r in found["runs"]] == [300, 320] and found["name"] == "oil study in RBMD"
 
 
 def test_an_analysis_is_made_anew_when_outputs_are_newer(small):

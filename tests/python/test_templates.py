@@ -9,7 +9,9 @@ import pytest
 from support import ROOT
 
 from mdbench.errors import SpecError
+from mdbench.molecules.load import load_molecules
 from mdbench.spec_file import load_spec
+from mdbench.spec_force_field import ForceField
 from mdbench.templates import NAMES, init
 
 FILES = ROOT / "python/mdbench/template_files"
@@ -24,6 +26,8 @@ def atoms(system):
             return copies * (4 * math.prod(system.cells) + 3 * system.num_water)
         case "graphene-water":
             return copies * int(system.cell)
+        case "file":
+            return copies * len(load_molecules(system, ForceField(kind="cvff")).system)
         case "water":
             return copies * 3 * system.num_water
         case "licl":
@@ -37,21 +41,24 @@ def atoms(system):
 @pytest.mark.parametrize(("name", "kind", "timestep_fs", "temperatures", "num"), [
     ("graphene-water", "nvt", 0.5, (298,), 372),
     ("water", "nvt", 0.5, (298,), 192),
+    ("spce", "nvt", 1.0, (298,), 648),
     ("licl", "npt", 1.0, (900, 1000, 1100, 1200, 1300), 512),
     ("hea", "npt", 2.0, (300,), 128),
     ("lgps", "nvt", 2.0, (600, 700, 800, 900, 1000), 200),
 ])
 def test_every_template_loads(tmp_path, name, kind, timestep_fs, temperatures, num):
     folder = init(name, tmp_path / name)
-    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "run.toml"]
+    more = ["water.data"] if name == "spce" else []
+    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "run.toml", *more]
     spec = load_spec(folder / "run.toml").spec
-    assert spec.name == spec.system.builder == name
+    assert spec.name == name
+    assert spec.system.builder == ("file" if name == "spce" else name)
     assert (spec.ensemble.kind, spec.run.timestep_fs) == (kind, timestep_fs)
     assert spec.ensemble.temperature_k == temperatures
     assert atoms(spec.system) == num
     text = (folder / "run.toml").read_text()
     assert f"{num} atoms" in text or name == "water"
-    bundled = name in {"graphene-water", "water"}
+    bundled = name in {"graphene-water", "water", "spce"}
     model = "bundled" if bundled else str(folder.absolute() / f"{name}.mace")
     assert str(spec.model.file) == model
     assert ("mdbench convert" in text) is not bundled
@@ -90,7 +97,7 @@ def test_readme_says_what_to_do(name):
     for word in ("mdbench check run.toml", "mdbench run run.toml", "Out come", "To change it",
                  "mdbench convert your.model --elements", "mdbench report"):
         assert word in text
-    assert name in {"graphene-water", "water"} or "sha256" in text
+    assert name in {"graphene-water", "water", "spce"} or "sha256" in text
 
 
 def test_templates_are_packed():
