@@ -73,9 +73,9 @@ def equilibrated_rigid_water(folder: Path) -> MolecularSystem:
     )
     loaded = load_spec(folder / "run.toml")
     run_campaign(loaded, Options())
-    frames = open_run(list_runs(folder)[0]).trajectory
-    *_, last = frames.frames(first=-1)
-    positions = np.asarray(last.positions, float)
+    trajectory = open_run(list_runs(folder)[0]).trajectory
+    assert trajectory is not None  # noqa: S101 - the run has just written it
+    positions = np.asarray(next(trajectory.frames(first=-1)).positions, float)
     none = np.zeros(positions.shape, np.int64)
     wrapped = replace(rigid_water(), positions=positions, images=none).wrapped()
     return replace(wrapped, positions=np.round(wrapped.positions, 6))
