@@ -67,6 +67,26 @@ def test_canonical_width_and_mean_of_temperature():
     assert 0.58 < np.mean([abs(r.value - 1) < r.error for r in ratios]) < 0.78
 
 
+@pytest.mark.parametrize("digits", [None, 6])
+def test_degrees_of_freedom_of_rigid_molecules_are_those_of_the_log(digits):
+    """Where the log has energies; 6 digits an atom is what RBMD writes."""
+    t, freedom, rng = np.arange(5000) * 0.01, 2 * ATOMS - 3, np.random.default_rng(4)
+    temperature_k = 300.0 * rng.chisquare(freedom, 5000) / freedom
+    kinetic_ev = 0.5 * freedom * 8.617333262e-5 * temperature_k
+    potential_ev = ATOMS * (-5.0 + 0.01 * rng.normal(size=5000))
+    data = {"Temp": temperature_k, "PotEng": potential_ev, "TotEng": potential_ev + kinetic_ev}
+    if digits:
+        data = {n: np.array([float(f"{x:.{digits}g}") for x in c / ATOMS]) * ATOMS
+                for n, c in data.items()}
+    names = {"ensemble": "nvt", "start_ps": 0.0, "temperature_k": 300.0}
+    told = thermo_averages(t, data, ATOMS, **names)
+    assert abs(told.temperature_variance_ratio.value - 1) < 3 * told.temperature_variance_ratio.error
+    assert told.notes == ()
+    untold = thermo_averages(t, {"Temp": data["Temp"]}, ATOMS, **names)
+    assert untold.temperature_variance_ratio.value == pytest.approx(FREEDOM / freedom, rel=0.1)
+    assert "variance" in untold.notes[0]
+
+
 def test_variance_of_short_correlated_runs_is_not_too_small():
     rng = np.random.default_rng(2)
     noise = lfilter([1.0], [1.0, -0.8], rng.normal(size=(200, 140)))[:, 60:] * 0.6

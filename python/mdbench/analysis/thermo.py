@@ -14,6 +14,7 @@ from mdbench.analysis.statistics import (
     slope_with_error,
     statistical_inefficiency,
 )
+from mdbench.analysis.temperature import BOLTZMANN_EV_PER_K
 from mdbench.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ _QUANTITIES = {
 
 _DRIFT = "drift_mev_per_atom_per_ns"
 _VARIANCE_RATIO = "temperature_variance_ratio"
+_SAME_FREEDOM = 0.01
+"""Relative range in which a log's degrees of freedom stay, however its digits are rounded."""
 _LONGEST_SERIES = 2000
 _FEWEST_ROWS = 4
 _SUSPICIOUS = 3.0
@@ -53,7 +56,7 @@ class ThermoResult:
     equilibration_ps: float  # time at which production starts
     quantities: dict[str, Estimate]
     drift_mev_per_atom_per_ns: Estimate | None  # of the total energy; NVE only
-    temperature_variance_ratio: Estimate | None  # to the canonical one, 2 T^2 / (3 N - 3); NVT only
+    temperature_variance_ratio: Estimate | None  # to the canonical one, 2 T^2 / f; NVT only
     series: dict[str, Floats]  # time_ps and the quantities, means over equal stretches
     notes: tuple[str, ...]
     refused: dict[str, str]  # quantity -> reason
@@ -128,7 +131,8 @@ def _questions(
         energy_mev = known["total_energy_per_atom"] * _MEV_PER_NS
         yield _DRIFT, partial(slope_with_error, times_ps, energy_mev, "meV/atom/ns", _DRIFT)
     if ensemble == "nvt" and "temperature" in known:
-        yield _VARIANCE_RATIO, partial(_variance_ratio, known["temperature"], num_atoms)
+        freedom = _degrees_of_freedom(known, num_atoms)
+        yield _VARIANCE_RATIO, partial(_variance_ratio, known["temperature"], freedom)
 
 
 def _start(
@@ -153,8 +157,23 @@ def _start(
     return start, ()
 
 
-def _variance_ratio(temperature_k: Floats, num_atoms: int) -> Estimate:
-    """Variance of the kinetic temperature over the canonical one, 2 T^2 / (3 N - 3).
+def _degrees_of_freedom(known: Mapping[str, Floats], num_atoms: int) -> float:
+    """2 K / (k T) of a log that has energies and temperature; 3 N - 3 of others.
+
+    Rigid molecules have fewer than 3 N - 3, and the log itself says how many.
+    """
+    energies = ("total_energy_per_atom", "potential_energy_per_atom")
+    if all(name in known for name in energies) and known["temperature"].all():
+        kinetic_ev = (known[energies[0]] - known[energies[1]]) * num_atoms
+        found = 2.0 * kinetic_ev / (BOLTZMANN_EV_PER_K * known["temperature"])
+        freedom = float(np.median(found))
+        if np.ptp(found) < _SAME_FREEDOM * freedom <= _SAME_FREEDOM * 3 * num_atoms:
+            return freedom
+    return 3.0 * num_atoms - 3.0
+
+
+def _variance_ratio(temperature_k: Floats, freedom: float) -> Estimate:
+    """Variance of the kinetic temperature over the canonical one, 2 T^2 / f.
 
     The kinetic energy of f quadratic degrees of freedom is chi-squared distributed, so the
     temperature has the variance 2 T^2 / f (Allen and Tildesley, Computer Simulation of Liquids,
@@ -162,7 +181,7 @@ def _variance_ratio(temperature_k: Floats, num_atoms: int) -> Estimate:
     """
     if not temperature_k.all():
         raise AnalysisError("variance of the temperature: the temperature is zero")
-    canonical = 2.0 * temperature_k.mean() ** 2 / (3 * num_atoms - 3)
+    canonical = 2.0 * temperature_k.mean() ** 2 / freedom
     # correlated samples fall short of the variance by the variance of their mean
     unbiased = 1.0 - statistical_inefficiency(temperature_k) / len(temperature_k)
     squares = (temperature_k - temperature_k.mean()) ** 2 / canonical / unbiased
