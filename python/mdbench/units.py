@@ -28,6 +28,8 @@ UNITS: dict[str, dict[str, float]] = {
 """Factor of each unit to the first of its kind: fs, Angstrom, K, bar, g/cm3, mPa s, 1/A2, kcal/mol,
 u. Energies in K are divided by Boltzmann's constant, as LAMMPS has it in units real."""
 
+BOLTZMANN_EV_PER_K = 8.617333262e-5
+
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*\Z")
 _EXAMPLES = {
     "time": "100 fs",

@@ -10,11 +10,11 @@ import pytest
 from test_lammps_input import COMMANDS, WORDS, commands
 
 from mdbench.check import examine, problems_of_force_field, refuse_errors
-from mdbench.check.force_field import funcfl_element
 from mdbench.classical_input import force_field_commands, rigid_command
 from mdbench.engine import potentials_folder
 from mdbench.errors import MdbenchError, RunError, StructureError
 from mdbench.lammps_input import render
+from mdbench.molecules.eam_file import read_funcfl
 from mdbench.molecules.load import LoadedMolecules
 from mdbench.molecules.system import Terms
 from mdbench.spec import RunSpec
@@ -317,7 +317,7 @@ def test_shake_and_dispersion_are_refused_by_field():
 
 def test_embedded_atom_files(tmp_path):
     where = [("error", "force_field.potential_file")]
-    assert funcfl_element(COPPER) == "Cu"
+    assert read_funcfl(COPPER).element == "Cu"
     problems, text = found(classical.copper(), field("eam"), ("Ni",))
     assert problems == where and "is for Cu alone, and there is Ni" in text
     problems, text = found(classical.copper(), field("eam", potential_file=str(tmp_path / "no")))

@@ -14,7 +14,7 @@ from support import BUNDLED, BUNDLED_LAMMPS
 from mdbench.engine import potentials_folder
 from mdbench.errors import MdbenchError, SpecError, StructureError
 from mdbench.model import inspect
-from mdbench.rbmd.eam_file import read_funcfl
+from mdbench.molecules.eam_file import read_funcfl
 from mdbench.rbmd.export import export
 from mdbench.spec import RunSpec
 from mdbench.structure import water_box
@@ -249,6 +249,7 @@ def funcfl(nrho, nr, numbers=None):
     (funcfl(30, 30, 89), "is cut off or damaged: it holds 89 numbers instead of 30 + 2 x 30"),
     (funcfl(30, 30, 91), "is cut off or damaged: it holds 91 numbers"),
     (funcfl(30, 30).replace(" 0.5", " x", 1), "is damaged"),
+    (funcfl(30, 30).replace(" 0.5", " 1e999", 1), "is damaged: it holds a number that is not"),
     (funcfl(0, 0), "is damaged: it names tables of 0 and 0 numbers"),
     (funcfl(3, 3).replace("4.95", "-1"), "is damaged: mass, drho, dr and cutoff"),
     (funcfl(3, 3).replace("4.95", "nan"), "is damaged: mass, drho, dr and cutoff"),

@@ -13,7 +13,7 @@ from mdbench.engine import potentials_folder
 from mdbench.molecules.data_file import read_molecules
 from mdbench.rbmd.control import Block
 from mdbench.rbmd.control_file import read_control
-from mdbench.rbmd.eam_file import read_funcfl
+from mdbench.molecules.eam_file import read_funcfl
 from mdbench.rbmd.export import export
 from mdbench.rbmd.importer import import_case
 from mdbench.run_folder import sha256_of

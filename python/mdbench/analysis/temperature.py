@@ -11,13 +11,13 @@ from scipy.special import gammaincc
 
 from mdbench.analysis.estimate import Estimate
 from mdbench.errors import AnalysisError
+from mdbench.units import BOLTZMANN_EV_PER_K
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-BOLTZMANN_EV_PER_K = 8.617333262e-5
 KJ_PER_MOL_PER_EV = 96.48533212
 
 _MIN_DENSITIES = 3

@@ -14,8 +14,8 @@ from mdbench.analysis.statistics import (
     slope_with_error,
     statistical_inefficiency,
 )
-from mdbench.analysis.temperature import BOLTZMANN_EV_PER_K
 from mdbench.errors import AnalysisError
+from mdbench.units import BOLTZMANN_EV_PER_K
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-from ase.data import chemical_symbols
-
 from mdbench.check.findings import Problem
 from mdbench.check.potential import without_dispersion
 from mdbench.classical_input import rigid_command
 from mdbench.errors import StructureError
+from mdbench.molecules.eam_file import read_funcfl
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mdbench.molecules.load import LoadedMolecules
     from mdbench.molecules.system import MolecularSystem
     from mdbench.spec import RunSpec
@@ -109,34 +105,11 @@ def _embedded_atoms(field: ForceField, loaded: LoadedMolecules) -> list[Problem]
         return []
     where = "force_field.potential_file"
     try:
-        element = funcfl_element(field.potential_file)
-    except (OSError, ValueError, IndexError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else "it is no funcfl file"
-        return [Problem("error", where, f"'{field.potential_file}' cannot be used: {reason}")]
+        element = read_funcfl(field.potential_file).element
+    except StructureError as problem:
+        return [Problem("error", where, f"it is no funcfl file that can be used: {problem}")]
     others = sorted(set(loaded.elements) - {element})
     if others:
         text = f"'{field.potential_file}' is for {element} alone, and there is {others[0]}"
         return [Problem("error", where, text)]
     return []
-
-
-def funcfl_element(path: Path) -> str:
-    """The element of a DYNAMO funcfl file.
-
-    Raises:
-        OSError: when it cannot be read.
-        ValueError: when it is of another form, or lacks numbers.
-        IndexError: when it is cut short.
-    """
-    title, about, grids, rest = path.read_text(errors="replace").split("\n", 3)
-    del title
-    number, mass_u = int(about.split()[0]), float(about.split()[1])
-    words = grids.split()
-    num_rho, num_r = int(words[0]), int(words[2])
-    cutoff_ang = float(words[4])
-    values = np.array(rest.split(), float)
-    if not 0 < number < len(chemical_symbols) or mass_u <= 0 or cutoff_ang <= 0:
-        raise ValueError("no element, mass or cutoff")
-    if len(values) < num_rho + 2 * num_r or not np.isfinite(values).all():
-        raise ValueError("values are missing")
-    return str(chemical_symbols[number])

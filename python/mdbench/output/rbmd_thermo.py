@@ -10,6 +10,7 @@ import numpy as np
 from mdbench.output.rbmd_tables import read_rbmd_table
 from mdbench.output.text import integers, rows_to_keep
 from mdbench.output.thermo import ThermoTable, metal_factor
+from mdbench.units import BOLTZMANN_EV_PER_K
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-BOLTZMANN_EV_PER_K = 8.617333262e-5
 MASS_VELOCITY_SQUARED_EV = 1.03642696e-4  # u (Angstrom/ps)^2, CODATA 2018
 U_PER_ANG3_GCM3 = 1.66053907
 _MACE_KCAL_PER_EV = 23.0605  # by which RBMD multiplies

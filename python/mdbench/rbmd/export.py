@@ -13,6 +13,7 @@ import numpy as np
 
 from mdbench import __version__
 from mdbench.errors import EngineError, MdbenchError, RunError, StructureError
+from mdbench.molecules.eam_file import EamFile, read_funcfl
 from mdbench.molecules.load import LoadedMolecules, load_molecules
 from mdbench.molecules.write import write_molecules
 from mdbench.programs import versions
@@ -21,7 +22,6 @@ from mdbench.rbmd.agreement import Agreement, agreement
 from mdbench.rbmd.contract import ContractReport, describe_model
 from mdbench.rbmd.control_text import to_json
 from mdbench.rbmd.dialects import Dialect, dialect_of
-from mdbench.rbmd.eam_file import EamFile, read_funcfl
 from mdbench.rbmd.readme import readme_text
 from mdbench.rbmd.refusals import of_case, of_settings, refuse
 from mdbench.rbmd.settings import (

@@ -10,8 +10,8 @@ from ase.data import chemical_symbols
 
 from mdbench.check.potential import metadata
 from mdbench.errors import ModelError
+from mdbench.molecules.eam_file import read_funcfl
 from mdbench.rbmd.dialects import DIALECTS, DialectName
-from mdbench.rbmd.eam_file import read_funcfl
 from mdbench.rbmd.import_settings import Notes, rdf_pairs
 from mdbench.rbmd.import_system import elements_for_model
 from mdbench.run_folder import sha256_of

@@ -25,13 +25,6 @@ def free_directions(system: MolecularSystem, *, rigid: bool) -> int:
     return 3 * len(system) - 3 - (3 * len(system.of("angle").kinds) if rigid else 0)
 
 
-def temperature_k(system: MolecularSystem, *, rigid: bool) -> float:
-    """Of the velocities that a system has, kelvin."""
-    if system.velocities is None:
-        raise StructureError("the system has no velocities")
-    return _twice_kinetic_k(system, system.velocities) / free_directions(system, rigid=rigid)
-
-
 def draw_velocities(
     system: MolecularSystem, kelvin: float, seed: int, *, rigid: bool
 ) -> NDArray[np.float64]:

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from ase.data import chemical_symbols
+
 from mdbench.errors import StructureError
 from mdbench.output.text import parse_numbers
 
@@ -22,7 +25,7 @@ _GRID = re.compile(r"\s*(\d+)\s+(\S+)\s+(\d+)\s+(\S+)\s+(\S+)\s*\Z")
 class EamFile:
     """The head of a funcfl file whose numbers have been counted."""
 
-    atomic_number: int
+    element: str
     mass_u: float
     num_densities: int
     num_radii: int
@@ -33,7 +36,8 @@ def read_funcfl(path: Path) -> EamFile:
     """Read and check a funcfl file.
 
     Raises:
-        StructureError: when it cannot be read, or is none; RBMD would compute with what it finds.
+        StructureError: when it cannot be read, or is none; programs would compute with what they
+            find.
     """
     try:
         if path.stat().st_size > _LARGEST_BYTES:
@@ -59,9 +63,13 @@ def read_funcfl(path: Path) -> EamFile:
         raise StructureError(f"'{path}' is damaged: it names tables of {nrho} and {nr} numbers")
     if not all(0 < x < float("inf") for x in (mass, drho, dr, cutoff)):
         raise StructureError(f"'{path}' is damaged: mass, drho, dr and cutoff are not positive")
+    if not 0 < int(head[1]) < len(chemical_symbols):
+        raise StructureError(f"'{path}' is damaged: {head[1]} is the atomic number of no element")
     if len(numbers) != nrho + 2 * nr:
         raise StructureError(
             f"'{path}' is cut off or damaged: it holds {len(numbers)} numbers instead of "
             f"{nrho} + 2 x {nr}"
         )
-    return EamFile(int(head[1]), mass, nrho, nr, cutoff)
+    if not np.isfinite(numbers).all():
+        raise StructureError(f"'{path}' is damaged: it holds a number that is not finite")
+    return EamFile(chemical_symbols[int(head[1])], mass, nrho, nr, cutoff)
