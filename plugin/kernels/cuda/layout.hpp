@@ -74,6 +74,7 @@ struct MakeTiles {
   Coordinates at;
   Tiles<Real> tiles;
   MakeTilesShape shape;
+  int* edges;       ///< [receivers] of all: edges of each receiver at this step
   unsigned* flags;  ///< kTooClose below the tables; kNotFinite for coordinates that are not numbers
 };
 
