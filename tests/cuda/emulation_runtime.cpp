@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The emulated runtime: memory, streams, events, graphs.
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +42,7 @@ struct Runtime {
   bool capturing_blocking = false;
   cudaError_t last_error = cudaSuccess;
   CUstream_st default_queue;
+  std::set<CUstream_st*> streams;  // those with queues of their own
 };
 
 Runtime& runtime() {
@@ -52,7 +55,7 @@ cudaError_t result(cudaError_t error) {
   return error;
 }
 
-/// The allocation that holds all of the bytes, or part of them if `any`.
+/// Whether an allocation holds all of the bytes.
 bool inside(const std::map<const char*, std::size_t>& allocations, const void* pointer,
             std::size_t bytes) {
   const char* const address = static_cast<const char*>(pointer);
@@ -89,6 +92,11 @@ void drain(CUstream_st& queue) {
     queue.waiting.pop_front();
     work();
   }
+}
+
+void drain_all() {
+  drain(runtime().default_queue);
+  for (CUstream_st* const stream : runtime().streams) drain(*stream);
 }
 
 cudaError_t allocate(std::map<const char*, std::size_t>& allocations, void** pointer,
@@ -191,7 +199,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
 }
 cudaError_t cudaDeviceSynchronize() {
   if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
-  drain(runtime().default_queue);
+  drain_all();
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(std::size_t* available, std::size_t* total) {
@@ -210,7 +218,7 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
 cudaError_t cudaFree(void* pointer) {
   if (!pointer) return cudaSuccess;
   if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
-  drain(runtime().default_queue);
+  drain_all();
   runtime().used -= release(runtime().device, pointer);
   return cudaSuccess;
 }
@@ -219,7 +227,7 @@ cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
 }
 cudaError_t cudaFreeHost(void* pointer) {
   if (!pointer) return cudaSuccess;
-  drain(runtime().default_queue);
+  drain_all();
   release(runtime().pinned, pointer);
   return cudaSuccess;
 }
@@ -258,6 +266,7 @@ cudaError_t cudaMemset(void* to, int value, std::size_t bytes) {
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   *stream = new CUstream_st;
   (*stream)->blocking = (flags & cudaStreamNonBlocking) == 0;
+  if (!(*stream)->blocking) runtime().streams.insert(*stream);
   return cudaSuccess;
 }
 cudaError_t cudaStreamCreate(cudaStream_t* stream) {
@@ -270,6 +279,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   drain(queue_of(stream));
+  runtime().streams.erase(stream);
   delete stream;
   return cudaSuccess;
 }
