@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "kernel_timer.hpp"
+#include "open_model.hpp"
+#include "resident.hpp"
+#include "step.hpp"
+
+namespace mdbench::cuda {
+
+/// How the evaluator was asked to run.
+struct CudaOptions {
+  bool deterministic = true;
+  bool wide_sums = false;     ///< "mixed"
+  std::size_t workspace = 0;  ///< bytes on the device; 0: most of what is free
+  /// The same model on the CPU, for steps in which atoms are closer than the tables reach.
+  std::function<std::unique_ptr<Evaluator>()> on_cpu;
+};
+
+/// MACE on one GPU. Between rebuilds of the pairs a step is one graph launch; between layers, where
+/// there are several ranks, features go through the Halo by way of the host.
+template <class Real>
+class CudaEvaluator final : public ResidentEvaluator {
+ public:
+  CudaEvaluator(OpenedModel opened, CudaOptions options);
+
+  const ModelInfo& info() const override { return opened_.info; }
+  int halo_layers() const override { return 1; }
+  int halo_width() const override;
+  void prepare(std::span<const std::int32_t> species) override;
+  std::size_t peak_device_bytes() const override { return peak_bytes(); }
+  std::vector<std::pair<std::string, double>> stage_seconds() const override {
+    return timer_.seconds();
+  }
+  void set_pairs(const PairList& pairs) override;
+  const AtomEvaluation& evaluate_at(std::span<const double> positions, bool per_node_virial,
+                                    Halo& halo) override;
+  const Evaluation& evaluate(const Graph& graph, Halo& halo) override;
+
+ private:
+  /// What comes in as positions or vectors, and what goes out.
+  struct Wanted {
+    bool forces = false, node_virial = false, edge_gradient = false;
+    bool operator==(const Wanted&) const = default;
+  };
+
+  void set_topology(const PairList& pairs);
+  void fit(const Wanted& wanted);
+  bool run(std::span<const double> input, Halo& halo);
+  void run_stages(Halo& halo);
+  void copy_in(std::size_t count);
+  void copy_out();
+  void exchange(int t, Halo& halo);
+  void exchange_gradients(int t, Halo& halo);
+  int exchanged_width(int t) const;
+  bool too_close() const { return (host_flags_[0] & kTooClose) != 0; }
+  void take_energies();
+  void take_forces(bool per_node_virial);
+  ResidentEvaluator& on_cpu();
+  PairList pair_list() const;
+
+  OpenedModel opened_;
+  CudaOptions options_;
+  Kinds kinds_;
+  std::unique_ptr<Evaluator> cpu_;
+  std::unique_ptr<ResidentEvaluator> resident_cpu_;
+  Stream stream_;
+  KernelTimer timer_;
+  typename Step<Real>::Model model_;
+  Topology topology_;
+  Workspace<Real> workspace_;
+  StepArrays arrays_;
+  Wanted wanted_;
+  Array<double> input_;
+  PinnedArray<double> host_input_, host_energy_, host_force_, host_node_virial_, host_gradient_,
+      host_virial_;
+  PinnedArray<int> host_edges_;
+  PinnedArray<unsigned> host_flags_;
+  std::vector<Graph_> graphs_;
+  std::vector<std::int64_t> captured_shape_;
+  PairList list_;
+  std::vector<double> site_energy_, edge_gradient_, exchange_;
+  std::vector<Real> rows_;
+  std::vector<Fixed> fixed_rows_;
+  std::vector<std::int32_t> neighbors_;
+  Evaluation result_;
+  AtomEvaluation atoms_;
+};
+
+}  // namespace mdbench::cuda
