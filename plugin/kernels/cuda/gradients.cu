@@ -114,27 +114,34 @@ __device__ void add_gradient(const EdgeGradients<Real>& p, const Edge& edge, con
   }
 }
 
+/// Energy of an edge's repulsion and its slope.
+template <class Real>
+__device__ Jet repulsion(const EdgeGradients<Real>& p, const Edge& edge, double r) {
+  const int kind = p.pairs.receiver_kind[edge.receiver];
+  const double cutoff = p.zbl.radius[edge.sender_kind] + p.zbl.radius[kind];
+  if (r >= cutoff) return {};
+  const ZblFormula zbl{p.zbl.power, p.zbl.terms, p.zbl.c, p.zbl.d, p.zbl.exponent, p.zbl.prefactor};
+  const Jet energy =
+      zbl.energy(cutoff, p.zbl.atomic_number[edge.sender_kind], p.zbl.atomic_number[kind], r);
+  return {p.zbl.scale * energy.value, p.zbl.scale * energy.slope};
+}
+
 template <int MaxEll, bool First, class Real>
 __device__ void take_edge(const EdgeGradients<Real>& p, const Edge& edge, double* sums) {
+  const double r = p.tiles.distance[edge.at];
+  // first, while few numbers wait in registers
+  Jet pair;
+  if (First && p.zbl.power != 0) pair = repulsion(p, edge, r);
   double bar[components(MaxEll)] = {};
   if constexpr (First)
     first_bars<MaxEll>(p, edge, bar);
   else
     later_bars<MaxEll>(p, edge, bar);
+  bar[0] += pair.slope;
   if (p.density_bar != nullptr) bar[0] += density_slope(p, edge);
-  const double r = p.tiles.distance[edge.at];
-  if (First && p.zbl.power != 0) {
-    const int kind = p.pairs.receiver_kind[edge.receiver];
-    const ZblFormula zbl{p.zbl.power, p.zbl.terms,    p.zbl.c,
-                         p.zbl.d,     p.zbl.exponent, p.zbl.prefactor};
-    const Jet energy = zbl.energy(p.zbl.radius[edge.sender_kind] + p.zbl.radius[kind],
-                                  p.zbl.atomic_number[edge.sender_kind],
-                                  p.zbl.atomic_number[kind], r);
-    sums[kEnergySum] += p.zbl.scale * energy.value;
-    bar[0] += p.zbl.scale * energy.slope;
-  }
   const Vector d = edge_vector(p.at, p.pairs, edge.receiver, edge.pair);
   const Vector g = to_vector<MaxEll>(d, r, bar);
+  sums[kEnergySum] += pair.value;
   if (fits(g))
     add_gradient(p, edge, d, g, sums);
   else
@@ -158,7 +165,8 @@ __device__ void add_sum(const EdgeGradients<Real>& p, int receiver, int i, doubl
 }
 
 template <int MaxEll, bool First, class Real>
-__global__ void __launch_bounds__(kWarps* kWarp) gradients_kernel(EdgeGradients<Real> p) {
+__global__ void __launch_bounds__(kWarps* kWarp, sizeof(Real) == 4 ? 4 : 3)
+    gradients_kernel(EdgeGradients<Real> p) {
   __shared__ double shared[kWarps][kSums];
   const int place = static_cast<int>(blockIdx.x), receiver = p.pass.begin + place;
   const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = lane_index();
@@ -169,9 +177,13 @@ __global__ void __launch_bounds__(kWarps* kWarp) gradients_kernel(EdgeGradients<
     const std::int64_t tile = first + i, at = tile * kTile + lane % kTile;
     const int pair = p.tiles.pair[at];
     if (pair < 0) continue;
-    const Edge edge{place, receiver,     tile,
-                    at,    p.pairs.first_pair[receiver] + pair,
-                    lane % kTile, p.tiles.run[tile] / p.segments};
+    const Edge edge{place,
+                    receiver,
+                    tile,
+                    at,
+                    p.pairs.first_pair[receiver] + pair,
+                    lane % kTile,
+                    p.tiles.run[tile] / p.segments};
     take_edge<MaxEll, First>(p, edge, sums);
   }
   __syncwarp();
