@@ -6,13 +6,14 @@
 
 #include "kernel_timer.hpp"
 #include "open_model.hpp"
-#include "resident.hpp"
+#include "resident_on_cpu.hpp"
 #include "step.hpp"
 
 namespace mdbench::cuda {
 
 /// How the evaluator was asked to run.
 struct CudaOptions {
+  int device = 0;
   bool deterministic = true;
   bool wide_sums = false;     ///< "mixed"
   std::size_t workspace = 0;  ///< bytes on the device; 0: most of what is free
@@ -38,10 +39,10 @@ class CudaEvaluator final : public ResidentEvaluator {
   void set_pairs(const PairList& pairs) override;
   const AtomEvaluation& evaluate_at(std::span<const double> positions, bool per_node_virial,
                                     Halo& halo) override;
-  const Evaluation& evaluate(const Graph& graph, Halo& halo) override;
+  const Evaluation& evaluate(const mdbench::Graph& graph, Halo& halo) override;
 
  private:
-  /// What comes in as positions or vectors, and what goes out.
+  /// What goes out besides energies.
   struct Wanted {
     bool forces = false, node_virial = false, edge_gradient = false;
     bool operator==(const Wanted&) const = default;
@@ -49,38 +50,41 @@ class CudaEvaluator final : public ResidentEvaluator {
 
   void set_topology(const PairList& pairs);
   void fit(const Wanted& wanted);
-  bool run(std::span<const double> input, Halo& halo);
-  void run_stages(Halo& halo);
-  void copy_in(std::size_t count);
+  void fit_arrays();
+  std::vector<std::int64_t> launch_shape(bool halo_active) const;
+  bool run(Halo& halo);
+  void start(const std::vector<std::int64_t>& shape, int first_stage, int last_stage);
+  void enqueue(int first_stage, int last_stage);
+  void copy_in();
   void copy_out();
   void exchange(int t, Halo& halo);
   void exchange_gradients(int t, Halo& halo);
+  void read_rows(int t, bool gradients, int nodes);
+  void write_rows(int t, bool gradients, int first_node, int nodes);
   int exchanged_width(int t) const;
-  bool too_close() const { return (host_flags_[0] & kTooClose) != 0; }
   void take_energies();
-  void take_forces(bool per_node_virial);
-  ResidentEvaluator& on_cpu();
-  PairList pair_list() const;
+  ResidentOnCpu& on_cpu();
 
   OpenedModel opened_;
   CudaOptions options_;
   Kinds kinds_;
-  std::unique_ptr<Evaluator> cpu_;
-  std::unique_ptr<ResidentEvaluator> resident_cpu_;
+  std::unique_ptr<ResidentOnCpu> cpu_;
   Stream stream_;
   KernelTimer timer_;
   typename Step<Real>::Model model_;
   Topology topology_;
   Workspace<Real> workspace_;
   StepArrays arrays_;
+  std::unique_ptr<Step<Real>> step_;
   Wanted wanted_;
+  bool stale_ = true;  ///< the pairs are new
   Array<double> input_;
   PinnedArray<double> host_input_, host_energy_, host_force_, host_node_virial_, host_gradient_,
       host_virial_;
   PinnedArray<int> host_edges_;
   PinnedArray<unsigned> host_flags_;
-  std::vector<Graph_> graphs_;
-  std::vector<std::int64_t> captured_shape_;
+  std::vector<cuda::Graph> graphs_;  ///< [first stage]
+  std::vector<std::int64_t> captured_shape_, last_shape_;
   PairList list_;
   std::vector<double> site_energy_, edge_gradient_, exchange_;
   std::vector<Real> rows_;
@@ -89,5 +93,8 @@ class CudaEvaluator final : public ResidentEvaluator {
   Evaluation result_;
   AtomEvaluation atoms_;
 };
+
+extern template class CudaEvaluator<float>;
+extern template class CudaEvaluator<double>;
 
 }  // namespace mdbench::cuda

@@ -27,6 +27,8 @@ class Step {
     std::vector<std::unique_ptr<DeviceLayer<Real>>> layers;
     Array<double> isolated;  ///< [kind] eV
     Zbl zbl;
+    Array<double> zbl_radius;   ///< [kind]
+    Array<int> atomic_numbers;  ///< [kind]
     double cutoff;
     bool wide_sums;
   };

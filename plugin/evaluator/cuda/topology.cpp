@@ -32,7 +32,7 @@ void Topology::sort_receivers(const PairList& list, int kinds) {
 
 /// A stable counting sort of each receiver's pairs.
 void Topology::sort_pairs(const PairList& list, int kinds, int segments) {
-  const std::size_t pairs = list.sender.size();
+  const auto pairs = static_cast<std::size_t>(list.first_pair[list.num_local]);
   original_.resize(pairs);
   sender_.resize(pairs);
   sender_atom_.resize(pairs);

@@ -42,6 +42,9 @@ class Workspace {
   /// @throws Error when not even one receiver at a time fits.
   void fit(const Layers& layers, const Topology& topology, std::size_t budget, bool deterministic);
 
+  /// The layers have changed: maps over them are planned anew.
+  void forget() { shape_.clear(); }
+
   const std::vector<PassRange>& passes() const { return passes_; }
   bool single_pass() const { return passes_.size() <= 1; }
   const Array<KindTile>& kind_tiles() const { return kind_tiles_; }
