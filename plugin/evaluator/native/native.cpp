@@ -22,8 +22,6 @@ int choose_head(const NativeModel& model, const EvaluatorOptions& options) {
 }
 
 std::unique_ptr<Evaluator> make(const EvaluatorOptions& options) {
-  if (options.device.rfind("cuda", 0) == 0)
-    throw Error("the native evaluator of this build runs on the CPU: say 'device cpu'");
   NativeModel model(options.path);
   const int head = choose_head(model, options);
   ModelInfo info;
@@ -48,7 +46,7 @@ std::unique_ptr<Evaluator> make(const EvaluatorOptions& options) {
 }  // namespace
 }  // namespace mdbench
 
-extern "C" __attribute__((visibility("default"))) mdbench::Evaluator* mdbench_backend_v1(
+extern "C" __attribute__((visibility("default"))) mdbench::Evaluator* mdbench_backend_v2(
     const mdbench::EvaluatorOptions& options, const mdbench::ModelFile&) {
   return mdbench::make(options).release();
 }
