@@ -10,7 +10,7 @@ namespace {
 constexpr int kBusyWarps = 8192, kMostSplits = 8;
 
 template <class T>
-void clear_array(const Array<T>& array, std::size_t n, cudaStream_t stream) {
+void clear_array(Array<T>& array, std::size_t n, cudaStream_t stream) {
   if (n > 0) check(cudaMemsetAsync(array.data(), 0, n * sizeof(T), stream), "clear an array");
 }
 

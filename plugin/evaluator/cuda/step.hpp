@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "runtime.hpp"
+#include "kernel_timer.hpp"
 #include "workspace.hpp"
 
 namespace mdbench::cuda {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "topology.hpp"
 
+#include <algorithm>
 #include <numeric>
+
+#include "tile_room.hpp"
 
 namespace mdbench::cuda {
 
@@ -44,7 +47,7 @@ void Topology::sort_pairs(const PairList& list, int kinds, int segments) {
     std::fill(next.begin(), next.end(), 0);
     for (auto e = begin; e < end; ++e) ++next[kind_[list.sender[e]] + 1];
     std::int64_t room = first_tile_.back();
-    for (int kind = 0; kind < kinds; ++kind) room += tile_room(next[kind + 1], segments);
+    for (int kind = 0; kind < kinds; ++kind) room += tile_room(static_cast<int>(next[kind + 1]), segments);
     next[0] = first_pair_.back();
     std::partial_sum(next.begin(), next.end(), next.begin());
     for (auto e = begin; e < end; ++e) {

@@ -150,7 +150,7 @@ void Workspace<Real>::fit(const Layers& layers, const Topology& topology, std::s
   linear.resize(layers.size());
   linear_reverse.resize(layers.size());
   update.resize(layers.size());
-  update_reverse.assign(layers.size(), {});
+  update_reverse.resize(layers.size());
   for (auto& of_s : update_reverse) of_s.resize(layers.size());
   for (int t = 1; t < static_cast<int>(layers.size()); ++t) {
     plan_linear(*layers[t], t);

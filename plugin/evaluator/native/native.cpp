@@ -11,8 +11,6 @@ namespace {
 #endif
 
 std::unique_ptr<Evaluator> make(const EvaluatorOptions& options) {
-  if (options.device.rfind("cuda", 0) == 0)
-    throw Error("the native evaluator of this build runs on the CPU: say 'device cpu'");
   auto [model, head, info] = open_native_model(options);
   info.device = "cpu";
   info.kernel = "native " MDBENCH_ISA;
@@ -27,7 +25,7 @@ std::unique_ptr<Evaluator> make(const EvaluatorOptions& options) {
 }  // namespace
 }  // namespace mdbench
 
-extern "C" __attribute__((visibility("default"))) mdbench::Evaluator* mdbench_backend_v1(
+extern "C" __attribute__((visibility("default"))) mdbench::Evaluator* mdbench_backend_v2(
     const mdbench::EvaluatorOptions& options, const mdbench::ModelFile&) {
   return mdbench::make(options).release();
 }
