@@ -11,7 +11,7 @@
 #include "numeric.hpp"
 #include "tiny_model.hpp"
 
-extern "C" mdbench::Evaluator* mdbench_backend_v1(const mdbench::EvaluatorOptions&,
+extern "C" mdbench::Evaluator* mdbench_backend_v2(const mdbench::EvaluatorOptions&,
                                                   const mdbench::ModelFile&);
 
 namespace tiny {
@@ -31,7 +31,7 @@ inline std::unique_ptr<Evaluator> open(const Shape& shape, const std::string& pr
   options.precision = precision;
   options.threads = threads;
   options.head = head;
-  return std::unique_ptr<Evaluator>(mdbench_backend_v1(options, {}));
+  return std::unique_ptr<Evaluator>(mdbench_backend_v2(options, {}));
 }
 
 /// A graph that owns its arrays.
