@@ -51,9 +51,12 @@ if(mdbench_cuda STREQUAL EMULATE)
 else()
   set(CMAKE_CUDA_ARCHITECTURES ${MDBENCH_CUDA_ARCHITECTURES})
   enable_language(CUDA)
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_EXTENSIONS OFF)
   set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
-  # CMake 3.25 does not know nvcc's C++20
-  target_compile_options(mdbench_cuda_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know it
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  endif()
   target_include_directories(mdbench_cuda_flags SYSTEM INTERFACE
     ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
 endif()
