@@ -181,8 +181,13 @@ class PassTiles {
     harmonics = harmonics_.download();
   }
   mdbench::cuda::Tiles<Real> view() {
-    return {random_.first_tile[pass_.begin], count_.data(),    run_.data(),      sender_.data(),
-            pair_.data(),                    distance_.data(), harmonics_.data()};
+    return {random_.first_tile[pass_.begin],
+            count_.data(),
+            run_.data(),
+            sender_.data(),
+            pair_.data(),
+            distance_.data(),
+            harmonics_.data()};
   }
   int comps() const { return (random_.shape.max_ell + 1) * (random_.shape.max_ell + 1); }
   std::size_t tiles() const { return tiles_; }

@@ -33,8 +33,7 @@ struct Expected {
         const std::size_t before = pair.size();
         for (std::int64_t i = first; i < random.first_pair[receiver + 1]; ++i) {
           const double r = random.distance(receiver, i);
-          if (r < shape.cutoff && random.sender_kind(i) == kind &&
-              segment_of(shape, r) == segment)
+          if (r < shape.cutoff && random.sender_kind(i) == kind && segment_of(shape, r) == segment)
             pair.push_back(static_cast<int>(i - first));
         }
         edges += static_cast<int>(pair.size() - before);
