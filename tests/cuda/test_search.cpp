@@ -141,10 +141,10 @@ void check_receivers(const cuda::Topology& topology, const Found& found, const P
 /// The pairs of a receiver: those of the list, by kind, and room for their tiles.
 void check_pairs(const Found& found, const PairList& list, const Kinds& kinds, std::size_t p) {
   const int node = found.node[p];
-  std::vector<int> expected(&list.sender_atom[list.first_pair[node]],
-                            &list.sender_atom[list.first_pair[node + 1]]);
-  std::vector<int> atoms(&found.sender_atom[found.first_pair[p]],
-                         &found.sender_atom[found.first_pair[p + 1]]);
+  std::vector<int> expected(list.sender_atom.begin() + list.first_pair[node],
+                            list.sender_atom.begin() + list.first_pair[node + 1]);
+  std::vector<int> atoms(found.sender_atom.begin() + found.first_pair[p],
+                         found.sender_atom.begin() + found.first_pair[p + 1]);
   std::sort(expected.begin(), expected.end());
   std::sort(atoms.begin(), atoms.end());
   CHECK(atoms == expected);
@@ -382,7 +382,8 @@ TEST(lists_and_searches_take_turns) {
   Found listed(topology);
   for (Found* f : {&found, &listed})
     for (std::size_t p = 0; p < f->node.size(); ++p)
-      std::sort(&f->sender_atom[f->first_pair[p]], &f->sender_atom[f->first_pair[p + 1]]);
+      std::sort(f->sender_atom.begin() + f->first_pair[p],
+                f->sender_atom.begin() + f->first_pair[p + 1]);
   found.sender = listed.sender = {};  // sorted by kind only
   CHECK(found == listed);
   check_search(topology, atoms, kinds);
