@@ -9,6 +9,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fiber.hpp"
@@ -43,6 +44,11 @@ struct Fiber {
   std::uint64_t result = 0;
 };
 
+unsigned first_order() {
+  const char* const given = std::getenv("MDBENCH_EMULATION_ORDER");
+  return given ? static_cast<unsigned>(std::atoi(given)) : 0;
+}
+
 /// The threads of the block that runs. They persist: a stack is not set up twice.
 class Block {
  public:
@@ -50,11 +56,11 @@ class Block {
   void barrier(Where where);
   std::uint64_t warp_operation(const Request& request);
   int lane() const { return current_->number % 32; }
-  void shuffle(unsigned seed) {
-    shuffled_ = seed != 0;
+  unsigned shuffle(unsigned seed) {
     random_.seed(seed);
+    return std::exchange(order_, seed);
   }
-  bool shuffled() const { return shuffled_; }
+  bool shuffled() const { return order_ != 0; }
   std::mt19937& random() { return random_; }
 
  private:
@@ -77,8 +83,8 @@ class Block {
   const std::function<void()>* body_ = nullptr;
   std::vector<int> ready_;  // a ring
   int first_ready_ = 0, num_ready_ = 0, num_threads_ = 0, num_done_ = 0;
-  bool shuffled_ = false;
-  std::mt19937 random_;
+  unsigned order_ = first_order();
+  std::mt19937 random_{order_};
 };
 
 Block& block() {
@@ -128,7 +134,7 @@ void Block::make_ready(Fiber& fiber) {
 }
 
 Fiber& Block::next() {
-  if (shuffled_) {
+  if (shuffled()) {
     const int other = static_cast<int>(random_() % static_cast<unsigned>(num_ready_));
     std::swap(ready_[first_ready_], ready_[(first_ready_ + other) % num_threads_]);
   }
@@ -290,7 +296,7 @@ void run_block(const Launch& kernel, std::size_t index) {
 
 }  // namespace
 
-void shuffle_order(unsigned seed) { block().shuffle(seed); }
+unsigned shuffle_order(unsigned seed) { return block().shuffle(seed); }
 std::uint64_t warp_operation(const Request& request) { return block().warp_operation(request); }
 void barrier(Where where) { block().barrier(where); }
 int lane() { return block().lane(); }
