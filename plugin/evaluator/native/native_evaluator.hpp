@@ -8,6 +8,7 @@
 #include <memory>
 #include <numeric>
 
+#include "activation.hpp"
 #include "error.hpp"
 #include "evaluator.hpp"
 #include "worker.hpp"

@@ -25,7 +25,8 @@ using Fixed = unsigned long long;
 inline constexpr double kFixedUnit = 1099511627776.0, kFixedLimit = 4194304.0;
 
 /// What a kernel found; bits of `flags`.
-enum Flag : unsigned { kTooClose = 1, kNotFinite = 2 };
+/// `kNoRoom`: a receiver's tiles do not fit, `tile_room` was not heeded.
+enum Flag : unsigned { kTooClose = 1, kNotFinite = 2, kNoRoom = 4 };
 
 struct Pass {
   int begin, count, capacity;
