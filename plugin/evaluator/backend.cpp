@@ -60,6 +60,14 @@ void* backend_symbol(const std::string& what, const std::string& library, const 
   return found;
 }
 
+int cuda_devices() {
+  if (!std::filesystem::exists(own_folder() / kCudaLibrary)) return 0;
+  using Count = int (*)();
+  const auto count = reinterpret_cast<Count>(
+      backend_symbol("the CUDA evaluator", kCudaLibrary, kCudaDevicesSymbol, "say 'device cpu'"));
+  return count();
+}
+
 std::string native_library() { return "mdbench_native_" + choose_isa() + ".so"; }
 
 }  // namespace mdbench

@@ -16,4 +16,12 @@ void* backend_symbol(const std::string& what, const std::string& library, const 
 /// it lacks.
 std::string native_library();
 
+/// The library of the CUDA kernels, and its function that counts the GPUs which it sees.
+inline constexpr char kCudaLibrary[] = "mdbench_native_cuda.so";
+inline constexpr char kCudaDevicesSymbol[] = "mdbench_cuda_devices_v1";
+
+/// GPUs for the CUDA kernels; 0 where their library is missing.
+/// @throws Error when it is there and cannot be loaded
+int cuda_devices();
+
 }  // namespace mdbench

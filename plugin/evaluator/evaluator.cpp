@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "evaluator.hpp"
 
+#include <charconv>
 #include <cmath>
+#include <cstdlib>
 
 #include "backend.hpp"
 #include "error.hpp"
+#include "resident_on_cpu.hpp"
 
 namespace mdbench {
 namespace {
@@ -13,6 +16,42 @@ BackendFactory open_backend(const std::string& name, const std::string& library,
                             const std::string& remedy) {
   return reinterpret_cast<BackendFactory>(
       backend_symbol("the " + name + " evaluator", library, kBackendSymbol, remedy));
+}
+
+/// N of "cuda:N"; -1: there is none.
+int number_of(const std::string& device) {
+  int index = -1;
+  if (device.rfind("cuda:", 0) != 0) return index;
+  const char *begin = device.data() + 5, *end = device.data() + device.size();
+  const auto read = std::from_chars(begin, end, index);
+  return read.ec == std::errc() && read.ptr == end ? index : -1;
+}
+
+/// "auto" takes a GPU where there is one; a library that cannot be loaded has none ('mdbench
+/// doctor' says why).
+bool wants_gpu(const std::string& device) {
+  if (device == "cpu") return false;
+  if (device == "cuda" || number_of(device) >= 0) return true;
+  if (device != "auto") throw Error("device '" + device + "' is none of auto, cpu, cuda, cuda:N");
+  try {
+    return cuda_devices() > 0;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+std::unique_ptr<Evaluator> open_native(const EvaluatorOptions& options, const ModelFile& file) {
+  if (wants_gpu(options.device))
+    return std::unique_ptr<Evaluator>(open_backend(
+        "native CUDA", kCudaLibrary,
+        "build mdbench with MDBENCH_CUDA=ON where nvcc is, or say 'device cpu'")(options, file));
+  std::unique_ptr<Evaluator> found(
+      open_backend("native", native_library(), "install mdbench again")(options, file));
+  // For tests: what a GPU's evaluator is asked for, without one.
+  const char* resident = std::getenv("MDBENCH_RESIDENT");
+  if (resident && std::string(resident) == "1")
+    return std::make_unique<ResidentOnCpu>(std::move(found));
+  return found;
 }
 
 /// Ring of `kNodes` atoms: every species, every atom has edges in both directions.
@@ -27,9 +66,7 @@ std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options, const
   if (!native && options.evaluator == "native")
     throw Error("evaluator native reads *.mace files, and '" + options.path + "' is " +
                 describe(file.kind) + ": run 'mdbench convert' on the model");
-  if (native)
-    return std::unique_ptr<Evaluator>(
-        open_backend("native", native_library(), "install mdbench again")(options, file));
+  if (native) return open_native(options, file);
   require_torchscript(file, options.path);
   if (options.precision == "mixed")
     throw Error(
@@ -39,6 +76,17 @@ std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options, const
       "TorchScript", "mdbench_torchscript.so",
       "install torch, then build mdbench again with MDBENCH_TORCH=ON; or convert the model to "
       "a *.mace file, which needs no torch (run 'mdbench doctor')")(options, file));
+}
+
+int choose_gpu(const EvaluatorOptions& options, int count) {
+  if (count < 1)
+    throw Error("device " + options.device + " was asked for and no GPU is seen: say 'device cpu'");
+  const int asked = number_of(options.device);
+  if (asked >= count)
+    throw Error("device " + options.device + " was asked for and there are " +
+                std::to_string(count) +
+                " GPU(s), from cuda:0 on: say 'device cpu' or a lower number");
+  return asked >= 0 ? asked : options.local_rank % count;
 }
 
 void warm_up(Evaluator& evaluator) {

@@ -23,6 +23,8 @@ class Halo {
   virtual void forward(std::span<double> features, int width) = 0;
   /// Adds each copy's row to its owner's and clears it.
   virtual void reverse(std::span<double> gradients, int width) = 0;
+  /// True on every rank where it is on one: for what all must do alike.
+  virtual bool any(bool here) { return here; }
 };
 
 /// The halo of a graph without copies: every node is owned here.
@@ -42,6 +44,8 @@ struct EvaluatorOptions {
   std::string head;                 ///< empty: the head chosen when the file was made
   int local_rank = 0;               ///< rank on this host: picks the GPU of "cuda"
   int threads = 0;                  ///< CPU threads; 0: leave the library's choice
+  bool deterministic = true;        ///< GPU: sums do not depend on the order of additions
+  std::size_t workspace_mb = 0;     ///< GPU: memory of what is kept for a pass; 0: by what is free
 };
 
 /// What was loaded, and what will really run.
@@ -76,6 +80,8 @@ struct Evaluation {
   EvaluationTimes seconds;
 };
 
+class ResidentEvaluator;
+
 /// A model that turns a graph into site energies and one energy gradient an edge.
 /// Not thread-safe: one thread at a time may call it.
 class Evaluator {
@@ -92,6 +98,9 @@ class Evaluator {
   virtual std::size_t peak_device_bytes() const { return 0; }
   /// Seconds spent so far in each stage, summed over threads; empty where they are not taken.
   virtual std::vector<std::pair<std::string, double>> stage_seconds() const { return {}; }
+  /// The same evaluator where it can keep the pairs between rebuilds, or null (no dynamic_cast:
+  /// back ends are libraries of their own).
+  virtual ResidentEvaluator* resident() { return nullptr; }
   /// @throws Error when the model fails or the graph does not fit it.
   virtual const Evaluation& evaluate(const Graph& graph, Halo& halo) = 0;
 };
@@ -100,11 +109,14 @@ class Evaluator {
 /// @throws Error naming the file and the remedy when it cannot be used.
 std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options, const ModelFile& file);
 
+/// The GPU that "auto", "cuda" (rank on this host modulo GPUs) or "cuda:N" means. @throws Error
+int choose_gpu(const EvaluatorOptions& options, int count);
+
 /// Runs a synthetic graph through the model so that compilation happens before step 1.
 void warm_up(Evaluator& evaluator);
 
 /// Entry point that a separately loaded back end exports under `kBackendSymbol`.
 using BackendFactory = Evaluator* (*)(const EvaluatorOptions&, const ModelFile&);
-inline constexpr char kBackendSymbol[] = "mdbench_backend_v1";
+inline constexpr char kBackendSymbol[] = "mdbench_backend_v2";
 
 }  // namespace mdbench

@@ -2,6 +2,7 @@
 #include "graph_builder.hpp"
 
 #include "cell_grid.hpp"
+#include "error.hpp"
 
 namespace mdbench {
 
@@ -23,20 +24,33 @@ void GraphBuilder::rebuild(const AtomsView& atoms, double skin) {
   for (const auto i : members)
     if (static_cast<std::size_t>(i) < atoms.num_local) add_node(i, i, 0);
   num_local_ = node_atom_.size();
+  num_atoms_ = atoms.species.size();
 
   // Breadth first: the image through which a node is reached first stands for it, and that image's
   // own neighbours lie within `reach`.
   first_candidate_.assign(1, 0);
-  candidates_.clear();
+  candidate_node_.clear(), candidate_atom_.clear();
   for (std::size_t node = 0; node < node_atom_.size(); ++node) {
     if (hop[node] < layers_)
       grid.for_each_near(node_atom_[node], [&](std::int32_t j) {
         const std::int32_t owner = atoms.owner[j];
         if (node_of[owner] < 0) add_node(j, owner, hop[node] + 1);
-        candidates_.push_back({node_of[owner], j});
+        candidate_node_.push_back(node_of[owner]);
+        candidate_atom_.push_back(j);
       });
-    first_candidate_.push_back(candidates_.size());
+    first_candidate_.push_back(static_cast<std::int64_t>(candidate_node_.size()));
   }
+}
+
+PairList GraphBuilder::pairs() const {
+  if (layers_ != 1) throw Error("pairs are for evaluators whose features go through the halo");
+  return {num_local_,
+          num_atoms_,
+          node_species_,
+          node_atom_,
+          std::span(first_candidate_).first(num_local_ + 1),
+          candidate_node_,
+          candidate_atom_};
 }
 
 void GraphBuilder::append_active(std::int32_t node, int depth) {
@@ -62,14 +76,14 @@ const Graph& GraphBuilder::update(std::span<const double> positions) {
     if (active_depth_[a] < layers_) {
       const double* x = &positions[3 * std::size_t(atom)];
       for (auto c = first_candidate_[node]; c < first_candidate_[node + 1]; ++c) {
-        const Candidate& other = candidates_[c];
-        const double* y = &positions[3 * std::size_t(other.atom)];
+        const std::int32_t other = candidate_node_[c], image = candidate_atom_[c];
+        const double* y = &positions[3 * std::size_t(image)];
         const double dx = y[0] - x[0], dy = y[1] - x[1], dz = y[2] - x[2];
         if (dx * dx + dy * dy + dz * dz >= cutoff2) continue;
-        if (active_index_[other.node] < 0) append_active(other.node, active_depth_[a] + 1);
-        sender_.push_back(active_index_[other.node]);
+        if (active_index_[other] < 0) append_active(other, active_depth_[a] + 1);
+        sender_.push_back(active_index_[other]);
         receiver_atom_.push_back(atom);
-        sender_atom_.push_back(other.atom);
+        sender_atom_.push_back(image);
         edge_vector_.insert(edge_vector_.end(), {dx, dy, dz});
       }
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph.hpp"
+#include "resident.hpp"
 
 namespace mdbench {
 
@@ -46,20 +47,20 @@ class GraphBuilder {
   /// Atom index (the image that stands for it) of each node, [graph.num_nodes()].
   std::span<const std::int32_t> node_atom() const { return active_atom_; }
 
- private:
-  struct Candidate {
-    std::int32_t node, atom;
-  };
+  /// The candidates of the last rebuild, where edges reach over one hop (`layers` is 1): only owned
+  /// atoms have any then. The view is valid until the next rebuild.
+  PairList pairs() const;
 
+ private:
   void append_active(std::int32_t node, int depth);
 
   double cutoff_;
   int layers_;
   // Candidates: fixed between rebuilds.
-  std::size_t num_local_ = 0;
+  std::size_t num_local_ = 0, num_atoms_ = 0;
   std::vector<std::int32_t> node_atom_, node_species_;
-  std::vector<std::size_t> first_candidate_;
-  std::vector<Candidate> candidates_;
+  std::vector<std::int64_t> first_candidate_{0};
+  std::vector<std::int32_t> candidate_node_, candidate_atom_;
   // The graph of this step.
   std::vector<std::int32_t> active_, active_depth_, active_index_, active_atom_;
   std::vector<std::int32_t> species_, sender_, receiver_atom_, sender_atom_;

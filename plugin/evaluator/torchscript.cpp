@@ -291,7 +291,7 @@ class TorchScriptEvaluator final : public Evaluator {
 }  // namespace
 }  // namespace mdbench
 
-extern "C" __attribute__((visibility("default"))) mdbench::Evaluator* mdbench_backend_v1(
+extern "C" __attribute__((visibility("default"))) mdbench::Evaluator* mdbench_backend_v2(
     const mdbench::EvaluatorOptions& options, const mdbench::ModelFile& file) {
   return new mdbench::TorchScriptEvaluator(options, file);
 }

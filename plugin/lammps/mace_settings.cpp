@@ -14,11 +14,11 @@ namespace mdbench {
 namespace {
 
 constexpr const char* kStyle = "pair_style mace";
-constexpr const char* kHeader = "mdbench-pair-mace-2";
+constexpr const char* kHeader = "mdbench-pair-mace-3";
 constexpr const char* kSyntax =
     "pair_style mace [no_domain_decomposition | domain_decomposition] [evaluator "
     "native|torchscript] [device cpu|cuda|cuda:N] [precision single|double|mixed] [head NAME] "
-    "[sha256 HASH] [d3 METHOD FUNCTIONAL keyword value ...]";
+    "[sha256 HASH] [deterministic yes|no] [workspace MB] [d3 METHOD FUNCTIONAL keyword value ...]";
 
 void require_one_of(const std::string& keyword, const std::string& value,
                     const std::vector<std::string>& known) {
@@ -32,6 +32,11 @@ void check_values(const MaceSettings& settings) {
   require_one_of("precision", settings.precision, {"model", "single", "double", "mixed"});
   if (settings.device.rfind("cuda:", 0) != 0)
     require_one_of("device", settings.device, {"auto", "cpu", "cuda"});
+  require_one_of("deterministic", settings.deterministic, {"yes", "no"});
+  const auto& memory = settings.workspace;
+  const bool digits = memory.find_first_not_of("0123456789") == std::string::npos;
+  if (memory != "auto" && (memory.empty() || memory.size() > 8 || memory[0] == '0' || !digits))
+    throw Error("pair_style mace: workspace takes a positive number of MB, not '" + memory + "'");
   const auto& hash = settings.expected_sha256;
   const bool hex = hash.find_first_not_of("0123456789abcdef") == std::string::npos;
   if (!hash.empty() && (hash.size() != 64 || !hex))
@@ -49,11 +54,11 @@ void set_decomposition(MaceSettings& settings, Decomposition mode) {
 
 MaceSettings MaceSettings::parse_style(std::span<char* const> args) {
   MaceSettings settings;
-  const std::map<std::string, std::string*> values{{"evaluator", &settings.evaluator},
-                                                   {"device", &settings.device},
-                                                   {"precision", &settings.precision},
-                                                   {"head", &settings.head},
-                                                   {"sha256", &settings.expected_sha256}};
+  const std::map<std::string, std::string*> values{
+      {"evaluator", &settings.evaluator},    {"device", &settings.device},
+      {"precision", &settings.precision},    {"head", &settings.head},
+      {"sha256", &settings.expected_sha256}, {"deterministic", &settings.deterministic},
+      {"workspace", &settings.workspace}};
   std::vector<std::string> words(args.begin(), args.end());
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string word = words[i];
@@ -98,6 +103,8 @@ std::string MaceSettings::to_text(bool with_coefficients) const {
       << precision << '\n'
       << head << '\n'
       << expected_sha256 << '\n'
+      << deterministic << '\n'
+      << workspace << '\n'
       << (d3 ? d3_text(*d3) : "") << '\n';
   if (with_coefficients) {
     out << model_path << '\n' << model_sha256 << '\n';
@@ -117,8 +124,9 @@ MaceSettings MaceSettings::from_text(const std::string& text) {
         "the restart file was written by another version of mdbench: give pair_style mace "
         "and pair_coeff again after read_restart with the version that wrote it");
   s.decomposition = static_cast<Decomposition>(mode[0] - '0');
-  for (std::string* line : {&s.evaluator, &s.device, &s.precision, &s.head, &s.expected_sha256,
-                            &dispersion, &s.model_path, &s.model_sha256})
+  for (std::string* line :
+       {&s.evaluator, &s.device, &s.precision, &s.head, &s.expected_sha256, &s.deterministic,
+        &s.workspace, &dispersion, &s.model_path, &s.model_sha256})
     std::getline(in, *line);
   if (!dispersion.empty()) s.d3 = D3Settings::parse(words_of(dispersion));
   std::getline(in, elements);

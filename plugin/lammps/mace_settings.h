@@ -17,11 +17,16 @@ enum class Decomposition { automatic, none, domain };
 struct MaceSettings {
   Decomposition decomposition = Decomposition::automatic;
   std::string evaluator = "auto", device = "auto", precision = "model", head;
+  std::string deterministic = "yes";  ///< yes | no
+  std::string workspace = "auto";     ///< MB; auto: by what is free
   std::optional<D3Settings> d3;       ///< of `pair_style ... d3`
   std::string expected_sha256;        ///< of `pair_style ... sha256`, empty: not asked for
   std::string model_path;             ///< of `pair_coeff`, absolute; empty: not given yet
   std::string model_sha256;           ///< of the file that was read
   std::vector<std::string> elements;  ///< one a type; "NULL": not ours
+
+  bool is_deterministic() const { return deterministic == "yes"; }
+  std::size_t workspace_mb() const { return workspace == "auto" ? 0 : std::stoul(workspace); }
 
   /// @throws Error on an unknown keyword (naming the nearest), a missing or a wrong value.
   static MaceSettings parse_style(std::span<char* const> args);

@@ -28,7 +28,8 @@ constexpr double kLargestPart = 0.5;
 
 }  // namespace
 
-PairDFTD3::PairDFTD3(LAMMPS* lmp) : PairElements(lmp, "pair_style dftd3", 2), halo_(this, comm) {}
+PairDFTD3::PairDFTD3(LAMMPS* lmp)
+    : PairElements(lmp, "pair_style dftd3", 2), halo_(this, comm, world) {}
 
 void PairDFTD3::settings(int narg, char** arg) {
   stop_if_any(problem_of([&] {

@@ -15,7 +15,8 @@
 using namespace LAMMPS_NS;
 using mdbench::RunTimings;
 
-PairMACE::PairMACE(LAMMPS* lmp) : PairElements(lmp, "pair_style mace", 3), halo_(this, comm) {}
+PairMACE::PairMACE(LAMMPS* lmp)
+    : PairElements(lmp, "pair_style mace", 3), halo_(this, comm, world) {}
 
 void PairMACE::compute(int eflag, int vflag) {
   ev_init(eflag, vflag);
@@ -30,13 +31,21 @@ void PairMACE::compute(int eflag, int vflag) {
 void PairMACE::compute_model() {
   refresh_atoms();
   const double* x = atom->nlocal + atom->nghost > 0 ? atom->x[0] : nullptr;
-  const auto& graph = builder_->update({x, 3 * owner_.size()});
-  timings_.lap(RunTimings::graph);
-  timings_.count(graph);
-  pvector[0] = static_cast<double>(graph.num_edges());
-  pvector[1] = static_cast<double>(graph.num_nodes());
+  const std::span<const double> positions(x, 3 * owner_.size());
   site_energy_.assign(atom->nmax, 0.0);
   num_neighbors_.assign(atom->nmax, 0.0);
+  if (evaluator_->resident())
+    compute_resident(positions);
+  else
+    compute_graph(positions);
+}
+
+void PairMACE::compute_graph(std::span<const double> positions) {
+  const auto& graph = builder_->update(positions);
+  timings_.lap(RunTimings::graph);
+  timings_.count(graph.num_edges(), graph.num_nodes(), graph.num_local);
+  pvector[0] = static_cast<double>(graph.num_edges());
+  pvector[1] = static_cast<double>(graph.num_nodes());
   // A rank without atoms has nothing to evaluate, but may have features to pass on.
   if (graph.num_local == 0 && evaluator_->halo_width() == 0) return;
 
@@ -66,7 +75,8 @@ void PairMACE::refresh_atoms() {
   try {
     builder_->rebuild({static_cast<std::size_t>(atom->nlocal), {x, 3 * all}, species_, owner_},
                       neighbor->skin);
-  } catch (const mdbench::Error& problem) {
+    if (auto* resident = evaluator_->resident()) resident->set_pairs(builder_->pairs());
+  } catch (const std::exception& problem) {
     error->one(FLERR, std::string("pair_style mace: ") + problem.what());
   }
   rebuild_needed_ = false;
@@ -92,33 +102,38 @@ void PairMACE::require_finite(const mdbench::Graph& graph,
   for (const double e : result.site_energy) sum += std::abs(e);
   if (std::isfinite(sum)) return;
 
-  std::size_t closest = 0;
-  double shortest2 = INFINITY;
+  Closest closest;
   for (std::size_t e = 0; e < graph.num_edges(); ++e) {
     const double* d = &graph.edge_vector[3 * e];
-    const double r2 = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
-    if (!(r2 >= shortest2)) shortest2 = r2, closest = e;
+    closest.consider(builder_->receiver_atom()[e], builder_->sender_atom()[e],
+                     d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
   }
+  stop_not_finite(closest);
+}
+
+void PairMACE::stop_not_finite(const Closest& closest) const {
   std::string where = "an isolated atom has a non-finite energy";
-  if (graph.num_edges() > 0)
-    where = "the closest atoms are IDs " +
-            std::to_string(atom->tag[builder_->receiver_atom()[closest]]) + " and " +
-            std::to_string(atom->tag[builder_->sender_atom()[closest]]) + ", " +
-            std::to_string(std::sqrt(shortest2)) + " Angstrom apart";
+  if (closest.i >= 0)
+    where = "the closest atoms are IDs " + std::to_string(atom->tag[closest.i]) + " and " +
+            std::to_string(atom->tag[closest.j]) + ", " +
+            std::to_string(std::sqrt(closest.distance2)) + " Angstrom apart";
   error->one(FLERR, "pair_style mace: energy or forces are not finite at step " +
                         std::to_string(update->ntimestep) + ": " + where +
                         "; check the structure, the timestep and the model's range");
 }
 
 void PairMACE::add_energies(const mdbench::Graph& graph, const mdbench::Evaluation& result) {
-  for (std::size_t node = 0; node < graph.num_local; ++node) {
-    const int i = builder_->node_atom()[node];
-    const double energy = energy_unit_ * result.site_energy[node];
-    site_energy_[i] = energy;
-    num_neighbors_[i] = static_cast<double>(graph.first_edge[node + 1] - graph.first_edge[node]);
-    if (eflag_global) eng_vdwl += energy;
-    if (eflag_atom) eatom[i] += energy;
-  }
+  for (std::size_t node = 0; node < graph.num_local; ++node)
+    add_energy(builder_->node_atom()[node], result.site_energy[node],
+               graph.first_edge[node + 1] - graph.first_edge[node]);
+}
+
+void PairMACE::add_energy(int i, double site_energy, std::int64_t neighbors) {
+  const double energy = energy_unit_ * site_energy;
+  site_energy_[i] = energy;
+  num_neighbors_[i] = static_cast<double>(neighbors);
+  if (eflag_global) eng_vdwl += energy;
+  if (eflag_atom) eatom[i] += energy;
 }
 
 /// With d = x_j - x_i and g = dE/dd: the force on j is -g, on i +g.

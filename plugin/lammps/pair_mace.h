@@ -10,6 +10,7 @@
 #include "halo.h"
 #include "mace_settings.h"
 #include "pair_elements.h"
+#include "resident.hpp"
 #include "run_timings.h"
 
 namespace LAMMPS_NS {
@@ -62,11 +63,32 @@ class PairMACE final : public PairElements {
 
   void compute_model();
   void refresh_atoms();
+  /// A pair of atoms, for messages.
+  struct Closest {
+    int i = -1, j = -1;  ///< i < 0: there is none
+    double distance2 = 0.0;
+    void consider(int first, int second, double r2) {
+      if (i < 0 || !(r2 >= distance2)) i = first, j = second, distance2 = r2;
+    }
+  };
+  [[noreturn]] void stop_not_finite(const Closest& closest) const;
+  void add_energy(int i, double site_energy, std::int64_t neighbors);
+
+  // evaluators that take graphs
+  void compute_graph(std::span<const double> positions);
   const mdbench::Evaluation* evaluate(const mdbench::Graph& graph);
   void require_finite(const mdbench::Graph& graph, const mdbench::Evaluation& result) const;
   void add_energies(const mdbench::Graph& graph, const mdbench::Evaluation& result);
   void add_forces(const mdbench::Graph& graph, const mdbench::Evaluation& result);
   void add_edge_virial(int i, int j, const double* d, const double* g);
+
+  // evaluators that keep the pairs; in pair_mace_resident.cpp
+  void compute_resident(std::span<const double> positions);
+  const mdbench::AtomEvaluation* evaluate_at(std::span<const double> positions);
+  void require_finite(std::span<const double> positions,
+                      const mdbench::AtomEvaluation& result) const;
+  void add_nodes(const mdbench::AtomEvaluation& result);
+  void add_virials(const mdbench::AtomEvaluation& result);
 
   int rank_on_host() const;
 

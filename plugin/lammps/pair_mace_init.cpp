@@ -56,6 +56,8 @@ void PairMACE::load_model() {
     options.head = settings_.head;
     options.local_rank = local_rank;
     options.threads = comm->nthreads;
+    options.deterministic = settings_.is_deterministic();
+    options.workspace_mb = settings_.workspace_mb();
     const auto file = mdbench::inspect_model_file(settings_.model_path);
     mdbench::check_sha256(settings_, file.sha256);
     settings_.model_sha256 = file.sha256;

@@ -36,11 +36,11 @@ void RunTimings::add(const EvaluationTimes& seconds) {
   last_ = Clock::now();
 }
 
-void RunTimings::count(const Graph& graph) {
+void RunTimings::count(std::size_t edges, std::size_t nodes, std::size_t local) {
   ++steps_;
-  edges_ += static_cast<double>(graph.num_edges());
-  nodes_ += static_cast<double>(graph.num_nodes());
-  local_ += static_cast<double>(graph.num_local);
+  edges_ += static_cast<double>(edges);
+  nodes_ += static_cast<double>(nodes);
+  local_ += static_cast<double>(local);
 }
 
 std::string RunTimings::table(MPI_Comm world, const ModelInfo& info,

@@ -20,7 +20,8 @@ class RunTimings {
   void lap(Stage stage);
   void start() { last_ = Clock::now(); }
   void add(const EvaluationTimes& seconds);
-  void count(const Graph& graph);
+  /// An evaluation of so many. @param nodes owned atoms and copies of others'
+  void count(std::size_t edges, std::size_t nodes, std::size_t local);
   void reset() { *this = RunTimings(); }
 
   /// The table for the log; collective over `world`. Empty when nothing was computed.

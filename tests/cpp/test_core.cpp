@@ -11,56 +11,21 @@
 #include "check.hpp"
 #include "elements.hpp"
 #include "error.hpp"
+#include "evaluator.hpp"
 #include "graph_builder.hpp"
 #include "model_file.hpp"
+#include "periodic.hpp"
 #include "sha256.hpp"
 
 using namespace mdbench;
 
 namespace {
 
-std::vector<double> random_points(int count, double edge, unsigned seed) {
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<double> uniform(0.0, edge);
-  std::vector<double> x(3 * count);
-  for (double& value : x) value = uniform(random);
-  return x;
-}
-
 double distance(const std::vector<double>& x, int i, int j) {
   double r2 = 0;
   for (int k = 0; k < 3; ++k) r2 += std::pow(x[3 * i + k] - x[3 * j + k], 2);
   return std::sqrt(r2);
 }
-
-/// A periodic cube: owned atoms and their images up to `reach` outside, as an MD engine has them.
-struct Periodic {
-  Periodic(int count, double edge, double reach, unsigned seed) : num_local(count) {
-    x = random_points(count, edge, seed);
-    for (int i = 0; i < count; ++i) owner.push_back(i);
-    const int shells = static_cast<int>(std::ceil(reach / edge));
-    for (int a = -shells; a <= shells; ++a)
-      for (int b = -shells; b <= shells; ++b)
-        for (int c = -shells; c <= shells; ++c)
-          for (int i = 0; i < count; ++i) add_image(i, {a * edge, b * edge, c * edge}, edge, reach);
-    for (const int o : owner) species.push_back(o % 2);
-  }
-  void add_image(int i, std::array<double, 3> shift, double edge, double reach) {
-    if (shift == std::array<double, 3>{}) return;
-    double y[3];
-    for (int k = 0; k < 3; ++k) {
-      y[k] = x[3 * i + k] + shift[k];
-      if (y[k] < -reach || y[k] > edge + reach) return;
-    }
-    x.insert(x.end(), y, y + 3);
-    owner.push_back(i);
-  }
-  AtomsView view() const { return {std::size_t(num_local), x, species, owner}; }
-
-  int num_local;
-  std::vector<double> x;
-  std::vector<std::int32_t> species, owner;
-};
 
 using Edge = std::tuple<int, int, long, long, long>;
 
@@ -167,6 +132,32 @@ TEST(halo_reaches_exactly_the_layers) {
   }
 }
 
+TEST(pairs_of_one_hop_hold_every_edge_of_the_steps_to_come) {
+  const double cutoff = 3.0, skin = 1.0;
+  Periodic atoms(30, 8.0, cutoff + skin + 1, 5);
+  GraphBuilder builder(cutoff, 1);
+  CHECK(builder.pairs().num_nodes() == 0 && builder.pairs().first_pair.size() == 1);
+  builder.rebuild(atoms.view(), skin);
+  const PairList pairs = builder.pairs();
+  CHECK(pairs.num_local == 30 && pairs.num_atoms == atoms.owner.size());
+  CHECK(pairs.node_atom.size() == pairs.num_nodes() && pairs.first_pair.size() == 31);
+  CHECK(std::size_t(pairs.first_pair[30]) == pairs.num_pairs());
+  CHECK(pairs.sender_atom.size() == pairs.num_pairs());
+  std::set<std::pair<int, int>> found, expected;
+  for (int i = 0; i < 30; ++i) {
+    CHECK(pairs.node_atom[i] == i && pairs.species[i] == atoms.species[i]);
+    for (auto p = pairs.first_pair[i]; p < pairs.first_pair[i + 1]; ++p) {
+      CHECK(pairs.sender[p] == atoms.owner[pairs.sender_atom[p]]);
+      CHECK(found.insert({i, pairs.sender_atom[p]}).second);
+    }
+    for (int j = 0; j < int(atoms.owner.size()); ++j)
+      if (j != i && distance(atoms.x, i, j) < cutoff + skin) expected.insert({i, j});
+  }
+  CHECK(found == expected);
+  GraphBuilder deeper(cutoff, 2);
+  CHECK(!check::thrown<Error>([&] { deeper.pairs(); }).empty());
+}
+
 TEST(types_that_are_not_ours_are_left_out) {
   Periodic atoms(10, 6.0, 5.0, 8);
   for (std::size_t i = 0; i < atoms.owner.size(); ++i)
@@ -183,6 +174,37 @@ TEST(empty_graph) {
   builder.rebuild({0, {}, {}, {}}, 1.0);
   const Graph& graph = builder.update({});
   CHECK(graph.num_nodes() == 0 && graph.num_edges() == 0 && graph.first_edge.size() == 1);
+}
+
+TEST(gpus_are_chosen_by_rank_or_number) {
+  EvaluatorOptions options;
+  for (const char* device : {"auto", "cuda"}) {
+    options.device = device;
+    for (int rank = 0; rank < 7; ++rank) {
+      options.local_rank = rank;
+      CHECK(choose_gpu(options, 3) == rank % 3);
+    }
+  }
+  options.device = "cuda:2";
+  CHECK(choose_gpu(options, 3) == 2);
+  for (const int count : {0, 1, 2}) {
+    const auto text = check::thrown<Error>([&] { choose_gpu(options, count); });
+    CHECK(text.find("device cuda:2 was asked for") == 0);
+    CHECK(text.find("say 'device cpu'") != text.npos);
+  }
+}
+
+TEST(devices_are_named_correctly) {
+  EvaluatorOptions options;
+  options.path = "x.mace";
+  ModelFile file;
+  file.kind = ModelKind::safetensors;
+  for (const char* device :
+       {"gpu", "", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cuda:99999999999"}) {
+    options.device = device;
+    const auto text = check::thrown<Error>([&] { load_evaluator(options, file); });
+    CHECK(text.find("is none of auto, cpu, cuda, cuda:N") != text.npos);
+  }
 }
 
 TEST(damaged_files_are_refused_in_words) {

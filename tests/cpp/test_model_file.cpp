@@ -15,7 +15,7 @@ using tiny::MaceFile;
 using tiny::replaced;
 using tiny::TemporaryFile;
 
-extern "C" mdbench::Evaluator* mdbench_backend_v1(const mdbench::EvaluatorOptions&,
+extern "C" mdbench::Evaluator* mdbench_backend_v2(const mdbench::EvaluatorOptions&,
                                                   const mdbench::ModelFile&);
 
 namespace {
@@ -65,7 +65,7 @@ std::string refusal_in_use(const std::string& bytes) {
     options.path = file.path;
     options.precision = "single";
     options.threads = 1;
-    const std::unique_ptr<Evaluator> evaluator(mdbench_backend_v1(options, {}));
+    const std::unique_ptr<Evaluator> evaluator(mdbench_backend_v2(options, {}));
     use(*evaluator);
   });
 }

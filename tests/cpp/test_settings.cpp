@@ -39,8 +39,28 @@ TEST(settings_survive_the_restart_text) {
   CHECK(MaceSettings::from_text(settings.to_text(false)).model_path.empty());
 }
 
+TEST(settings_of_the_gpu) {
+  const auto usual = parsed({}, {"*", "*", "model.mace", "C", "O"});
+  CHECK(usual.is_deterministic() && usual.workspace_mb() == 0);
+  const auto settings = parsed({"deterministic", "no", "workspace", "2048", "device", "cuda:1"},
+                               {"*", "*", "model.mace", "C", "O"});
+  CHECK(!settings.is_deterministic() && settings.workspace_mb() == 2048);
+  for (const auto& given : {usual, settings}) {
+    const auto back = MaceSettings::from_text(given.to_text(true));
+    CHECK(back.to_text(true) == given.to_text(true) && back.elements == given.elements);
+    CHECK(back.is_deterministic() == given.is_deterministic());
+    CHECK(back.workspace_mb() == given.workspace_mb() && back.device == given.device);
+  }
+  for (const char* wrong : {"", "0", "-1", "1.5", "1e3", "many", "0x10", "999999999", "12 "}) {
+    const auto text = check::thrown<Error>([&] { parsed({"workspace", wrong}); });
+    CHECK(text.find("workspace takes a positive number of MB") != std::string::npos);
+  }
+  const auto text = check::thrown<Error>([] { parsed({"deterministic", "yess"}); });
+  CHECK(text.find("'yess' is not a value of 'deterministic': did you mean 'yes'") != text.npos);
+}
+
 TEST(restart_text_of_another_version_is_refused) {
-  for (const char* text : {"", "mdbench-pair-mace-1\n0\n", "mdbench-pair-mace-2\n7\n", "\n\n\n"})
+  for (const char* text : {"", "mdbench-pair-mace-2\n0\n", "mdbench-pair-mace-3\n7\n", "\n\n\n"})
     CHECK(!check::thrown<Error>([&] { MaceSettings::from_text(text); }).empty());
 }
 
@@ -100,6 +120,8 @@ TEST(any_words_end_in_settings_or_an_error) {
                                             "pbe",
                                             "cutoff",
                                             "9",
+                                            "workspace",
+                                            "deterministic",
                                             "parallel",
                                             "gather"};
   std::mt19937 random(2);

@@ -121,6 +121,12 @@ void release(Memory kind, void* pointer, std::size_t bytes) noexcept {
   allocated -= bytes;
 }
 
+std::size_t free_bytes() {
+  std::size_t available = 0, total = 0;
+  check(cudaMemGetInfo(&available, &total), "asking for the GPU's free memory");
+  return available;
+}
+
 void copy_and_wait(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
   check(cudaDeviceSynchronize(), "waiting for the GPU");
   if (bytes > 0) check(cudaMemcpy(to, from, bytes, kind), "copying to or from the GPU");

@@ -21,6 +21,9 @@ void use_device(int device);
 /// Such as "NVIDIA H100 80GB HBM3 (sm_90)", of the GPU in use.
 std::string describe_device();
 
+/// Bytes that nobody has taken of the memory of the GPU in use.
+std::size_t free_bytes();
+
 /// Waits for all work on the device, copies, waits.
 void copy_and_wait(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind);
 

@@ -17,7 +17,7 @@ template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::begin(const Graph& graph, Work& work, int t,
                                        const BatchRange& batch, int thread) {
   work.start();
-  work.begin(graph, kind_of_species_, batch, &order_[batch.begin]);
+  work.begin(graph, kinds_.of_species(), batch, &order_[batch.begin]);
   if (t == 0) return;
   const auto size = static_cast<std::int64_t>(row(t));
   const int count = work.edges().edges();

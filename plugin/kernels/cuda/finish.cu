@@ -52,8 +52,8 @@ __global__ void __launch_bounds__(kThreads) take_gradients_kernel(TakeGradients<
     const int component = i / p.channels, channel = i % p.channels;
     const std::int64_t to =
         (static_cast<std::int64_t>(component) * p.pass.capacity + place) * p.channels + channel;
-    p.out[to] = p.fixed != nullptr ? static_cast<Real>(from_fixed(p.fixed[from + i]))
-                                   : p.real[from + i];
+    p.out[to] =
+        p.fixed != nullptr ? static_cast<Real>(from_fixed(p.fixed[from + i])) : p.real[from + i];
   }
 }
 

@@ -93,7 +93,7 @@ __device__ bool fits(const Vector& g) {
   return fabs(g.x) < kFixedLimit && fabs(g.y) < kFixedLimit && fabs(g.z) < kFixedLimit;
 }
 
-/// Adds an edge's gradient g to what is its own and its sender's, and to the receiver's sums.
+/// Adds an edge's gradient g to what is its own and its sender's; `sums` gets the receiver's part.
 template <class Real>
 __device__ void add_gradient(const EdgeGradients<Real>& p, const Edge& edge, const Vector& d,
                              const Vector& g, double* sums) {
@@ -103,38 +103,45 @@ __device__ void add_gradient(const EdgeGradients<Real>& p, const Edge& edge, con
   for (int a = 0; a < 3; ++a) {
     if (p.edge_gradient != nullptr) p.edge_gradient[3 * edge.pair + a] += to[a];
     if (p.force != nullptr) add_fixed(p.force + 3 * sender + a, -to[a], p.flags);
-    sums[kForceSum + a] += to[a];
+    sums[kForceSum + a] = to[a];
 #pragma unroll
     for (int b = 0; b < 3; ++b) {
       const double virial = -from[a] * to[b];
-      sums[kVirialSum + 3 * a + b] += virial;
+      sums[kVirialSum + 3 * a + b] = virial;
       if (p.node_virial != nullptr)
         add_fixed(p.node_virial + kVirial * sender + 3 * a + b, 0.5 * virial, p.flags);
     }
   }
 }
 
+/// Energy of an edge's repulsion and its slope.
+template <class Real>
+__device__ Jet repulsion(const EdgeGradients<Real>& p, const Edge& edge, double r) {
+  const int kind = p.pairs.receiver_kind[edge.receiver];
+  const double cutoff = p.zbl.radius[edge.sender_kind] + p.zbl.radius[kind];
+  if (r >= cutoff) return {};
+  const ZblFormula zbl{p.zbl.power, p.zbl.terms, p.zbl.c, p.zbl.d, p.zbl.exponent, p.zbl.prefactor};
+  const Jet energy =
+      zbl.energy(cutoff, p.zbl.atomic_number[edge.sender_kind], p.zbl.atomic_number[kind], r);
+  return {p.zbl.scale * energy.value, p.zbl.scale * energy.slope};
+}
+
 template <int MaxEll, bool First, class Real>
 __device__ void take_edge(const EdgeGradients<Real>& p, const Edge& edge, double* sums) {
+  const double r = p.tiles.distance[edge.at];
+  // first, while few numbers wait in registers
+  Jet pair;
+  if (First && p.zbl.power != 0) pair = repulsion(p, edge, r);
   double bar[components(MaxEll)] = {};
   if constexpr (First)
     first_bars<MaxEll>(p, edge, bar);
   else
     later_bars<MaxEll>(p, edge, bar);
+  bar[0] += pair.slope;
   if (p.density_bar != nullptr) bar[0] += density_slope(p, edge);
-  const double r = p.tiles.distance[edge.at];
-  if (First && p.zbl.power != 0) {
-    const int kind = p.pairs.receiver_kind[edge.receiver];
-    const ZblFormula zbl{p.zbl.power, p.zbl.terms,    p.zbl.c,
-                         p.zbl.d,     p.zbl.exponent, p.zbl.prefactor};
-    const Jet energy = zbl.energy(p.zbl.radius[edge.sender_kind] + p.zbl.radius[kind],
-                                  p.zbl.atomic_number[edge.sender_kind],
-                                  p.zbl.atomic_number[kind], r);
-    sums[kEnergySum] += p.zbl.scale * energy.value;
-    bar[0] += p.zbl.scale * energy.slope;
-  }
   const Vector d = edge_vector(p.at, p.pairs, edge.receiver, edge.pair);
   const Vector g = to_vector<MaxEll>(d, r, bar);
+  sums[kEnergySum] = pair.value;
   if (fits(g))
     add_gradient(p, edge, d, g, sums);
   else
@@ -157,26 +164,35 @@ __device__ void add_sum(const EdgeGradients<Real>& p, int receiver, int i, doubl
   }
 }
 
+/// Blocks that a multiprocessor shall hold: with these the compiler spills no registers.
+template <class Real>
+constexpr int min_blocks(bool first) {
+  return !first ? 5 : sizeof(Real) == sizeof(float) ? 4 : 2;
+}
+
 template <int MaxEll, bool First, class Real>
-__global__ void __launch_bounds__(kWarps* kWarp) gradients_kernel(EdgeGradients<Real> p) {
+__global__ void __launch_bounds__(kWarps* kWarp, min_blocks<Real>(First))
+    gradients_kernel(EdgeGradients<Real> p) {
   __shared__ double shared[kWarps][kSums];
   const int place = static_cast<int>(blockIdx.x), receiver = p.pass.begin + place;
   const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = lane_index();
   const int tiles = p.tiles.count[place];
   const std::int64_t first = p.pairs.first_tile[receiver] - p.tiles.first;
-  double sums[kSums] = {};
-  for (int i = warp * kTiles + lane / kTile; i < tiles; i += kWarps * kTiles) {
-    const std::int64_t tile = first + i, at = tile * kTile + lane % kTile;
-    const int pair = p.tiles.pair[at];
-    if (pair < 0) continue;
-    const Edge edge{place, receiver,     tile,
-                    at,    p.pairs.first_pair[receiver] + pair,
-                    lane % kTile, p.tiles.run[tile] / p.segments};
-    take_edge<MaxEll, First>(p, edge, sums);
+  double own = 0.0;  // the sum that the lane has after reduce_lanes
+  for (int i = warp * kTiles; i < tiles; i += kWarps * kTiles) {
+    const std::int64_t tile = first + i + lane / kTile, at = tile * kTile + lane % kTile;
+    const int pair = i + lane / kTile < tiles ? p.tiles.pair[at] : -1;
+    double sums[kSums] = {};
+    if (pair >= 0)
+      take_edge<MaxEll, First>(p,
+                               {place, receiver, tile, at, p.pairs.first_pair[receiver] + pair,
+                                lane % kTile, p.tiles.run[tile] / p.segments},
+                               sums);
+    __syncwarp();
+    reduce_lanes<kSums>(sums);
+    own += sums[0];
   }
-  __syncwarp();
-  reduce_lanes<kSums>(sums);
-  if (const int i = reduced_index<kSums>(); i >= 0) shared[warp][i] = sums[0];
+  if (const int i = reduced_index<kSums>(); i >= 0) shared[warp][i] = own;
   __syncthreads();
   const int i = static_cast<int>(threadIdx.x);
   if (i >= kSums) return;

@@ -259,7 +259,8 @@ struct EdgeProduct {
   const SlotCoupling<Real>* by_slot;  ///< sorted by slot: every slot of every unit
   int num_couplings;
   const int* table_of_pair;
-  const Real* v;  ///< [table][segment][path][rank][K]
+  const int* run_rank;  ///< [table * segments + segment] rows of V in use, at most `rank`
+  const Real* v;        ///< [table][segment][path][rank][K]
 };
 
 template <class Real>

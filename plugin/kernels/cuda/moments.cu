@@ -62,9 +62,9 @@ __device__ void sum_rows(const Moments<Real>& p, int place, int kind, const Tile
   for (int m = 0; m < own; ++m) {
     const int component = first_component + m;
     if (component >= comps) break;
-    Real* out = p.moments +
-                (static_cast<std::int64_t>(kind * comps + component) * p.pass.capacity + place) *
-                    p.row;
+    Real* out =
+        p.moments +
+        (static_cast<std::int64_t>(kind * comps + component) * p.pass.capacity + place) * p.row;
 #pragma unroll
     for (int i = 0; i < Rows; ++i)
       if (first_row + i * kGroup < p.row) out[first_row + i * kGroup] = sum[m][i];
@@ -73,8 +73,7 @@ __device__ void sum_rows(const Moments<Real>& p, int place, int kind, const Tile
 
 template <int MaxEll, int Rows, class Real>
 __global__ void __launch_bounds__(kWarps* kWarp) moments_kernel(Moments<Real> p) {
-  const int place =
-      static_cast<int>(blockIdx.x) * kWarps + static_cast<int>(threadIdx.x) / kWarp;
+  const int place = static_cast<int>(blockIdx.x) * kWarps + static_cast<int>(threadIdx.x) / kWarp;
   const int kind = static_cast<int>(blockIdx.y);
   if (place >= p.pass.count) return;
   const TileRange range = tiles_of_kind(p, place, kind);

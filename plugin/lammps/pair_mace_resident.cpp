@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The steps of `pair_style mace` where the evaluator keeps the pairs: positions in, forces out.
+#include <array>
+#include <cmath>
+#include <numeric>
+
+#include "atom.h"
+#include "comm.h"
+#include "error.h"
+#include "pair_mace.h"
+
+using namespace LAMMPS_NS;
+using mdbench::AtomEvaluation;
+using mdbench::RunTimings;
+
+namespace {
+
+/// Places of xx yy zz xy xz yz yx zx zy, as LAMMPS's centroid stress has them, in 3a + b.
+constexpr int kPlace[9] = {0, 4, 8, 1, 2, 5, 3, 6, 7};
+
+/// xx yy zz xy xz yz of v[3a + b], as LAMMPS's virials are.
+std::array<double, 6> symmetric(const double* v) {
+  return {v[0], v[4], v[8], 0.5 * (v[1] + v[3]), 0.5 * (v[2] + v[6]), 0.5 * (v[5] + v[7])};
+}
+
+}  // namespace
+
+void PairMACE::compute_resident(std::span<const double> positions) {
+  const mdbench::PairList pairs = builder_->pairs();
+  pvector[0] = 0.0;
+  pvector[1] = static_cast<double>(pairs.num_nodes());
+  // Ranks without atoms take part in what all do.
+  if (pairs.num_local == 0 && comm->nprocs == 1) return;
+  const AtomEvaluation& result = *evaluate_at(positions);
+  timings_.add(result.seconds);
+  const std::size_t edges =
+      std::accumulate(result.neighbors.begin(), result.neighbors.end(), std::size_t{0});
+  timings_.count(edges, pairs.num_nodes(), pairs.num_local);
+  pvector[0] = static_cast<double>(edges);
+  require_finite(positions, result);
+  add_nodes(result);
+  if (vflag_either) add_virials(result);
+  timings_.lap(RunTimings::forces);
+}
+
+const AtomEvaluation* PairMACE::evaluate_at(std::span<const double> positions) {
+  mdbench::NoHalo none;
+  const mdbench::PairList pairs = builder_->pairs();
+  halo_.set_nodes(pairs.node_atom, pairs.num_local, pairs.num_atoms);
+  const bool per_atom = vflag_atom || cvflag_atom;
+  try {
+    auto& evaluator = *evaluator_->resident();
+    if (comm->nprocs == 1) return &evaluator.evaluate_at(positions, per_atom, none);
+    return &evaluator.evaluate_at(positions, per_atom, halo_);
+  } catch (const std::exception& problem) {
+    error->one(FLERR, std::string("pair_style mace: ") + problem.what());
+  }
+}
+
+void PairMACE::require_finite(std::span<const double> positions,
+                              const AtomEvaluation& result) const {
+  double sum = 0.0;
+  for (const auto values : {result.site_energy, result.force,
+                            std::span<const double>(result.virial), result.node_virial})
+    for (const double value : values) sum += std::abs(value);
+  if (std::isfinite(sum)) return;
+
+  const mdbench::PairList pairs = builder_->pairs();
+  const double cutoff = evaluator_->info().cutoff;
+  Closest closest;
+  for (std::size_t node = 0; node < pairs.num_local; ++node)
+    for (auto p = pairs.first_pair[node]; p < pairs.first_pair[node + 1]; ++p) {
+      const int i = pairs.node_atom[node], j = pairs.sender_atom[p];
+      double r2 = 0.0;
+      for (int k = 0; k < 3; ++k)
+        r2 += std::pow(positions[3 * std::size_t(j) + k] - positions[3 * std::size_t(i) + k], 2);
+      if (!(r2 >= cutoff * cutoff)) closest.consider(i, j, r2);
+    }
+  stop_not_finite(closest);
+}
+
+/// Nodes that another rank owns are ghosts here; LAMMPS's reverse communication takes their forces
+/// home.
+void PairMACE::add_nodes(const AtomEvaluation& result) {
+  const mdbench::PairList pairs = builder_->pairs();
+  for (std::size_t node = 0; node < pairs.num_local; ++node)
+    add_energy(pairs.node_atom[node], result.site_energy[node], result.neighbors[node]);
+  double** f = atom->f;
+  for (std::size_t node = 0; node < pairs.num_nodes(); ++node)
+    for (int k = 0; k < 3; ++k)
+      f[pairs.node_atom[node]][k] += energy_unit_ * result.force[3 * node + k];
+}
+
+void PairMACE::add_virials(const AtomEvaluation& result) {
+  if (vflag_global) {
+    const auto total = symmetric(result.virial.data());
+    for (int k = 0; k < 6; ++k) virial[k] += energy_unit_ * total[k];
+  }
+  if (!vflag_atom && !cvflag_atom) return;
+  const mdbench::PairList pairs = builder_->pairs();
+  for (std::size_t node = 0; node < pairs.num_nodes(); ++node) {
+    const int i = pairs.node_atom[node];
+    const double* v = &result.node_virial[9 * node];
+    const auto half = symmetric(v);
+    if (vflag_atom)
+      for (int k = 0; k < 6; ++k) vatom[i][k] += energy_unit_ * half[k];
+    if (cvflag_atom)
+      for (int k = 0; k < 9; ++k) cvatom[i][k] += energy_unit_ * v[kPlace[k]];
+  }
+}

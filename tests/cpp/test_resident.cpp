@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+// Pairs and positions in, forces out: the interface of evaluators that keep the pairs.
+#include "cluster.hpp"
+#include "error.hpp"
+#include "graph_builder.hpp"
+#include "periodic.hpp"
+#include "resident_on_cpu.hpp"
+
+using namespace mdbench;
+using namespace tiny;
+using check::difference;
+using tiny::open;
+
+namespace {
+
+constexpr double kSkin = 0.8;
+
+/// A cell smaller than the cutoff: atoms have several images as neighbours, themselves too.
+struct System {
+  System() : atoms(11, 5.0, kCutoff + kSkin + 0.5, 12), builder(kCutoff, 1) {
+    for (std::size_t i = 0; i < atoms.owner.size(); ++i) atoms.species[i] = atoms.owner[i] % 3 == 0;
+    builder.rebuild(atoms.view(), kSkin);
+  }
+  /// Moves atoms with all their images, less than the skin allows.
+  void move() {
+    for (std::size_t i = 0; i < atoms.owner.size(); ++i)
+      for (int k = 0; k < 3; ++k) atoms.x[3 * i + k] += 0.2 * std::sin(atoms.owner[i] + 2.0 * k);
+  }
+  Periodic atoms;
+  GraphBuilder builder;
+};
+
+ResidentOnCpu resident(const Shape& shape) { return ResidentOnCpu(open(shape)); }
+
+double total(std::span<const double> energies) {
+  double sum = 0.0;
+  for (const double e : energies) sum += e;
+  return sum;
+}
+
+}  // namespace
+
+TEST(forces_from_pairs_are_those_of_the_graph) {
+  for (const auto& shape : shapes()) {
+    System system;
+    auto from_pairs = resident(shape);
+    CHECK(from_pairs.resident() == &from_pairs);
+    const auto from_graph = open(shape);
+    CHECK(from_graph->resident() == nullptr);
+    from_pairs.set_pairs(system.builder.pairs());
+    NoHalo halo;
+    for (int step = 0; step < 3; ++step, system.move()) {
+      const Graph& graph = system.builder.update(system.atoms.x);
+      const Evaluation& edges = from_graph->evaluate(graph, halo);
+      const AtomEvaluation& found = from_pairs.evaluate_at(system.atoms.x, true, halo);
+      std::vector<double> force(3 * graph.num_nodes()), virial(9), halves(9 * graph.num_nodes());
+      for (std::size_t i = 0; i < graph.num_local; ++i) {
+        const auto first = graph.first_edge[i], last = graph.first_edge[i + 1];
+        CHECK(found.neighbors[i] == last - first);
+        for (auto e = first; e < last; ++e)
+          for (int a = 0; a < 3; ++a) {
+            const double g = edges.edge_gradient[3 * e + a];
+            const int j = graph.sender[e];
+            force[3 * i + a] += g, force[3 * j + a] -= g;
+            for (int b = 0; b < 3; ++b) {
+              const double w = -graph.edge_vector[3 * e + b] * g;
+              virial[3 * b + a] += w;
+              halves[9 * i + 3 * b + a] += 0.5 * w, halves[9 * j + 3 * b + a] += 0.5 * w;
+            }
+          }
+      }
+      const auto same = [](std::span<const double> a, const std::vector<double>& b) {
+        CHECK_BELOW(relative({a.begin(), a.end()}, b), 1e-13);
+      };
+      same(found.site_energy, {edges.site_energy.begin(), edges.site_energy.end()});
+      same(found.force, force);
+      same(found.virial, virial);
+      same(found.node_virial, halves);
+    }
+  }
+}
+
+TEST(forces_and_virial_equal_differences_of_the_energy) {
+  System system;
+  auto evaluator = resident(shapes()[2]);
+  evaluator.set_pairs(system.builder.pairs());
+  NoHalo halo;
+  auto& x = system.atoms.x;
+  const auto result = evaluator.evaluate_at(x, false, halo);
+  CHECK(result.node_virial.empty());
+  const std::vector<double> force(result.force.begin(), result.force.end());
+  const auto virial = result.virial;
+  const auto kept = x;
+  const auto energy = [&] { return total(evaluator.evaluate_at(x, false, halo).site_energy); };
+  Worst worst, size;
+  for (const int atom : {0, 3, 7})
+    for (int k = 0; k < 3; ++k) {
+      const auto moved = [&](double by) {
+        for (std::size_t i = 0; i < system.atoms.owner.size(); ++i)
+          if (system.atoms.owner[i] == atom) x[3 * i + k] = kept[3 * i + k] + by;
+        return energy();
+      };
+      worst.add(-force[3 * atom + k], difference(moved, 0.0, 1e-4));
+      size.keep(std::abs(force[3 * atom + k]));
+      x = kept;
+    }
+  CHECK_BELOW(worst / size, 1e-6);
+  for (int a = 0; a < 3; ++a)
+    for (int b = 0; b < 3; ++b) {
+      const auto strained = [&](double by) {
+        for (std::size_t i = 0; i < x.size() / 3; ++i)
+          x[3 * i + a] = kept[3 * i + a] + by * kept[3 * i + b];
+        return energy();
+      };
+      const double expected = -difference(strained, 0.0, 1e-5);
+      x = kept;
+      CHECK_BELOW(std::abs(virial[3 * b + a] - expected) / size, 1e-5);
+    }
+}
+
+TEST(pairs_change_with_a_rebuild) {
+  System system;
+  auto evaluator = resident(shapes()[1]);
+  NoHalo halo;
+  evaluator.set_pairs(system.builder.pairs());
+  evaluator.evaluate_at(system.atoms.x, true, halo);
+  for (int step = 0; step < 4; ++step) system.move();  // farther than the skin allows
+  system.builder.rebuild(system.atoms.view(), kSkin);
+  evaluator.set_pairs(system.builder.pairs());
+  const double found = total(evaluator.evaluate_at(system.atoms.x, true, halo).site_energy);
+  const auto other = open(shapes()[1]);
+  const auto& expected = other->evaluate(system.builder.update(system.atoms.x), halo);
+  CHECK_BELOW(std::abs(found - total(expected.site_energy)), 1e-10);
+}
+
+TEST(no_atoms_no_forces) {
+  auto evaluator = resident(shapes()[0]);
+  GraphBuilder builder(kCutoff, 1);
+  builder.rebuild({0, {}, {}, {}}, kSkin);
+  evaluator.set_pairs(builder.pairs());
+  NoHalo halo;
+  for (const bool per_node : {false, true}) {
+    const AtomEvaluation& result = evaluator.evaluate_at({}, per_node, halo);
+    CHECK(result.site_energy.empty() && result.force.empty() && result.neighbors.empty());
+    CHECK(result.virial == (std::array<double, 9>{}));
+  }
+}
+
+TEST(positions_of_other_atoms_are_refused) {
+  System system;
+  auto evaluator = resident(shapes()[0]);
+  evaluator.set_pairs(system.builder.pairs());
+  NoHalo halo;
+  const std::vector<double> few(3 * system.atoms.owner.size() - 3);
+  CHECK(!check::thrown<Error>([&] { evaluator.evaluate_at(few, false, halo); }).empty());
+}
+
+TEST(evaluators_that_need_distant_edges_are_refused) {
+  struct Deep final : Evaluator {
+    ModelInfo known;
+    const ModelInfo& info() const override { return known; }
+    int halo_layers() const override { return 2; }
+    void prepare(std::span<const std::int32_t>) override {}
+    const Evaluation& evaluate(const Graph&, Halo&) override { throw Error("not called"); }
+  };
+  CHECK(!check::thrown<Error>([] { ResidentOnCpu(std::make_unique<Deep>()); }).empty());
+}
