@@ -156,24 +156,14 @@ struct Dense {
   bool accumulate;         ///< add to what is there
 };
 
-/// MACE's symmetric contraction as `ContractionPlan` has it.
+/// MACE's symmetric contraction, made by `contraction_program.hpp`: steps
+/// c_o += A_a A_b (w_0 A_c + w_1 A_d), dealt to the warps of a block in equal numbers. Components
+/// number `inputs` and `inputs + 1` are constants, 1 and 0, for what has fewer factors or terms.
+inline constexpr int kContractionWarps = 4, kStepsAtOnce = 4;
 struct ContractionProgram {
-  struct Single {
-    std::int16_t a, output;
-  };
-  struct Out {
-    std::int16_t output, alone;
-    int first_third, last_third;
-  };
-  struct Pair {
-    std::int16_t a, b;
-    int first_out, last_out;
-  };
-  int inputs, outputs, num_coefficients, num_singles, num_pairs;
-  const Single* singles;
-  const Pair* pairs;
-  const Out* outs;
-  const std::int16_t* thirds;
+  int inputs, outputs, num_coefficients;
+  int num_forward, num_reverse;  ///< steps, multiples of kContractionWarps * kStepsAtOnce
+  const uint2* steps;            ///< forward, sorted by o; then reverse, sorted by (a, b)
 };
 
 template <class Real>
