@@ -11,6 +11,10 @@
 
 #include "emulation.hpp"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
 using Work = std::function<void()>;
 
 struct CUgraph_st {
@@ -65,6 +69,22 @@ bool inside(const std::map<const char*, std::size_t>& allocations, const void* p
   return address + bytes <= found->first + found->second;
 }
 
+/// AddressSanitizer lets the host touch device memory only in the device's own work.
+void lock(const void* pointer, std::size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_POISON_MEMORY_REGION(pointer, bytes);
+#else
+  static_cast<void>(pointer), static_cast<void>(bytes);
+#endif
+}
+void unlock(const void* pointer, std::size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_UNPOISON_MEMORY_REGION(pointer, bytes);
+#else
+  static_cast<void>(pointer), static_cast<void>(bytes);
+#endif
+}
+
 void must_be(bool device, const void* pointer, std::size_t bytes) {
   if (device && !inside(runtime().device, pointer, bytes))
     emulation::fail("a copy or memset reaches beyond the device's allocations");
@@ -90,7 +110,9 @@ void drain(CUstream_st& queue) {
   while (!queue.waiting.empty()) {
     const Work work = std::move(queue.waiting.front());
     queue.waiting.pop_front();
+    for (const auto& [pointer, bytes] : runtime().device) unlock(pointer, bytes);
     work();
+    for (const auto& [pointer, bytes] : runtime().device) lock(pointer, bytes);
   }
 }
 
@@ -113,6 +135,7 @@ std::size_t release(std::map<const char*, std::size_t>& allocations, void* point
   const auto found = allocations.find(static_cast<const char*>(pointer));
   if (found == allocations.end()) emulation::fail("memory is freed that was not allocated");
   const std::size_t bytes = found->second;
+  unlock(pointer, bytes);
   allocations.erase(found);
   std::free(pointer);
   return bytes;
@@ -213,7 +236,9 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   *pointer = nullptr;
   if (runtime().used + bytes > runtime().total) return result(cudaErrorMemoryAllocation);
   runtime().used += bytes;
-  return result(allocate(runtime().device, pointer, bytes));
+  const cudaError_t error = allocate(runtime().device, pointer, bytes);
+  if (*pointer) lock(*pointer, bytes);
+  return result(error);
 }
 cudaError_t cudaFree(void* pointer) {
   if (!pointer) return cudaSuccess;
