@@ -102,7 +102,10 @@ def table(result: dict[str, Any]) -> str:
     compiled = {r["architecture"] for r in result["rows"]}
     shown = SHOWN if SHOWN in compiled else max(compiled)
     lines = [
-        f"| kernel, sm_{shown} | variants | registers, float | double | B shared | spilled | double |",
+        (
+            f"| kernel (sm_{shown}) | variants | registers, float | double | shared memory, B "
+            "| spilled, float, B | double |"
+        ),
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     of_kernel: dict[str, list[dict[str, Any]]] = {}

@@ -1,6 +1,7 @@
 """The CUDA back end without a GPU: its tests on the emulation, its kernels by the compiler."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,9 @@ def test_kernels_on_the_emulation_under_sanitizers():
     run([*CONFIGURE, "-B", str(build), "-DMDBENCH_CUDA=EMULATE",
          "-DMDBENCH_SANITIZE=address,undefined", "-DCMAKE_BUILD_TYPE=Debug"])
     run(["cmake", "--build", str(build), "-j2", "--target", "mdbench_cuda_tests"])
-    print(run([str(build / "mdbench_cuda_tests")]))
+    for order in "0", "1":  # of threads and blocks: in order, by chance
+        print(run([str(build / "mdbench_cuda_tests")],
+                  env={**os.environ, "MDBENCH_EMULATION_ORDER": order}))
 
 
 @NVCC

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "device.hpp"
+#include "host_device.hpp"
 
 /// What the kernels read and write. A pass takes the receivers (local nodes, sorted by element)
 /// `begin .. begin + count - 1` through a layer; its arrays hold `capacity` receivers and are
@@ -248,7 +249,11 @@ struct SlotCoupling {
   Real value;
 };
 
-/// The edge product of a layer after the first. Units are sorted by l2, then l1.
+/// Rows of V are taken in twos: an odd one is followed by a row of zeros.
+MDBENCH_HD constexpr int radial_rows(int rank) { return (rank + 1) / 2 * 2; }
+inline constexpr int kMaxEdgeEll = 3, kMaxSenderL = 2;
+
+/// The edge product of a layer after the first. Units are sorted by l2, then l1, and so are paths.
 template <class Real>
 struct EdgeProduct {
   int kinds, segments, rank, width, channels;
@@ -260,7 +265,8 @@ struct EdgeProduct {
   int num_couplings;
   const int* table_of_pair;
   const int* run_rank;  ///< [table * segments + segment] rows of V in use, at most `rank`
-  const Real* v;        ///< [table][segment][path][rank][K]
+  const Real* v;        ///< [table][segment][K / 32][path][radial_rows(rank)][32], padding 0
+  int paths_of[kMaxEdgeEll + 1][kMaxSenderL + 1];  ///< paths of each [l2][l1]
 };
 
 template <class Real>
