@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "check.hpp"
+#include "orders.hpp"
 #include "radial.hpp"
 #include "random_pairs.hpp"
 
@@ -172,23 +173,25 @@ int check_columns(const RandomPairs& pairs, const LayerTables<Real>& tables, con
 
 TEST(columns_of_tables) {
   check::for_precisions([]<class Real>() {
-    Random random(1);
-    for (int round = 0; round < 5; ++round) {
-      Shape shape;
-      shape.receivers = round == 0 ? 1 : 4 + 2 * round;
-      shape.nodes = shape.receivers + 3;
-      shape.kinds = 1 + round % 3;
-      shape.segments = 1 + 2 * round;
-      shape.most_pairs = 60;
-      shape.max_ell = 1;
-      const RandomPairs pairs(shape, random);
-      // the layer's own segments, or one where the tiles were made with more
-      for (const int segments : {shape.segments, 1}) {
-        const LayerTables<Real> tables(shape.kinds, segments, shape.cutoff, random);
-        check_columns(pairs, tables, {0, shape.receivers, shape.receivers}, true);
-        if (round > 0) check_columns(pairs, tables, {2, 2, 5}, segments == 1);
+    check::for_orders([] {
+      Random random(1);
+      for (int round = 0; round < 5; ++round) {
+        Shape shape;
+        shape.receivers = round == 0 ? 1 : 4 + 2 * round;
+        shape.nodes = shape.receivers + 3;
+        shape.kinds = 1 + round % 3;
+        shape.segments = 1 + 2 * round;
+        shape.most_pairs = 60;
+        shape.max_ell = 1;
+        const RandomPairs pairs(shape, random);
+        // the layer's own segments, or one where the tiles were made with more
+        for (const int segments : {shape.segments, 1}) {
+          const LayerTables<Real> tables(shape.kinds, segments, shape.cutoff, random);
+          check_columns(pairs, tables, {0, shape.receivers, shape.receivers}, true);
+          if (round > 0) check_columns(pairs, tables, {2, 2, 5}, segments == 1);
+        }
       }
-    }
+    });
   });
 }
 

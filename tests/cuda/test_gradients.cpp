@@ -5,6 +5,7 @@
 
 #include "check.hpp"
 #include "harmonics.hpp"
+#include "orders.hpp"
 #include "random_pairs.hpp"
 #include "zbl.hpp"
 
@@ -240,28 +241,30 @@ void check_case(Case<Real>& c, unsigned wanted) {
 
 TEST(gradients_of_random_pairs) {
   check::for_precisions([]<class Real>() {
-    Random random(1);
-    for (int round = 0; round < 12; ++round) {
-      Shape shape;
-      shape.receivers = round == 0 ? 1 : 3 + round;
-      shape.nodes = shape.receivers + 3;
-      shape.kinds = 1 + round % 3;
-      shape.segments = 1 + round % 4;
-      shape.most_pairs = 15 * round + 20;
-      shape.max_ell = round % 4;
-      shape.vectors = round % 3 == 1;
-      const RandomPairs pairs(shape, random);
-      for (const bool first_layer : {false, true}) {
-        Case<Real> all(pairs, {0, shape.receivers, shape.receivers + 1}, first_layer, random);
-        check_case(all, kAll);
-        check_case(all, kForce | kRepulsion);
-        if (round == 0) continue;
-        Case<Real> some(pairs, {1, 2, 3}, first_layer, random);
-        check_case(some, kVirial);
-        check_case(some, kNodeVirial | kDensity);
-        check_case(some, kEdgeGradient);
+    check::for_orders([] {
+      Random random(1);
+      for (int round = 0; round < 12; ++round) {
+        Shape shape;
+        shape.receivers = round == 0 ? 1 : 3 + round;
+        shape.nodes = shape.receivers + 3;
+        shape.kinds = 1 + round % 3;
+        shape.segments = 1 + round % 4;
+        shape.most_pairs = 15 * round + 20;
+        shape.max_ell = round % 4;
+        shape.vectors = round % 3 == 1;
+        const RandomPairs pairs(shape, random);
+        for (const bool first_layer : {false, true}) {
+          Case<Real> all(pairs, {0, shape.receivers, shape.receivers + 1}, first_layer, random);
+          check_case(all, kAll);
+          check_case(all, kForce | kRepulsion);
+          if (round == 0) continue;
+          Case<Real> some(pairs, {1, 2, 3}, first_layer, random);
+          check_case(some, kVirial);
+          check_case(some, kNodeVirial | kDensity);
+          check_case(some, kEdgeGradient);
+        }
       }
-    }
+    });
   });
 }
 
@@ -288,7 +291,6 @@ TEST(gradients_that_do_not_fit) {
   }
 }
 
-#ifdef MDBENCH_EMULATE_CUDA
 /// Integers where many warps add, fixed orders elsewhere: the same bits in whatever order they run.
 TEST(gradients_repeat) {
   Random random(3);
@@ -296,14 +298,11 @@ TEST(gradients_repeat) {
   for (const bool first_layer : {false, true}) {
     Case<float> c(pairs, {0, 9, 9}, first_layer, random);
     const Result once = run(c, kAll);
-    for (unsigned seed = 1; seed < 5; ++seed) {
-      emulation::shuffle_order(seed);
+    check::for_orders([&] {
       const Result again = run(c, kAll);
       CHECK(again.force == once.force && again.virial == once.virial);
       CHECK(again.node_virial == once.node_virial && again.energy == once.energy);
       CHECK(again.edge_gradient == once.edge_gradient);
-    }
-    emulation::shuffle_order(0);
+    });
   }
 }
-#endif

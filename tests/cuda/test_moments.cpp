@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Moments of layer 0 against sums over the edges.
 #include "check.hpp"
+#include "orders.hpp"
 #include "random_pairs.hpp"
 
 using namespace mdbench;
@@ -66,22 +67,24 @@ void check_moments(const RandomPairs& pairs, const Rows& rows, const cuda::Pass&
 
 TEST(moments_of_random_pairs) {
   check::for_precisions([]<class Real>() {
-    Random random(1);
-    const Rows all[] = {{1, 4},   {7, 8},   {8, 8},   {17, 20}, {24, 24}, {25, 32}, {33, 36},
-                        {40, 40}, {41, 48}, {53, 56}, {61, 64}, {70, 72}, {5, 40}};
-    for (int round = 0; round < 13; ++round)
-      for (int max_ell = 0; max_ell <= 3; ++max_ell) {
-        Shape shape;
-        shape.receivers = round == 0 ? 1 : 3 + round % 4;
-        shape.nodes = shape.receivers + 2;
-        shape.kinds = 1 + (round + max_ell) % 4;
-        shape.segments = 1 + round % 5;
-        shape.most_pairs = 70;
-        shape.max_ell = max_ell;
-        const RandomPairs pairs(shape, random);
-        check_moments<Real>(pairs, all[round], {0, shape.receivers, shape.receivers}, random);
-        if (round % 4 == 1) check_moments<Real>(pairs, all[round], {1, 2, 4}, random);
-      }
+    check::for_orders([] {
+      Random random(1);
+      const Rows all[] = {{1, 4},   {7, 8},   {8, 8},   {17, 20}, {24, 24}, {25, 32}, {33, 36},
+                          {40, 40}, {41, 48}, {53, 56}, {61, 64}, {70, 72}, {5, 40}};
+      for (int round = 0; round < 13; ++round)
+        for (int max_ell = 0; max_ell <= 3; ++max_ell) {
+          Shape shape;
+          shape.receivers = round == 0 ? 1 : 3 + round % 4;
+          shape.nodes = shape.receivers + 2;
+          shape.kinds = 1 + (round + max_ell) % 4;
+          shape.segments = 1 + round % 5;
+          shape.most_pairs = 70;
+          shape.max_ell = max_ell;
+          const RandomPairs pairs(shape, random);
+          check_moments<Real>(pairs, all[round], {0, shape.receivers, shape.receivers}, random);
+          if (round % 4 == 1) check_moments<Real>(pairs, all[round], {1, 2, 4}, random);
+        }
+    });
   });
 }
 

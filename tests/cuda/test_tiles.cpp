@@ -4,6 +4,7 @@
 
 #include "check.hpp"
 #include "harmonics.hpp"
+#include "orders.hpp"
 #include "random_pairs.hpp"
 
 using namespace mdbench;
@@ -127,23 +128,25 @@ TEST(room_for_tiles) {
 
 TEST(tiles_of_random_pairs) {
   check::for_precisions([]<class Real>() {
-    Random random(1);
-    for (int round = 0; round < 12; ++round) {
-      Shape shape;
-      shape.receivers = round == 0 ? 1 : 3 + 2 * round;
-      shape.nodes = shape.receivers + 4;
-      shape.kinds = 1 + round % 4;
-      shape.segments = 1 + round % 8;
-      shape.most_pairs = 30 * round + 5;
-      shape.max_ell = round % 4;
-      shape.vectors = round % 3 == 2;
-      const RandomPairs pairs(shape, random);
-      check_pass<Real>(pairs, {0, shape.receivers, shape.receivers});
-      if (round == 0) continue;
-      check_pass<Real>(pairs, {2, shape.receivers - 2, shape.receivers + 5});
-      check_pass<Real>(pairs, {1, 1, 3});
-      check_pass<Real>(pairs, {shape.receivers, 0, 2});
-    }
+    check::for_orders([] {
+      Random random(1);
+      for (int round = 0; round < 12; ++round) {
+        Shape shape;
+        shape.receivers = round == 0 ? 1 : 3 + 2 * round;
+        shape.nodes = shape.receivers + 4;
+        shape.kinds = 1 + round % 4;
+        shape.segments = 1 + round % 8;
+        shape.most_pairs = 30 * round + 5;
+        shape.max_ell = round % 4;
+        shape.vectors = round % 3 == 2;
+        const RandomPairs pairs(shape, random);
+        check_pass<Real>(pairs, {0, shape.receivers, shape.receivers});
+        if (round == 0) continue;
+        check_pass<Real>(pairs, {2, shape.receivers - 2, shape.receivers + 5});
+        check_pass<Real>(pairs, {1, 1, 3});
+        check_pass<Real>(pairs, {shape.receivers, 0, 2});
+      }
+    });
   });
 }
 
