@@ -46,6 +46,7 @@ struct Runtime {
   int device_count = 1, capturing = 0;
   bool capturing_blocking = false;
   cudaError_t last_error = cudaSuccess;
+  emulation::Counts counts;
   CUstream_st default_queue;
   std::set<CUstream_st*> streams;  // those with queues of their own
 };
@@ -143,6 +144,7 @@ cudaError_t allocate(std::map<const char*, std::size_t>& allocations, void** poi
   if (bytes == 0) return cudaSuccess;
   if (posix_memalign(pointer, 256, bytes) != 0) return cudaErrorMemoryAllocation;
   std::memset(*pointer, 0xff, bytes);
+  ++runtime().counts.allocations;
   allocations[static_cast<const char*>(*pointer)] = bytes;
   return cudaSuccess;
 }
@@ -163,6 +165,7 @@ namespace emulation {
 
 void set_device_memory(std::size_t bytes) { runtime().total = bytes; }
 void set_device_count(int count) { runtime().device_count = count; }
+Counts counts() { return runtime().counts; }
 
 cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
@@ -185,7 +188,10 @@ void launch(Launch kernel, cudaStream_t stream) {
   else if (kernel.shared_bytes > std::max(shared, kSharedWithoutAsking))
     result(cudaErrorInvalidValue);
   else
-    result(push(stream, [kernel = std::move(kernel)] { run(kernel); }));
+    result(push(stream, [kernel = std::move(kernel)] {
+      ++runtime().counts.kernels;
+      run(kernel);
+    }));
 }
 
 }  // namespace emulation
@@ -245,6 +251,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
 cudaError_t cudaDeviceSynchronize() {
   const Turn turn;
   if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
+  ++runtime().counts.waits;
   drain_all();
   return cudaSuccess;
 }
@@ -306,6 +313,7 @@ cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpy
   const Turn turn;
   if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
   const cudaError_t error = cudaMemcpyAsync(to, from, bytes, kind, nullptr);
+  ++runtime().counts.waits;
   drain(runtime().default_queue);
   return error;
 }
@@ -334,6 +342,7 @@ cudaError_t cudaStreamCreate(cudaStream_t* stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const Turn turn;
   if (stream && stream->capture) return result(cudaErrorStreamCaptureUnsupported);
+  ++runtime().counts.waits;
   drain(queue_of(stream));
   return cudaSuccess;
 }

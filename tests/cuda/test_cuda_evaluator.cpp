@@ -182,6 +182,25 @@ TEST(cuda_in_passes_is_the_same) {
   CHECK(check::thrown<Error>([&] { evaluate_at(*none, box); }).find("memory") != std::string::npos);
 }
 
+#ifdef MDBENCH_EMULATE_CUDA
+/// Of a model of two layers: kernels, allocations and waits of a step between rebuilds.
+TEST(cuda_steps_are_few_kernels_and_one_wait) {
+  for (const auto& shape : {shapes()[0], shapes()[5]}) {
+    const Periodic box(9, 7);
+    const auto gpu = open_cuda(shape, "single");
+    gpu->set_pairs(box.builder->pairs());
+    NoHalo halo;
+    for (int step = 0; step < 2; ++step) gpu->evaluate_at(box.x, false, halo);
+    const auto before = emulation::counts();
+    gpu->evaluate_at(box.x, false, halo);
+    const auto after = emulation::counts();
+    CHECK_BELOW(static_cast<double>(after.kernels - before.kernels), 25.5);
+    CHECK(after.allocations == before.allocations);
+    CHECK(after.waits == before.waits + 1);
+  }
+}
+#endif
+
 TEST(cuda_without_determinism) {
   const Cluster cluster = make_cluster(18, 9, kFar);
   CudaOptions fast;
