@@ -42,6 +42,7 @@ endif()
 
 file(GLOB MDBENCH_CUDA_KERNELS CONFIGURE_DEPENDS plugin/kernels/cuda/*.cu)
 file(GLOB MDBENCH_CUDA_HOST CONFIGURE_DEPENDS plugin/evaluator/cuda/*.cpp)
+list(REMOVE_ITEM MDBENCH_CUDA_HOST ${CMAKE_CURRENT_SOURCE_DIR}/plugin/evaluator/cuda/cuda.cpp)
 list(APPEND MDBENCH_CUDA_HOST plugin/evaluator/native/network.cpp)
 file(GLOB MDBENCH_CUDA_TESTS CONFIGURE_DEPENDS tests/cuda/test_*.cpp)
 file(GLOB MDBENCH_CUDA_TEST_KERNELS CONFIGURE_DEPENDS tests/cuda/*.cu)
@@ -76,7 +77,8 @@ else()
     ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
 endif()
 
-add_library(mdbench_native_cuda MODULE ${MDBENCH_CUDA_KERNELS} ${MDBENCH_CUDA_HOST})
+add_library(mdbench_native_cuda MODULE plugin/evaluator/cuda/cuda.cpp ${MDBENCH_CUDA_KERNELS}
+  ${MDBENCH_CUDA_HOST})
 set_target_properties(mdbench_native_cuda PROPERTIES PREFIX "" CUDA_RUNTIME_LIBRARY Static)
 target_compile_options(mdbench_native_cuda PRIVATE
   "$<$<COMPILE_LANGUAGE:CXX>:-O3;-ffp-contract=fast;-fno-math-errno>")
@@ -87,7 +89,8 @@ endif()
 
 if(MDBENCH_TESTS)
   add_executable(mdbench_cuda_tests EXCLUDE_FROM_ALL tests/cpp/main.cpp ${MDBENCH_CUDA_TESTS}
-    ${MDBENCH_CUDA_TEST_KERNELS} ${MDBENCH_CUDA_KERNELS} ${MDBENCH_CUDA_HOST})
+    ${MDBENCH_CUDA_TEST_KERNELS} ${MDBENCH_CUDA_KERNELS} ${MDBENCH_CUDA_HOST}
+    plugin/evaluator/native/native.cpp)
   set_target_properties(mdbench_cuda_tests PROPERTIES CUDA_RUNTIME_LIBRARY Static)
   target_include_directories(mdbench_cuda_tests PRIVATE tests/cpp tests/cuda)
   target_compile_options(mdbench_cuda_tests PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)

@@ -2,6 +2,7 @@
 // The CUDA evaluator as a whole against the CPU's, on small random models.
 #include "cuda_evaluator.hpp"
 #include "error.hpp"
+#include "graph_builder.hpp"
 #include "two_ranks.hpp"
 
 using namespace mdbench;

@@ -61,14 +61,6 @@ __device__ __forceinline__ Starts starts_of(const EdgeProduct<Real>& product, in
   return starts;
 }
 
-/// A tile, as a lane sees it.
-template <class Real>
-struct TileView {
-  const Real *u, *y;
-  RunRows<Real> rows;
-  int path_stride;
-};
-
 /// sums[slot] += R h Y for the paths of L1 and up, of one l2.
 template <class Set, int L1, int L2, int C, class Real>
 __device__ __forceinline__ void add_products(const Real (*r)[kEdges][C],
@@ -98,16 +90,11 @@ __device__ __forceinline__ void add_tile(const TileView<Real>& tile, const Start
                                          const Real (&h)[Set::kComponents][kEdges][C],
                                          Real (&sums)[Set::kSlots][C]) {
   constexpr int P = Set::paths_of(L2), M = 2 * L2 + 1;
-  Real r[P][kEdges][C] = {};
-  const Real *u = tile.u, *v = tile.rows.v + starts.path[L2] * tile.path_stride;
-  int twos = tile.rows.twos;
-#pragma unroll 1
-  for (; twos >= 2; twos -= 2, u += 4 * kTile, v += 4 * kWarp)
-    add_rows<P, 4, C>(u, v, tile.path_stride, r);
-  if (twos > 0) add_rows<P, 2, C>(u, v, tile.path_stride, r);
   Vector<Real, kEdges> y[M];
 #pragma unroll
-  for (int m = 0; m < M; ++m) y[m] = read_vector<Real, kEdges>(tile.y + (L2 * L2 + m) * kTile);
+  for (int m = 0; m < M; ++m) y[m] = read_early<Real, kEdges>(tile.y + (L2 * L2 + m) * kTile);
+  Real r[P][kEdges][C];
+  radial_values(tile, at_stride(tile.v, starts.path[L2], tile.path_stride), r);
   add_products<Set, Set::kFirstL1, L2, C>(r, h, y, sums + Set::slots_before(L2));
   if constexpr (L2 < Set::kLastL2) add_tile<Set, L2 + 1, C>(tile, starts, h, sums);
 }
@@ -181,50 +168,25 @@ __device__ __forceinline__ Task this_task(const EdgeForward<Real>& f) {
   return task;
 }
 
-/// Features of the senders of the lane's edges.
-template <class Set, int C, class Real>
-__device__ __forceinline__ void read_features(const EdgeForward<Real>& f, int2 sender, int channel,
-                                              Real (&h)[Set::kComponents][kEdges][C]) {
-  const int stride = f.product.sender_components * f.product.channels;
-  const Real* at = f.sender + Set::kFirstComponent * f.product.channels + channel;
-  const Real *first = at + static_cast<std::int64_t>(sender.x) * stride,
-             *second = at + static_cast<std::int64_t>(sender.y) * stride;
-#pragma unroll
-  for (int n = 0; n < Set::kComponents; ++n) {
-    const auto a = read_vector<Real, C>(first + n * f.product.channels),
-               b = read_vector<Real, C>(second + n * f.product.channels);
-#pragma unroll
-    for (int c = 0; c < C; ++c) h[n][0][c] = a.at[c], h[n][1][c] = b.at[c];
-  }
-}
-
-__device__ __forceinline__ int2 read_senders(const int* sender, std::int64_t tile) {
-  return __ldg(reinterpret_cast<const int2*>(sender + tile * kTile + lane_edge()));
-}
-
 template <class Set, class Real, class Sum>
 __device__ __forceinline__ void add_tiles(const EdgeForward<Real>& f, const Task& task,
                                           const Starts& starts, Sum* slots) {
   constexpr int C = kChannels<Real>;
   const EdgeProduct<Real>& product = f.product;
-  const int components = (product.max_ell + 1) * (product.max_ell + 1);
-  RowReader<Real> reader(product, f.pairs.receiver_kind[task.receiver], task.channel,
-                         f.tiles.run + task.first_tile, task.tiles, 1);
-  int2 sender = read_senders(f.tiles.sender, task.first_tile);
+  const int* table_of_sender =
+      product.table_of_pair + f.pairs.receiver_kind[task.receiver] * product.kinds;
+  TileReader<Real> reader(product, f.tiles, f.columns, task.first_tile, 1, task.channel);
+  const Real* features = f.sender + Set::kFirstComponent * product.channels + task.channel;
+  int2 sender = reader.senders(0);
   Real sums[Set::kSlots][C] = {};
 #pragma unroll 1
   for (int t = 0; t < task.tiles; ++t) {
-    const std::int64_t tile = task.first_tile + t;
     Real h[Set::kComponents][kEdges][C];
-    read_features<Set>(f, sender, task.channel, h);
+    read_features(product, features, sender, h);
     const bool last = t + 1 == task.tiles;
-    sender = read_senders(f.tiles.sender, last ? tile : tile + 1);
-    reader.look_ahead(t);
-    const TileView<Real> view{f.columns + tile * 2 * product.width * kTile + lane_edge(),
-                              f.tiles.harmonics + tile * components * kTile + lane_edge(),
-                              reader.rows(), reader.path_stride()};
-    add_tile<Set, Set::kFirstL2>(view, starts, h, sums);
-    reader.advance();
+    sender = reader.senders(last ? t : t + 1);
+    if (t % kWarp == 0) reader.find_rows(t, task.tiles, table_of_sender);
+    add_tile<Set, Set::kFirstL2>(reader.view(t), starts, h, sums);
     if (last || (sizeof(Sum) > sizeof(Real) && t % kNarrowTiles == kNarrowTiles - 1))
       flush(sums, slots);
   }
@@ -259,7 +221,7 @@ __device__ __forceinline__ void path_task(const EdgeForward<Real>& f, int path) 
 
 /// Any paths: a warp has one.
 template <class Real, class Sum>
-__global__ void __launch_bounds__(kWarps* kWarp, 4) any_paths(const EdgeForward<Real> f) {
+__global__ void __launch_bounds__(kWarps* kWarp, 3) any_paths(const EdgeForward<Real> f) {
   path_task<0, 0, Sum>(f, static_cast<int>(blockIdx.z));
 }
 
@@ -275,7 +237,7 @@ constexpr int natural_tasks(int max_l1, int max_ell) {
 }
 
 template <class Real, class Sum, int MaxL1, int MaxEll>
-__global__ void __launch_bounds__(kWarps* kWarp, 4) all_paths(const EdgeForward<Real> f) {
+__global__ void __launch_bounds__(kWarps* kWarp, 3) all_paths(const EdgeForward<Real> f) {
   const int task = static_cast<int>(blockIdx.z);
   constexpr int of_2 = MaxEll + 1, of_3 = of_2 + natural_paths(2, 2, MaxEll);
   if constexpr (MaxL1 == 0) {

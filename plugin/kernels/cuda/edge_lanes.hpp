@@ -28,64 +28,118 @@ __device__ __forceinline__ int lane_channel() {
   return lane_index() / 2 * C;
 }
 
-/// Rows of V for a tile, by twos.
+/// p[index * stride], the stride in bytes: one instruction.
+template <class T>
+__device__ __forceinline__ const T* at_stride(const T* p, int index, unsigned stride) {
+  return reinterpret_cast<const T*>(reinterpret_cast<const char*>(p) +
+                                    static_cast<unsigned long long>(static_cast<unsigned>(index)) *
+                                        stride);
+}
+
+/// Loads that stay where they are written: the compiler would put them after the loops that are to
+/// hide how long they take.
+template <class Real, int N>
+__device__ __forceinline__ Vector<Real, N> read_early(const Real* from) {
+#ifdef __CUDA_ARCH__
+  constexpr bool single = sizeof(Real) == 4;
+  Vector<Real, N> x;
+  if constexpr (single && N == 1)
+    asm volatile("ld.global.nc.f32 %0, [%1];" : "=f"(x.at[0]) : "l"(from));
+  else if constexpr (single)
+    asm volatile("ld.global.nc.v2.f32 {%0, %1}, [%2];"
+                 : "=f"(x.at[0]), "=f"(x.at[1])
+                 : "l"(from));
+  else if constexpr (N == 1)
+    asm volatile("ld.global.nc.f64 %0, [%1];" : "=d"(x.at[0]) : "l"(from));
+  else
+    asm volatile("ld.global.nc.v2.f64 {%0, %1}, [%2];"
+                 : "=d"(x.at[0]), "=d"(x.at[1])
+                 : "l"(from));
+  return x;
+#else
+  return read_vector<Real, N>(from);
+#endif
+}
+
+/// Features of the senders of the lane's edges: `Components` from `h` on.
+template <int Components, int C, class Real>
+__device__ __forceinline__ void read_features(const EdgeProduct<Real>& product, const Real* h,
+                                              int2 sender, Real (&x)[Components][kEdges][C]) {
+  const unsigned row = static_cast<unsigned>(product.channels) * sizeof(Real);
+  const Real *first = at_stride(h, sender.x, row * product.sender_components),
+             *second = at_stride(h, sender.y, row * product.sender_components);
+#pragma unroll
+  for (int n = 0; n < Components; ++n) {
+    const auto a = read_early<Real, C>(at_stride(first, n, row)),
+               b = read_early<Real, C>(at_stride(second, n, row));
+#pragma unroll
+    for (int c = 0; c < C; ++c) x[n][0][c] = a.at[c], x[n][1][c] = b.at[c];
+  }
+}
+
+/// A tile, as a lane sees it.
 template <class Real>
-struct RunRows {
-  const Real* v;
-  int twos;
+struct TileView {
+  const Real *u, *y;  ///< of the lane's edges
+  const Real* v;      ///< of the lane's channels
+  int twos;           ///< rows of V
+  unsigned path_stride, slope_stride;
 };
 
-/// The rows of one tile after the other, for the channels of a lane. What finds those of the next
-/// tile is loaded while the warp works at a tile: `look_ahead` at its beginning, `advance` at its
-/// end.
+/// The tiles of a receiver that a warp takes one after the other: number `first`, and every
+/// `step`-th from there.
 template <class Real>
-class RowReader {
+class TileReader {
  public:
-  /// Of the tiles `run[0], run[step] ..`, before run[count]; there is at least one.
-  __device__ RowReader(const EdgeProduct<Real>& product, int receiver_kind, int channel,
-                       const int* run, int count, int step)
-      : product_(product),
-        table_of_sender_(product.table_of_pair + receiver_kind * product.kinds),
-        run_(run),
-        count_(count),
-        step_(step),
-        inverse_segments_(1.0f / static_cast<float>(product.segments)),
-        path_stride_(radial_rows(product.rank) * kWarp) {
-    const std::int64_t block = static_cast<std::int64_t>(product.paths) * path_stride_;
+  __device__ TileReader(const EdgeProduct<Real>& product, const Tiles<Real>& tiles,
+                        const Real* columns, std::int64_t first, int step, int channel)
+      : product_(product), step_(step) {
+    const int components = (product.max_ell + 1) * (product.max_ell + 1);
+    const std::int64_t block =
+        static_cast<std::int64_t>(product.paths) * radial_rows(product.rank) * kWarp;
+    run_ = tiles.run + first;
+    sender_ = tiles.sender + first * kTile + lane_edge();
+    u_ = columns + first * 2 * product.width * kTile + lane_edge();
+    y_ = tiles.harmonics + first * components * kTile + lane_edge();
     v_ = product.v + channel / kWarp * block + channel % kWarp;
-    run_stride_ = product.channels / kWarp * block;
-    next_run_ = __ldg(run_);
-    look_ahead(-step);
-    advance();
+    u_stride_ = static_cast<unsigned>(step * 2 * product.width * kTile * sizeof(Real));
+    y_stride_ = static_cast<unsigned>(step * components * kTile * sizeof(Real));
+    run_stride_ = static_cast<unsigned>(product.channels / kWarp * block * sizeof(Real));
   }
-  /// At the tile `t`.
-  __device__ __forceinline__ void look_ahead(int t) {
-    const int kind = kind_of(next_run_);
-    at_ = next_run_ - kind * product_.segments;
-    table_ = __ldg(table_of_sender_ + kind);
-    const int after = t + 2 * step_;
-    next_run_ = __ldg(run_ + (after < count_ ? after : 0));
+  /// Finds the rows of V for 32 tiles, a lane each: what takes three loads after each other is then
+  /// no more than an exchange. To be called before tile `t` where t % 32 == 0.
+  __device__ __forceinline__ void find_rows(int t, int count, const int* table_of_sender) {
+    const int mine = t + lane_index();
+    const int run = __ldg(run_ + static_cast<std::int64_t>(mine < count ? mine : t) * step_);
+    const int kind = run / product_.segments;
+    const int at =
+        __ldg(table_of_sender + kind) * product_.segments + run - kind * product_.segments;
+    packed_ = at * kPack + (__ldg(product_.run_rank + at) + 1) / 2;
   }
-  __device__ __forceinline__ void advance() {
-    const int at = table_ * product_.segments + at_;
-    rows_ = {v_ + at * run_stride_, (__ldg(product_.run_rank + at) + 1) / 2};
+  __device__ __forceinline__ int2 senders(int t) const {
+    return __ldg(reinterpret_cast<const int2*>(
+        at_stride(sender_, t, static_cast<unsigned>(step_ * kTile * sizeof(int)))));
   }
-  __device__ __forceinline__ const RunRows<Real>& rows() const { return rows_; }
-  __device__ __forceinline__ int path_stride() const { return path_stride_; }
+  __device__ __forceinline__ TileView<Real> view(int t) const {
+    const int packed = __shfl_sync(kAllLanes, packed_, t % kWarp);
+    TileView<Real> view;
+    view.u = at_stride(u_, t, u_stride_);
+    view.y = at_stride(y_, t, y_stride_);
+    view.v = at_stride(v_, packed / kPack, run_stride_);
+    view.twos = packed % kPack;
+    view.path_stride = static_cast<unsigned>(radial_rows(product_.rank) * kWarp * sizeof(Real));
+    view.slope_stride = static_cast<unsigned>(product_.width * kTile * sizeof(Real));
+    return view;
+  }
 
  private:
-  /// Not a division, which takes twenty instructions; exact for all there can be.
-  __device__ __forceinline__ int kind_of(int run) const {
-    return static_cast<int>((static_cast<float>(run) + 0.5f) * inverse_segments_);
-  }
+  static constexpr unsigned kPack = 64;
   const EdgeProduct<Real>& product_;
-  const int *table_of_sender_, *run_;
-  int count_, step_, next_run_, table_, at_;
-  float inverse_segments_;
-  int path_stride_;
-  std::int64_t run_stride_;
-  const Real* v_;
-  RunRows<Real> rows_;
+  int step_;
+  const int *run_, *sender_;
+  const Real *u_, *y_, *v_;
+  unsigned u_stride_, y_stride_, run_stride_;
+  unsigned packed_ = 0;
 };
 
 /// Of the sums v[0 .. N - 1] over lanes of the same parity, the one with number
@@ -125,18 +179,19 @@ __device__ __forceinline__ int shared_sum_index() {
   }
 }
 
-/// R += U V for N rows: r[path][edge][channel].
-template <int P, int N, int C, class Real>
-__device__ __forceinline__ void add_rows(const Real* u, const Real* v, int path_stride,
+/// R += U V for N rows from q = First on: r[path][edge][channel].
+template <int P, int N, int First, int C, class Real>
+__device__ __forceinline__ void add_rows(const Real* u, const Real* v, unsigned path_stride,
                                          Real (&r)[P][kEdges][C]) {
   Vector<Real, kEdges> uq[N];
   Vector<Real, C> vq[P][N];
 #pragma unroll
-  for (int q = 0; q < N; ++q) uq[q] = read_vector<Real, kEdges>(u + q * kTile);
+  for (int q = 0; q < N; ++q) uq[q] = read_vector<Real, kEdges>(u + (First + q) * kTile);
 #pragma unroll
   for (int p = 0; p < P; ++p)
 #pragma unroll
-    for (int q = 0; q < N; ++q) vq[p][q] = read_vector<Real, C>(v + p * path_stride + q * kWarp);
+    for (int q = 0; q < N; ++q)
+      vq[p][q] = read_vector<Real, C>(at_stride(v, p, path_stride) + (First + q) * kWarp);
 #pragma unroll
   for (int q = 0; q < N; ++q)
 #pragma unroll
@@ -145,6 +200,31 @@ __device__ __forceinline__ void add_rows(const Real* u, const Real* v, int path_
       for (int e = 0; e < kEdges; ++e)
 #pragma unroll
         for (int c = 0; c < C; ++c) r[p][e][c] += uq[q].at[e] * vq[p][q].at[c];
+}
+
+/// R = U V for paths that follow each other.
+template <int P, int C, class Real>
+__device__ __forceinline__ void radial_values(const TileView<Real>& tile, const Real* v,
+                                              Real (&r)[P][kEdges][C]) {
+#pragma unroll
+  for (int p = 0; p < P; ++p)
+#pragma unroll
+    for (int e = 0; e < kEdges; ++e)
+#pragma unroll
+      for (int c = 0; c < C; ++c) r[p][e][c] = Real(0);
+  const Real* u = tile.u;
+  int twos = tile.twos;
+#pragma unroll 1
+  for (; twos >= 4; twos -= 4, u += 8 * kTile, v += 8 * kWarp) {
+    add_rows<P, 4, 0, C>(u, v, tile.path_stride, r);
+    add_rows<P, 4, 4, C>(u, v, tile.path_stride, r);
+  }
+  if (twos >= 2) {
+    add_rows<P, 4, 0, C>(u, v, tile.path_stride, r);
+    if (twos == 3) add_rows<P, 2, 4, C>(u, v, tile.path_stride, r);
+  } else if (twos == 1) {
+    add_rows<P, 2, 0, C>(u, v, tile.path_stride, r);
+  }
 }
 
 }  // namespace mdbench::cuda

@@ -21,9 +21,10 @@ inline constexpr int kMaxLayers = 8;
 inline constexpr int kComponents = 16;  ///< of the harmonics up to l = 3
 
 /// Sums over edges that many warps add to are integers, units of 2^-40: the order of the additions
-/// does not show, so that runs repeat bit for bit. Numbers beyond +-2^22 raise `kNotFinite`.
+/// does not show, so that runs repeat bit for bit. Numbers beyond +-2^18 raise `kNotFinite`: a sum
+/// of thirty would still be held.
 using Fixed = unsigned long long;
-inline constexpr double kFixedUnit = 1099511627776.0, kFixedLimit = 4194304.0;
+inline constexpr double kFixedUnit = 1099511627776.0, kFixedLimit = 262144.0;
 
 /// What a kernel found; bits of `flags`.
 /// `kNoRoom`: a receiver's tiles do not fit, `tile_room` was not heeded.
