@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "simd.hpp"
+#include "host_device.hpp"
 
 namespace mdbench {
 
 inline constexpr int kMaxEll = 3;
 inline constexpr int kMaxComponents = (kMaxEll + 1) * (kMaxEll + 1);
 
-constexpr int components(int max_ell) { return (max_ell + 1) * (max_ell + 1); }
+MDBENCH_HD constexpr int components(int max_ell) { return (max_ell + 1) * (max_ell + 1); }
 
 /// Real spherical harmonics of unit vectors, "component" normalisation (the squares of one l add up
 /// to 2l+1), e3nn's axis order (y is the polar axis), l <= 3; `y` has room for all 16.
 template <class V>
-inline void spherical_harmonics(int max_ell, V x, V y_axis, V z, V* y) {
+MDBENCH_HD inline void spherical_harmonics(int max_ell, V x, V y_axis, V z, V* y) {
   const V x2 = x * x, y2 = y_axis * y_axis, z2 = z * z, rho2 = x2 + z2;
   y[0] = V(1.0);
   if (max_ell < 1) return;
@@ -46,7 +46,8 @@ inline void spherical_harmonics(int max_ell, V x, V y_axis, V z, V* y) {
 /// Gradient with respect to the unit vector of sum_m w[m] Y[m] as homogeneous polynomials;
 /// `radial` gets sum_m l w[m] Y[m], which Euler's theorem takes off along the vector.
 template <class V>
-inline void harmonics_gradient(int max_ell, V x, V y_axis, V z, const V* w, V* g, V* radial) {
+MDBENCH_HD inline void harmonics_gradient(int max_ell, V x, V y_axis, V z, const V* w, V* g,
+                                          V* radial) {
   const V s3(1.7320508075688772);
   g[0] = g[1] = g[2] = *radial = V(0.0);
   if (max_ell < 1) return;

@@ -37,13 +37,6 @@ std::vector<Jet> multiply(const std::vector<Jet>& x, const RadialNetwork::Layer&
 
 }  // namespace
 
-Jet polynomial_cutoff(double r, double cutoff, int power) {
-  if (r >= cutoff) return {};
-  const double x = r / cutoff, p = power, xp1 = std::pow(x, p - 1.0), xp = xp1 * x;
-  return {1.0 - (p + 1) * (p + 2) / 2 * xp + p * (p + 2) * xp * x - p * (p + 1) / 2 * xp * x * x,
-          -p * (p + 1) * (p + 2) / 2 * xp1 * (1 - x) * (1 - x) / cutoff};
-}
-
 double transform_radius(const RadialSpec& spec, int a, int b) {
   if (spec.transform == RadialSpec::Transform::none) return 0.0;
   const double sum = spec.radius[a] + spec.radius[b];

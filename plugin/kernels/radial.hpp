@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "radial_formulas.hpp"
+
 namespace mdbench {
 
 /// Radial basis and distance transform of a model: plugin/evaluator/native/FORMAT.md.
@@ -30,14 +32,6 @@ struct RadialNetwork {
   Layer last;                   ///< linear: to paths * channels
   std::vector<double> density;  ///< [basis]; empty without density normalisation
 };
-
-/// A number and its derivative with respect to the distance.
-struct Jet {
-  double value = 0.0, slope = 0.0;
-};
-
-/// Polynomial cutoff 1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2), x = r/cutoff < 1.
-Jet polynomial_cutoff(double r, double cutoff, int power);
 
 /// The exact radial functions of a pair of elements, evaluated as written: the slow reference, and
 /// the path taken below the distance for which tables are qualified.
@@ -78,8 +72,8 @@ struct OrthogonalRows {
 /// made orthonormal to the ones before, so that the tolerance bounds the largest error.
 class RadialTable {
  public:
-  static constexpr int kDegree = 8;
-  static constexpr double kShortest = 0.4;  ///< Angstrom: qualified from here to the cutoff
+  static constexpr int kDegree = kTableDegree;
+  static constexpr double kShortest = kShortestTabulated;
 
   /// `tolerance`: largest error relative to the largest radial functions.
   RadialTable(const ExactRadial& exact, const OrthogonalRows& metric, double cutoff, int segments,

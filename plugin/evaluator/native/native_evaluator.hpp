@@ -8,8 +8,10 @@
 #include <memory>
 #include <numeric>
 
+#include "activation.hpp"
 #include "error.hpp"
 #include "evaluator.hpp"
+#include "open_model.hpp"
 #include "worker.hpp"
 
 namespace mdbench {
@@ -22,7 +24,7 @@ template <class Real, class Sum>
 class NativeEvaluator final : public Evaluator {
  public:
   NativeEvaluator(NativeModel model, int head, ModelInfo info)
-      : model_(std::move(model)), head_(head), info_(std::move(info)) {
+      : model_(std::move(model)), head_(head), info_(std::move(info)), kinds_(model_.elements.size()) {
     states_.resize(model_.layers.size());
   }
 
@@ -84,7 +86,7 @@ class NativeEvaluator final : public Evaluator {
   ModelInfo info_;
   std::unique_ptr<Network<Real>> network_;
   std::vector<std::unique_ptr<Work>> workers_;
-  std::vector<int> kind_of_species_;  ///< -1: not in use
+  Kinds kinds_;
   std::vector<std::int32_t> order_;   ///< local nodes by element
   std::vector<std::size_t> first_of_kind_;
   std::vector<BatchRange> batches_;
@@ -100,25 +102,9 @@ class NativeEvaluator final : public Evaluator {
 /// Makes the network anew when an element comes up for the first time.
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::prepare(std::span<const std::int32_t> species) {
-  const std::size_t known = model_.elements.size();
-  bool changed = !network_;
-  kind_of_species_.resize(known, -1);
-  for (const std::int32_t s : species)
-    if (s < 0 || static_cast<std::size_t>(s) >= known)
-      throw Error("species " + std::to_string(s) + " is not one of the model's " +
-                  std::to_string(known));
-  for (const std::int32_t s : species)
-    if (kind_of_species_[s] < 0) kind_of_species_[s] = 0, changed = true;
-  if (!changed) return;
-  std::vector<int> used;
-  for (std::size_t s = 0; s < known; ++s)
-    if (kind_of_species_[s] >= 0) {
-      kind_of_species_[s] = static_cast<int>(used.size());
-      used.push_back(static_cast<int>(s));
-    }
-  if (used.empty()) used.push_back(0);  // a rank without atoms still calls the halo
-  network_.reset();                     // should the next line fail, the next call must try again
-  network_ = std::make_unique<Network<Real>>(model_, used, head_);
+  if (!kinds_.add(species) && network_) return;
+  network_.reset();  // should the next line fail, the next call must try again
+  network_ = std::make_unique<Network<Real>>(model_, kinds_.used(), head_);
   workers_.clear();
   for (int i = 0; i < info_.threads; ++i)
     workers_.push_back(std::make_unique<Work>(model_, *network_));
@@ -130,7 +116,7 @@ void NativeEvaluator<Real, Sum>::arrange(const Graph& graph) {
   const std::size_t n = graph.num_local, threads = info_.threads;
   auto& first = first_of_kind_;
   first.assign(network_->kinds() + 1, 0);
-  for (std::size_t i = 0; i < n; ++i) ++first[kind_of_species_[graph.species[i]] + 1];
+  for (std::size_t i = 0; i < n; ++i) ++first[kinds_.of_species()[graph.species[i]] + 1];
   std::partial_sum(first.begin(), first.end(), first.begin());
   order_.resize(n);
   batches_.clear();
@@ -140,7 +126,7 @@ void NativeEvaluator<Real, Sum>::arrange(const Graph& graph) {
     for (std::size_t p = first[kind]; p < first[kind + 1]; p += size)
       batches_.push_back({kind, p, static_cast<int>(std::min(size, first[kind + 1] - p))});
   for (std::size_t i = 0; i < n; ++i)
-    order_[first[kind_of_species_[graph.species[i]]]++] = static_cast<std::int32_t>(i);
+    order_[first[kinds_.of_species()[graph.species[i]]]++] = static_cast<std::int32_t>(i);
   const auto cost = [&](const BatchRange& b) {
     std::int64_t edges = b.atoms;
     for (int a = 0; a < b.atoms; ++a) {

@@ -17,7 +17,7 @@ template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::begin(const Graph& graph, Work& work, int t,
                                        const BatchRange& batch, int thread) {
   work.start();
-  work.begin(graph, kind_of_species_, batch, &order_[batch.begin]);
+  work.begin(graph, kinds_.of_species(), batch, &order_[batch.begin]);
   if (t == 0) return;
   const auto size = static_cast<std::int64_t>(row(t));
   const int count = work.edges().edges();
@@ -140,18 +140,11 @@ void NativeEvaluator<Real, Sum>::readout(Work& work, int t, const BatchRange& ba
       Real& x = pre[a * n + i];
       const double value = x + layer.readout_bias[batch.kind][i], w = layer.readout_out[i];
       double& energy = site_energy_[order_[batch.begin + a]];
-      if (kind == R::linear) {
-        energy += w * value;
-        x = static_cast<Real>(w);
-      } else if (kind == R::silu) {
-        const double s = 1.0 / (1.0 + std::exp(-value));
-        energy += w * value * s;
-        x = static_cast<Real>(w * s * (1.0 + value * (1.0 - s)));
-      } else {
-        const double y = std::tanh(value);
-        energy += w * y;
-        x = static_cast<Real>(w * (1.0 - y * y));
-      }
+      const Activated y = kind == R::linear ? linear_activation(value)
+                          : kind == R::silu ? silu_activation(value)
+                                            : tanh_activation(value);
+      energy += w * y.value;
+      x = static_cast<Real>(w * y.slope);
     }
   work.lap(Stage::readout);
 }

@@ -14,16 +14,41 @@ namespace mdbench::cuda {
 inline constexpr int kWarp = 32;
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 
+#if defined(MDBENCH_EMULATE_CUDA)
+
+/// The block's dynamic shared memory.
+template <class T>
+T* shared_memory() {
+  return static_cast<T*>(emulation::shared_buffer());
+}
+
 /// Starts `kernel(arguments)`; what fails to start shows in cudaGetLastError.
 template <class Arguments>
 void launch(void (*kernel)(Arguments), dim3 grid, int threads, std::size_t shared_bytes,
             cudaStream_t stream, const Arguments& arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
-#ifdef MDBENCH_EMULATE_CUDA
-  emulation::launch([=] { kernel(arguments); }, grid, dim3(threads), shared_bytes, stream);
-#elif defined(__CUDACC__)
-  kernel<<<grid, threads, shared_bytes, stream>>>(arguments);
-#endif
+  emulation::launch({reinterpret_cast<const void*>(kernel), [=] { kernel(arguments); }, grid,
+                     dim3(static_cast<unsigned>(threads)), shared_bytes},
+                    stream);
 }
+
+#elif defined(__CUDACC__)
+
+template <class T>
+__device__ __forceinline__ T* shared_memory() {
+  extern __shared__ __align__(16) unsigned char mdbench_shared_bytes[];
+  return reinterpret_cast<T*>(mdbench_shared_bytes);
+}
+
+template <class Arguments>
+void launch(void (*kernel)(Arguments), dim3 grid, int threads, std::size_t shared_bytes,
+            cudaStream_t stream, const Arguments& arguments) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  // clang-format off
+  kernel<<<grid, threads, shared_bytes, stream>>>(arguments);
+  // clang-format on
+}
+
+#endif
 
 }  // namespace mdbench::cuda

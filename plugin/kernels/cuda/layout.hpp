@@ -25,7 +25,8 @@ using Fixed = unsigned long long;
 inline constexpr double kFixedUnit = 1099511627776.0, kFixedLimit = 4194304.0;
 
 /// What a kernel found; bits of `flags`.
-enum Flag : unsigned { kTooClose = 1, kNotFinite = 2 };
+/// `kNoRoom`: a receiver's tiles do not fit, `tile_room` was not heeded.
+enum Flag : unsigned { kTooClose = 1, kNotFinite = 2, kNoRoom = 4 };
 
 struct Pass {
   int begin, count, capacity;
@@ -268,7 +269,8 @@ struct EdgeProduct {
   const SlotCoupling<Real>* by_slot;  ///< sorted by slot: every slot of every unit
   int num_couplings;
   const int* table_of_pair;
-  const Real* v;  ///< [table][segment][path][rank][K]
+  const int* run_rank;  ///< [table * segments + segment] rows of V in use, at most `rank`
+  const Real* v;        ///< [table][segment][path][rank][K]
 };
 
 template <class Real>

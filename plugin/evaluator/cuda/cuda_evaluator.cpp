@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: MIT
+#include "cuda_evaluator.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include "error.hpp"
+
+namespace mdbench::cuda {
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double from_fixed(Fixed x) { return static_cast<double>(static_cast<std::int64_t>(x)) / kFixedUnit; }
+Fixed to_fixed(double x) { return static_cast<Fixed>(std::llround(x * kFixedUnit)); }
+
+Zbl device_zbl(const NativeModel& model, double scale, const Array<double>& radius,
+               const Array<int>& numbers) {
+  Zbl zbl{};
+  zbl.power = model.zbl.power;
+  if (zbl.power == 0) return zbl;
+  zbl.terms = static_cast<int>(model.zbl.c.size());
+  if (zbl.terms > static_cast<int>(std::size(zbl.c)))
+    throw Error("the model's repulsion has too many terms for the GPU: say 'device cpu'");
+  std::copy(model.zbl.c.begin(), model.zbl.c.end(), zbl.c);
+  std::copy(model.zbl.d.begin(), model.zbl.d.end(), zbl.d);
+  zbl.exponent = model.zbl.exponent;
+  zbl.prefactor = model.zbl.prefactor;
+  zbl.scale = scale;
+  zbl.radius = radius.data();
+  zbl.atomic_number = numbers.data();
+  return zbl;
+}
+
+}  // namespace
+
+template <class Real>
+CudaEvaluator<Real>::CudaEvaluator(OpenedModel opened, CudaOptions options)
+    : opened_(std::move(opened)),
+      options_(std::move(options)),
+      kinds_(opened_.model.elements.size()) {
+  if (opened_.model.layers.size() > kMaxLayers)
+    throw Error("the model has more layers than the GPU's kernels take (" +
+                std::to_string(kMaxLayers) + "): say 'device cpu'");
+  use_device(options_.device);
+  model_.cutoff = opened_.model.radial.cutoff;
+  model_.wide_sums = options_.wide_sums;
+  host_flags_.resize(1);
+  host_virial_.resize(9);
+}
+
+/// Makes the network anew when an element comes up for the first time.
+template <class Real>
+void CudaEvaluator<Real>::prepare(std::span<const std::int32_t> species) {
+  if (!kinds_.add(species) && !model_.layers.empty()) return;
+  use_device(options_.device);
+  const NativeModel& model = opened_.model;
+  model_.layers.clear();  // should the next lines fail, the next call must try again
+  captured_shape_.clear();
+  const Network<Real> network(model, kinds_.used(), opened_.head);
+  typename Workspace<Real>::Layers layers;
+  for (int t = 0; t < static_cast<int>(model.layers.size()); ++t)
+    layers.push_back(std::make_unique<DeviceLayer<Real>>(model, network, t));
+  std::vector<double> isolated, radius;
+  std::vector<int> numbers;
+  for (const int s : kinds_.used()) {
+    isolated.push_back(
+        model.atomic_energies.values[opened_.head * model.elements.size() + s] +
+        model.shift.values[opened_.head]);
+    radius.push_back(model.zbl.power == 0 ? 0.0 : model.zbl.radius[s]);
+    numbers.push_back(model.elements[s]);
+  }
+  model_.isolated.upload(isolated);
+  model_.zbl_radius.upload(radius);
+  model_.atomic_numbers.upload(numbers);
+  model_.zbl = device_zbl(model, model.scale.values[opened_.head], model_.zbl_radius,
+                          model_.atomic_numbers);
+  model_.layers = std::move(layers);
+  step_ = std::make_unique<Step<Real>>(model_, topology_, workspace_, arrays_, timer_);
+  workspace_.forget();
+}
+
+template <class Real>
+int CudaEvaluator<Real>::exchanged_width(int t) const {
+  // as wide as the CPU's: a rank whose atoms are too close for the tables evaluates there
+  return components(opened_.model.layers[t].sender_l) * padded<Real>(opened_.model.channels);
+}
+
+template <class Real>
+int CudaEvaluator<Real>::halo_width() const {
+  int widest = 0;
+  for (std::size_t t = 1; t < opened_.model.layers.size(); ++t)
+    widest = std::max(widest, exchanged_width(static_cast<int>(t)));
+  return widest;
+}
+
+template <class Real>
+void CudaEvaluator<Real>::set_topology(const PairList& pairs) {
+  use_device(options_.device);
+  prepare(pairs.species);
+  topology_.set(pairs, kinds_.of_species(), static_cast<int>(kinds_.used().size()),
+                model_.layers.back()->segments);
+  stale_ = true;
+}
+
+template <class Real>
+void CudaEvaluator<Real>::set_pairs(const PairList& pairs) {
+  list_ = pairs;
+  set_topology(pairs);
+}
+
+/// Memory for the pairs and what is wanted of them.
+template <class Real>
+void CudaEvaluator<Real>::fit(const Wanted& wanted) {
+  if (!stale_ && wanted == wanted_) return;
+  wanted_ = wanted;
+  fit_arrays();
+  workspace_.fit(model_.layers, topology_, options_.workspace, options_.deterministic);
+  stale_ = false;
+}
+
+template <class Real>
+void CudaEvaluator<Real>::fit_arrays() {
+  const std::size_t n = topology_.num_receivers(), nodes = topology_.num_nodes();
+  const std::size_t in = 3 * (wanted_.forces ? topology_.num_atoms() : topology_.num_pairs());
+  input_.resize(in);
+  host_input_.resize(in);
+  arrays_.at = {wanted_.forces ? input_.data() : nullptr, wanted_.forces ? nullptr : input_.data()};
+  arrays_.flags.resize(1);
+  arrays_.edges.resize(n);
+  host_edges_.resize(n);
+  arrays_.energy.resize(n);
+  host_energy_.resize(n);
+  arrays_.virial.resize(9 * n);
+  arrays_.total_virial.resize(9);
+  arrays_.force_out.resize(wanted_.forces ? 3 * nodes : 0);
+  host_force_.resize(arrays_.force_out.size());
+  arrays_.force.resize(arrays_.force_out.size());
+  arrays_.node_virial.resize(wanted_.node_virial ? 9 * nodes : 0);
+  arrays_.node_virial_out.resize(arrays_.node_virial.size());
+  host_node_virial_.resize(arrays_.node_virial.size());
+  arrays_.edge_gradient.resize(wanted_.edge_gradient ? 3 * topology_.num_pairs() : 0);
+  host_gradient_.resize(arrays_.edge_gradient.size());
+}
+
+/// All that a captured graph depends on.
+template <class Real>
+std::vector<std::int64_t> CudaEvaluator<Real>::launch_shape(bool halo_active) const {
+  std::vector<std::int64_t> shape = workspace_.shape();
+  const auto add = [&shape](const auto&... arrays) {
+    ((shape.push_back(reinterpret_cast<std::intptr_t>(arrays.data())),
+      shape.push_back(static_cast<std::int64_t>(arrays.size()))),
+     ...);
+  };
+  add(input_, host_input_, host_energy_, host_force_, host_node_virial_, host_gradient_,
+      host_virial_, host_edges_, host_flags_, arrays_.edges, arrays_.energy, arrays_.force,
+      arrays_.node_virial, arrays_.virial, arrays_.edge_gradient, arrays_.force_out,
+      arrays_.total_virial, arrays_.node_virial_out);
+  shape.push_back(halo_active);
+  return shape;
+}
+
+template <class Real>
+void CudaEvaluator<Real>::copy_in() {
+  if (input_.size() > 0) input_.upload(host_input_, stream_);
+}
+
+template <class Real>
+void CudaEvaluator<Real>::copy_out() {
+  const auto take = [&](const auto& array, auto& host) {
+    if (array.size() > 0) array.download(host.span(), stream_);
+  };
+  take(arrays_.energy, host_energy_);
+  take(arrays_.edges, host_edges_);
+  take(arrays_.force_out, host_force_);
+  if (wanted_.forces) take(arrays_.total_virial, host_virial_);
+  take(arrays_.node_virial_out, host_node_virial_);
+  take(arrays_.edge_gradient, host_gradient_);
+}
+
+template <class Real>
+void CudaEvaluator<Real>::enqueue(int first_stage, int last_stage) {
+  if (first_stage == 0) copy_in();
+  for (int s = first_stage; s <= last_stage; ++s) step_->stage(s, stream_);
+  if (last_stage + 1 == step_->num_stages()) copy_out();
+  arrays_.flags.download(host_flags_.span(), stream_);
+}
+
+/// Stages that follow each other without the host: a graph from the second time on, as capturing
+/// one costs more than to start its kernels once.
+template <class Real>
+void CudaEvaluator<Real>::start(const std::vector<std::int64_t>& shape, int first_stage,
+                                int last_stage) {
+  if (timer_.on() || shape != captured_shape_) {
+    enqueue(first_stage, last_stage);
+  } else {
+    cuda::Graph& graph = graphs_[first_stage];
+    if (!graph.captured()) graph.capture(stream_, [&] { enqueue(first_stage, last_stage); });
+    graph.launch(stream_);
+  }
+}
+
+/// False when atoms are closer than the tables reach; then nothing was exchanged.
+template <class Real>
+bool CudaEvaluator<Real>::run(Halo& halo) {
+  const auto shape = launch_shape(halo.active());
+  if (shape == last_shape_ && shape != captured_shape_) {
+    graphs_.clear();
+    graphs_.resize(step_->num_stages());
+    captured_shape_ = shape;
+  }
+  last_shape_ = shape;
+  const int last = step_->last(), stages = step_->num_stages();
+  const int together = halo.active() ? 1 : stages;
+  for (int s = 0; s < stages; s += together) {
+    if (s > 0 && s <= last) exchange(s, halo);
+    if (s > last) exchange_gradients(2 * last + 1 - s, halo);
+    start(shape, s, s + together - 1);
+    stream_.synchronize();
+    if (s == 0 && (host_flags_[0] & kTooClose) != 0) return false;
+  }
+  timer_.collect();
+  return true;
+}
+
+/// Rows of h_t, or of its gradients, of the first nodes: to `exchange_`, as wide as it travels.
+template <class Real>
+void CudaEvaluator<Real>::read_rows(int t, bool gradients, int nodes) {
+  const int k = model_.layers[t]->channels, comps = model_.layers[t]->sender_components;
+  const int narrow = padded<Real>(opened_.model.channels);
+  const std::size_t count = std::size_t(nodes) * comps * k;
+  auto& memory = workspace_.layer(t);
+  const bool fixed = gradients && options_.deterministic;
+  if (fixed) {
+    fixed_rows_.resize(count);
+    memory.sender_bar.download(std::span(fixed_rows_), stream_);
+  } else {
+    rows_.resize(count);
+    (gradients ? memory.sender_bar_real : memory.sender).download(std::span(rows_), stream_);
+  }
+  stream_.synchronize();
+  for (std::size_t row = 0; row < std::size_t(nodes) * comps; ++row)
+    for (int i = 0; i < narrow; ++i)
+      exchange_[row * narrow + i] =
+          i >= k ? 0.0 : fixed ? from_fixed(fixed_rows_[row * k + i]) : double(rows_[row * k + i]);
+}
+
+/// The reverse of `read_rows`, for `nodes` from `first_node` on.
+template <class Real>
+void CudaEvaluator<Real>::write_rows(int t, bool gradients, int first_node, int nodes) {
+  const int k = model_.layers[t]->channels, comps = model_.layers[t]->sender_components;
+  const int narrow = padded<Real>(opened_.model.channels);
+  const std::size_t count = std::size_t(nodes) * comps * k;
+  const std::size_t offset = std::size_t(first_node) * comps;
+  const bool fixed = gradients && options_.deterministic;
+  fixed_rows_.assign(fixed ? count : 0, 0);
+  rows_.assign(fixed ? 0 : count, Real(0));
+  for (std::size_t row = 0; row < std::size_t(nodes) * comps; ++row)
+    for (int i = 0; i < std::min(narrow, k); ++i) {
+      const double x = exchange_[(offset + row) * narrow + i];
+      if (fixed)
+        fixed_rows_[row * k + i] = to_fixed(x);
+      else
+        rows_[row * k + i] = static_cast<Real>(x);
+    }
+  auto& memory = workspace_.layer(t);
+  const auto copy = [&](auto* to, const auto& from) {
+    if (count > 0)
+      check(cudaMemcpyAsync(to + offset * k, from.data(), count * sizeof(*to),
+                            cudaMemcpyHostToDevice, stream_),
+            "copying features to the GPU");
+  };
+  if (fixed)
+    copy(memory.sender_bar.data(), fixed_rows_);
+  else
+    copy((gradients ? memory.sender_bar_real : memory.sender).data(), rows_);
+  stream_.synchronize();
+}
+
+template <class Real>
+void CudaEvaluator<Real>::exchange(int t, Halo& halo) {
+  const double begin = now();
+  const int local = topology_.num_receivers(), nodes = topology_.num_nodes();
+  exchange_.assign(std::size_t(nodes) * exchanged_width(t), 0.0);
+  read_rows(t, false, local);
+  halo.forward(exchange_, exchanged_width(t));
+  write_rows(t, false, local, nodes - local);
+  result_.seconds.halo += now() - begin;
+}
+
+template <class Real>
+void CudaEvaluator<Real>::exchange_gradients(int t, Halo& halo) {
+  const double begin = now();
+  const int local = topology_.num_receivers(), nodes = topology_.num_nodes();
+  exchange_.assign(std::size_t(nodes) * exchanged_width(t), 0.0);
+  read_rows(t, true, nodes);
+  halo.reverse(exchange_, exchanged_width(t));
+  write_rows(t, true, 0, local);
+  result_.seconds.halo += now() - begin;
+}
+
+template <class Real>
+ResidentOnCpu& CudaEvaluator<Real>::on_cpu() {
+  if (!cpu_) cpu_ = std::make_unique<ResidentOnCpu>(options_.on_cpu());
+  return *cpu_;
+}
+
+template <class Real>
+void CudaEvaluator<Real>::take_energies() {
+  const bool finite = (host_flags_[0] & kNotFinite) == 0;
+  const auto node = topology_.node();
+  site_energy_.resize(node.size());
+  neighbors_.resize(node.size());
+  for (std::size_t p = 0; p < node.size(); ++p) {
+    site_energy_[node[p]] = finite ? host_energy_[p] : std::numeric_limits<double>::quiet_NaN();
+    neighbors_[node[p]] = host_edges_[p];
+  }
+}
+
+template <class Real>
+const AtomEvaluation& CudaEvaluator<Real>::evaluate_at(std::span<const double> positions,
+                                                       bool per_node_virial, Halo& halo) {
+  const double begin = now();
+  use_device(options_.device);
+  fit({true, per_node_virial, false});
+  std::copy_n(positions.begin(), host_input_.size(), host_input_.begin());
+  result_.seconds = {};
+  const double ready = now();
+  if (!run(halo)) {
+    on_cpu().set_pairs(list_);
+    return on_cpu().evaluate_at(positions, per_node_virial, halo);
+  }
+  const double done = now();
+  take_energies();
+  atoms_.site_energy = site_energy_;
+  atoms_.neighbors = neighbors_;
+  atoms_.force = host_force_.span();
+  atoms_.node_virial = host_node_virial_.span();
+  std::copy_n(host_virial_.begin(), 9, atoms_.virial.begin());
+  atoms_.seconds = result_.seconds;
+  atoms_.seconds.input = ready - begin;
+  atoms_.seconds.forward = done - ready - result_.seconds.halo;
+  atoms_.seconds.output = now() - done;
+  return atoms_;
+}
+
+/// Edges with vectors of their own: the pairs of a list that is new at every call.
+template <class Real>
+const Evaluation& CudaEvaluator<Real>::evaluate(const mdbench::Graph& graph, Halo& halo) {
+  const double begin = now();
+  PairList list;
+  list.num_local = graph.num_local;
+  list.species = graph.species;
+  list.first_pair = graph.first_edge;
+  list.sender = graph.sender;
+  set_topology(list);
+  fit({false, false, true});
+  const auto original = topology_.original();
+  for (std::size_t p = 0; p < original.size(); ++p)
+    std::copy_n(&graph.edge_vector[3 * original[p]], 3, &host_input_[3 * p]);
+  result_.seconds = {};
+  const double ready = now();
+  if (!run(halo)) return on_cpu().evaluate(graph, halo);
+  const double done = now();
+  take_energies();
+  edge_gradient_.assign(3 * graph.num_edges(), 0.0);
+  for (std::size_t p = 0; p < original.size(); ++p)
+    std::copy_n(&host_gradient_[3 * p], 3, &edge_gradient_[3 * original[p]]);
+  result_.site_energy = site_energy_;
+  result_.edge_gradient = edge_gradient_;
+  result_.seconds.input = ready - begin;
+  result_.seconds.forward = done - ready - result_.seconds.halo;
+  result_.seconds.output = now() - done;
+  return result_;
+}
+
+template class CudaEvaluator<float>;
+template class CudaEvaluator<double>;
+
+}  // namespace mdbench::cuda

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "kernel_timer.hpp"
+#include "open_model.hpp"
+#include "resident_on_cpu.hpp"
+#include "step.hpp"
+
+namespace mdbench::cuda {
+
+/// How the evaluator was asked to run.
+struct CudaOptions {
+  int device = 0;
+  bool deterministic = true;
+  bool wide_sums = false;     ///< "mixed"
+  std::size_t workspace = 0;  ///< bytes on the device; 0: most of what is free
+  /// The same model on the CPU, for steps in which atoms are closer than the tables reach.
+  std::function<std::unique_ptr<Evaluator>()> on_cpu;
+};
+
+/// MACE on one GPU. Between rebuilds of the pairs a step is one graph launch; between layers, where
+/// there are several ranks, features go through the Halo by way of the host.
+template <class Real>
+class CudaEvaluator final : public ResidentEvaluator {
+ public:
+  CudaEvaluator(OpenedModel opened, CudaOptions options);
+
+  const ModelInfo& info() const override { return opened_.info; }
+  int halo_layers() const override { return 1; }
+  int halo_width() const override;
+  void prepare(std::span<const std::int32_t> species) override;
+  std::size_t peak_device_bytes() const override { return peak_bytes(); }
+  std::vector<std::pair<std::string, double>> stage_seconds() const override {
+    return timer_.seconds();
+  }
+  void set_pairs(const PairList& pairs) override;
+  const AtomEvaluation& evaluate_at(std::span<const double> positions, bool per_node_virial,
+                                    Halo& halo) override;
+  const Evaluation& evaluate(const mdbench::Graph& graph, Halo& halo) override;
+
+ private:
+  /// What goes out besides energies.
+  struct Wanted {
+    bool forces = false, node_virial = false, edge_gradient = false;
+    bool operator==(const Wanted&) const = default;
+  };
+
+  void set_topology(const PairList& pairs);
+  void fit(const Wanted& wanted);
+  void fit_arrays();
+  std::vector<std::int64_t> launch_shape(bool halo_active) const;
+  bool run(Halo& halo);
+  void start(const std::vector<std::int64_t>& shape, int first_stage, int last_stage);
+  void enqueue(int first_stage, int last_stage);
+  void copy_in();
+  void copy_out();
+  void exchange(int t, Halo& halo);
+  void exchange_gradients(int t, Halo& halo);
+  void read_rows(int t, bool gradients, int nodes);
+  void write_rows(int t, bool gradients, int first_node, int nodes);
+  int exchanged_width(int t) const;
+  void take_energies();
+  ResidentOnCpu& on_cpu();
+
+  OpenedModel opened_;
+  CudaOptions options_;
+  Kinds kinds_;
+  std::unique_ptr<ResidentOnCpu> cpu_;
+  Stream stream_;
+  KernelTimer timer_;
+  typename Step<Real>::Model model_;
+  Topology topology_;
+  Workspace<Real> workspace_;
+  StepArrays arrays_;
+  std::unique_ptr<Step<Real>> step_;
+  Wanted wanted_;
+  bool stale_ = true;  ///< the pairs are new
+  Array<double> input_;
+  PinnedArray<double> host_input_, host_energy_, host_force_, host_node_virial_, host_gradient_,
+      host_virial_;
+  PinnedArray<int> host_edges_;
+  PinnedArray<unsigned> host_flags_;
+  std::vector<cuda::Graph> graphs_;  ///< [first stage]
+  std::vector<std::int64_t> captured_shape_, last_shape_;
+  PairList list_;
+  std::vector<double> site_energy_, edge_gradient_, exchange_;
+  std::vector<Real> rows_;
+  std::vector<Fixed> fixed_rows_;
+  std::vector<std::int32_t> neighbors_;
+  Evaluation result_;
+  AtomEvaluation atoms_;
+};
+
+extern template class CudaEvaluator<float>;
+extern template class CudaEvaluator<double>;
+
+}  // namespace mdbench::cuda

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+#include "device_network.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "edge_units.hpp"
+#include "error.hpp"
+
+namespace mdbench::cuda {
+namespace {
+
+/// Rows `first_row ..` of a matrix of the network, padded with zeros, and the same transposed.
+template <class Real>
+struct Block {
+  int rows, columns, padded_rows, padded_columns;
+  void append(const Weights<Real>& w, int first_row, std::vector<Real>& forward,
+              std::vector<Real>& reverse) const {
+    const std::size_t at = forward.size(), size = std::size_t(padded_rows) * padded_columns;
+    forward.resize(at + size, Real(0));
+    reverse.resize(at + size, Real(0));
+    for (int r = 0; r < rows; ++r)
+      for (int c = 0; c < columns; ++c) {
+        const Real x = w.forward[std::size_t(first_row + r) * w.columns + c];
+        forward[at + std::size_t(r) * padded_columns + c] = x;
+        reverse[at + std::size_t(c) * padded_rows + r] = x;
+      }
+  }
+};
+
+/// The block that begins at `first_row` of each kind's matrix.
+template <class Real, class OfKind>
+LinearMap<Real> linear_map(const Block<Real>& block, int count, int first_row, OfKind&& of_kind) {
+  std::vector<Real> forward, reverse;
+  for (int kind = 0; kind < count; ++kind)
+    block.append(of_kind(kind), first_row, forward, reverse);
+  LinearMap<Real> map;
+  map.forward = Array<Real>(forward);
+  map.reverse = Array<Real>(reverse);
+  map.kind_stride = count > 1 ? std::int64_t(block.padded_rows) * block.padded_columns : 0;
+  return map;
+}
+
+template <class Real>
+LinearMap<Real> linear_map(const Block<Real>& block, const SpeciesWeights<Real>& w, int first_row) {
+  if (!w.present()) return {};
+  return linear_map(block, static_cast<int>(w.each.size()), first_row,
+                    [&](int kind) -> const Weights<Real>& { return w.each[kind]; });
+}
+
+}  // namespace
+
+template <class Real>
+DeviceLayer<Real>::DeviceLayer(const NativeModel& model, const Network<Real>& network, int index)
+    : channels(round_up(model.channels, kWarp)), kinds(network.kinds()), max_ell(model.max_ell) {
+  const NativeLayer& source = model.layers[index];
+  const NetworkLayer<Real>& layer = network.layers()[index];
+  sender_components = layer.sender_components;
+  outputs = layer.outputs;
+  has_density = !source.radial.density.empty();
+  make_tables(layer);
+  if (index == 0)
+    make_folded(layer, model.channels);
+  else
+    make_product(source, layer, network.vectors() * kWidth<Real>);
+  make_maps(model, layer, index);
+  make_contraction(source.contraction, layer);
+  make_readout(model, layer, index);
+}
+
+template <class Real>
+void DeviceLayer<Real>::make_tables(const NetworkLayer<Real>& layer) {
+  for (const auto& table : layer.tables) {
+    rank = std::max(rank, table.rank);
+    segments = table.segments;
+  }
+  width_ = rank + 1;
+  moment_row = round_up(rank, 4);
+  constexpr int lines_a_piece = RadialTable::kDegree + 1;
+  std::vector<Real> all;
+  std::vector<std::size_t> first;
+  for (const auto& table : layer.tables) {
+    first.push_back(all.size());
+    const int lines = table.segments * table.pieces_per_segment * lines_a_piece;
+    all.resize(all.size() + std::size_t(lines) * width_, Real(0));
+    for (int line = 0; line < lines; ++line) {
+      const Real* in = &table.coefficients[std::size_t(line) * table.stride];
+      Real* out = &all[first.back() + std::size_t(line) * width_];
+      std::copy_n(in, table.rank, out);
+      out[rank] = in[table.rank];  // the density function
+    }
+  }
+  polynomials_ = Array<Real>(all);
+  std::vector<Table<Real>> tables;
+  for (std::size_t i = 0; i < layer.tables.size(); ++i)
+    tables.push_back({layer.tables[i].pieces_per_segment, layer.tables[i].inverse_length,
+                      polynomials_.data() + first[i]});
+  table_ = Array<Table<Real>>(tables);
+  table_of_pair_ = Array<int>(layer.table_of_pair);
+}
+
+template <class Real>
+void DeviceLayer<Real>::make_folded(const NetworkLayer<Real>& layer, int model_channels) {
+  for (int l = 0; l <= max_ell; ++l) {
+    folded.emplace_back();
+    for (int sender = 0; sender < kinds; ++sender) {
+      std::vector<Real> forward, reverse;
+      for (int receiver = 0; receiver < kinds; ++receiver) {
+        const int pair = receiver * kinds + sender;
+        const int rows = layer.tables[layer.table_of_pair[pair]].rank;
+        Block<Real>{rows, model_channels, moment_row, channels}.append(
+            layer.folded[pair].of_l[l], 0, forward, reverse);
+      }
+      LinearMap<Real> map;
+      map.forward = Array<Real>(forward);
+      map.reverse = Array<Real>(reverse);
+      map.kind_stride = kinds > 1 ? std::int64_t(moment_row) * channels : 0;
+      folded.back().push_back(std::move(map));
+    }
+  }
+}
+
+/// Units, and the couplings between slots and rows of the messages.
+template <class Real>
+void DeviceLayer<Real>::make_product(const NativeLayer& source, const NetworkLayer<Real>& layer,
+                                     int lanes) {
+  message_rows = layer.message_rows;
+  first_row = layer.first_row;
+  num_paths_ = static_cast<int>(source.paths.size());
+  std::vector<std::array<int, 3>> paths;
+  std::vector<int> row_of_path;
+  for (const auto& p : source.paths) {
+    row_of_path.push_back(paths.empty() ? 0 : row_of_path.back() + 2 * paths.back()[2] + 1);
+    paths.push_back({p.l1, p.l2, p.l3});
+  }
+  EdgeUnits made = make_units(paths);
+  slots = made.slots;
+  std::vector<SlotCoupling<Real>> all;
+  for (const auto& c : source.coupling)
+    all.push_back({made.first_slot[c.path] + c.m1 * (2 * source.paths[c.path].l2 + 1) + c.m2,
+                   row_of_path[c.path] + c.m3, static_cast<Real>(c.value)});
+  num_couplings_ = static_cast<int>(all.size());
+  const auto by_slot = [](const auto& a, const auto& b) {
+    return std::tie(a.slot, a.row) < std::tie(b.slot, b.row);
+  };
+  std::sort(all.begin(), all.end(), by_slot);
+  by_slot_ = Array<SlotCoupling<Real>>(all);
+  std::vector<SlotCoupling<Real>> rows;
+  for (EdgeUnit& unit : made.units) {
+    unit.first_coupling = static_cast<int>(rows.size());
+    const int end = unit.first_slot + unit.paths * (2 * unit.l1 + 1) * (2 * unit.l2 + 1);
+    for (const auto& c : all)
+      if (c.slot >= unit.first_slot && c.slot < end) rows.push_back(c);
+    std::sort(rows.begin() + unit.first_coupling, rows.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.row, a.slot) < std::tie(b.row, b.slot);
+    });
+    unit.last_coupling = static_cast<int>(rows.size());
+  }
+  by_row_ = Array<SlotCoupling<Real>>(rows);
+  units_ = Array<EdgeUnit>(made.units);
+  num_units_ = static_cast<int>(made.units.size());
+  if (made.order != layer.path_order)
+    throw Error("the edge kernels and the network order the paths differently");
+  make_rows(layer, lanes);
+}
+
+/// V, from the network's blocks of `lanes` channels.
+template <class Real>
+void DeviceLayer<Real>::make_rows(const NetworkLayer<Real>& layer, int lanes) {
+  std::vector<int> ranks;
+  int widest = 1;
+  for (const auto& table : layer.rows)
+    for (const auto& segment : table) {
+      ranks.push_back(segment.rank);
+      widest = std::max(widest, segment.rank);
+    }
+  if (widest > rank) throw Error("a segment has more radial rows than its table has columns");
+  std::vector<Real> v(ranks.size() * num_paths_ * rank * channels, Real(0));
+  std::size_t run = 0;
+  for (const auto& table : layer.rows)
+    for (const auto& segment : table) {
+      const std::size_t block_size = std::size_t(num_paths_) * segment.rank * lanes;
+      const auto blocks = static_cast<int>(segment.values.size() / block_size);
+      for (int b = 0; b < blocks; ++b)
+        for (int p = 0; p < num_paths_; ++p)
+          for (int q = 0; q < segment.rank; ++q)
+            std::copy_n(&segment.values[b * block_size + (std::size_t(p) * segment.rank + q) * lanes],
+                        std::min(lanes, channels - b * lanes),
+                        &v[((run * num_paths_ + p) * rank + q) * channels + b * lanes]);
+      ++run;
+    }
+  v_ = Array<Real>(v);
+  run_rank_ = Array<int>(ranks);
+}
+
+template <class Real>
+void DeviceLayer<Real>::make_maps(const NativeModel& model, const NetworkLayer<Real>& layer,
+                                  int index) {
+  if (index == 0) return;
+  const int k = model.channels, step = padded<Real>(k);
+  const Block<Real> block{k, k, channels, channels};
+  for (int l = 0; l <= max_ell; ++l) {
+    linear.emplace_back();
+    for (std::size_t p = 0; p < first_row[l].size(); ++p)
+      linear.back().push_back(linear_map(block, layer.linear[l], static_cast<int>(p) * step));
+  }
+  for (const auto& of_s : layer.update) {
+    update.emplace_back();
+    for (const auto& w : of_s) update.back().push_back(linear_map(block, w, 0));
+  }
+  std::vector<Real> bias(std::size_t(kinds) * channels, Real(0));
+  for (int kind = 0; kind < kinds; ++kind)
+    std::copy_n(layer.update_bias[kind].data(), k, &bias[std::size_t(kind) * channels]);
+  update_bias = Array<Real>(bias);
+}
+
+template <class Real>
+void DeviceLayer<Real>::make_contraction(const ContractionPlan& plan,
+                                         const NetworkLayer<Real>& layer) {
+  const auto small = [](int x) { return static_cast<std::int16_t>(x); };
+  std::vector<ContractionProgram::Single> singles;
+  for (const auto& s : plan.singles()) singles.push_back({small(s.a), small(s.output)});
+  std::vector<ContractionProgram::Pair> pairs;
+  for (const auto& p : plan.pairs())
+    pairs.push_back({small(p.a), small(p.b), p.first_out, p.last_out});
+  std::vector<ContractionProgram::Out> outs;
+  for (const auto& o : plan.outs())
+    outs.push_back({small(o.output), small(o.alone), o.first_third, o.last_third});
+  singles_ = Array<ContractionProgram::Single>(singles);
+  pairs_ = Array<ContractionProgram::Pair>(pairs);
+  outs_ = Array<ContractionProgram::Out>(outs);
+  thirds_ = Array<std::int16_t>(plan.thirds());
+  inputs_ = plan.inputs();
+  num_singles_ = static_cast<int>(singles.size());
+  num_pairs_ = static_cast<int>(pairs.size());
+  num_coefficients_ = plan.num_coefficients();
+  constexpr int W = kWidth<Real>;
+  std::vector<Real> all(std::size_t(kinds) * num_coefficients_ * channels, Real(0));
+  for (int kind = 0; kind < kinds; ++kind) {
+    const auto& in = layer.coefficients[kind];
+    const int blocks = num_coefficients_ == 0
+                           ? 0 : static_cast<int>(in.size() / num_coefficients_ / W);
+    for (int b = 0; b < blocks; ++b)
+      for (int i = 0; i < num_coefficients_; ++i)
+        std::copy_n(&in[(std::size_t(b) * num_coefficients_ + i) * W], W,
+                    &all[(std::size_t(kind) * num_coefficients_ + i) * channels + b * W]);
+  }
+  coefficients = Array<Real>(all);
+}
+
+template <class Real>
+void DeviceLayer<Real>::make_readout(const NativeModel& model, const NetworkLayer<Real>& layer,
+                                     int index) {
+  using R = NativeLayer::Readout;
+  const R kind_of_readout = model.layers[index].readout;
+  activation = kind_of_readout == R::silu   ? Activation::silu
+               : kind_of_readout == R::tanh ? Activation::tanh
+                                            : Activation::linear;
+  neurons = layer.neurons;
+  if (neurons == 0) return;
+  for (const auto& w : layer.readout) {
+    readout.emplace_back();
+    if (!w.present()) continue;
+    std::vector<Real> all, unused;
+    for (const auto& matrix : w.each)
+      Block<Real>{model.channels, neurons, channels, neurons}.append(matrix, 0, all, unused);
+    readout.back().weight = Array<Real>(all);
+    readout.back().kind_stride = w.each.size() > 1 ? std::int64_t(channels) * neurons : 0;
+  }
+  std::vector<double> bias;
+  for (const auto& of_kind : layer.readout_bias)
+    bias.insert(bias.end(), of_kind.begin(), of_kind.end());
+  readout_bias = Array<double>(bias);
+  readout_out = Array<double>(layer.readout_out);
+}
+
+template <class Real>
+Tables<Real> DeviceLayer<Real>::tables() const {
+  return {kinds, segments, rank, width_, table_.data(), table_of_pair_.data()};
+}
+
+template <class Real>
+EdgeProduct<Real> DeviceLayer<Real>::product() const {
+  return {kinds,         segments,       rank,           width_,          channels,
+          num_paths_,    slots,          message_rows,   sender_components, max_ell,
+          num_units_,    units_.data(),  by_row_.data(), by_slot_.data(), num_couplings_,
+          table_of_pair_.data(), run_rank_.data(), v_.data()};
+}
+
+template <class Real>
+ContractionProgram DeviceLayer<Real>::program() const {
+  return {inputs_,         outputs,       num_coefficients_, num_singles_,  num_pairs_,
+          singles_.data(), pairs_.data(), outs_.data(),      thirds_.data()};
+}
+
+template class DeviceLayer<float>;
+template class DeviceLayer<double>;
+
+}  // namespace mdbench::cuda

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "kernel_timer.hpp"
+#include "workspace.hpp"
+
+namespace mdbench::cuda {
+
+/// What a step reads and writes besides the workspace; arrays on the device.
+struct StepArrays {
+  Coordinates at;
+  Array<unsigned> flags;            ///< [1]
+  Array<int> edges;                 ///< [receivers]
+  Array<double> energy;             ///< [receivers]
+  Array<Fixed> force, node_virial;  ///< [nodes][3], [nodes][9] where asked for
+  Array<double> virial;             ///< [receivers][9]
+  Array<double> edge_gradient;      ///< [pairs][3] where asked for
+  Array<double> force_out, total_virial, node_virial_out;
+};
+
+/// The kernels of an evaluation, in order. It keeps no numbers: everything it starts depends on
+/// `Workspace::shape`, so that what it starts can be captured once and replayed.
+template <class Real>
+class Step {
+ public:
+  struct Model {
+    std::vector<std::unique_ptr<DeviceLayer<Real>>> layers;
+    Array<double> isolated;  ///< [kind] eV
+    Zbl zbl;
+    Array<double> zbl_radius;   ///< [kind]
+    Array<int> atomic_numbers;  ///< [kind]
+    double cutoff;
+    bool wide_sums;
+  };
+
+  Step(const Model& model, const Topology& topology, Workspace<Real>& workspace, StepArrays& arrays,
+       KernelTimer& timer)
+      : model_(model), topology_(topology), work_(workspace), arrays_(arrays), timer_(timer) {}
+
+  /// Between two stages the features of a layer, or their gradients, go through the halo: layer
+  /// t = s + 1 after stage s < last, layer 2 last - s after the others.
+  int num_stages() const { return 2 * last() + 1; }
+  int last() const { return static_cast<int>(model_.layers.size()) - 1; }
+  void stage(int s, cudaStream_t stream);
+
+ private:
+  const DeviceLayer<Real>& layer(int t) const { return *model_.layers[t]; }
+  int tile_segments() const { return model_.layers.back()->segments; }
+  void clear(cudaStream_t stream);
+  void clear_gradients(int t, cudaStream_t stream);
+  void features(int t, const PassRange& range, bool new_tiles, cudaStream_t stream);
+  void make_tiles_of(const PassRange& range, cudaStream_t stream);
+  void first_features(const PassRange& range, cudaStream_t stream);
+  void later_features(int t, const PassRange& range, cudaStream_t stream);
+  void run_dense(const char* name, const DensePlan<Real>& plan, const PassRange& range,
+                 Dense<Real> changes, cudaStream_t stream);
+  void outputs(int t, const PassRange& range, cudaStream_t stream);
+  void read(int t, const PassRange& range, cudaStream_t stream);
+  void make_senders(int t, const PassRange& range, cudaStream_t stream);
+  void outputs_gradient(int t, const PassRange& range, cudaStream_t stream);
+  void reverse(int t, const PassRange& range, cudaStream_t stream);
+  void edges_reverse(int t, const PassRange& range, cudaStream_t stream);
+  void gradients(int t, const PassRange& range, cudaStream_t stream);
+  void finish_step(cudaStream_t stream);
+
+  const Model& model_;
+  const Topology& topology_;
+  Workspace<Real>& work_;
+  StepArrays& arrays_;
+  KernelTimer& timer_;
+};
+
+extern template class Step<float>;
+extern template class Step<double>;
+
+}  // namespace mdbench::cuda

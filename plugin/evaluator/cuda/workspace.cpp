@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+#include "workspace.hpp"
+
+#include <algorithm>
+
+#include "error.hpp"
+#include "runtime.hpp"
+
+namespace mdbench::cuda {
+namespace {
+
+/// Part of the free memory that is taken when nothing else is asked for: the driver, graphs and
+/// other programs need some too.
+constexpr double kShareOfFree = 0.9;
+
+/// Rows of results and coordinates that the evaluator itself keeps for each node.
+constexpr std::size_t kBytesOfNode = 256;
+
+}  // namespace
+
+template <class Real>
+bool Workspace<Real>::read_later(const Layers& layers, int s) const {
+  for (std::size_t t = s + 1; t < layers.size(); ++t) {
+    const auto& layer = *layers[t];
+    if (s < static_cast<int>(layer.readout.size()) && layer.readout[s].weight.size() > 0)
+      return true;
+    if (t > static_cast<std::size_t>(s) + 1)
+      for (const auto& map : layer.update[s])
+        if (map.present()) return true;
+  }
+  return false;
+}
+
+/// Calls function(array, elements) for what outlives a pass.
+template <class Real>
+template <class Function>
+void Workspace<Real>::for_arrays_of_all(const Layers& layers, const Extent& extent,
+                                        Function&& function) {
+  for (int t = 0; t < static_cast<int>(layers.size()); ++t) {
+    const auto& layer = *layers[t];
+    const std::size_t k = layer.channels, rows = extent.nodes * layer.sender_components * k;
+    LayerMemory<Real>& memory = memory_[t];
+    function(memory.outputs, read_later(layers, t) ? extent.receivers * layer.outputs * k : 0);
+    function(memory.sender, t > 0 ? rows : 0);
+    function(memory.sender_bar, t > 0 && extent.deterministic ? rows : 0);
+    function(memory.sender_bar_real, t > 0 && !extent.deterministic ? rows : 0);
+    function(memory.neurons_bar, extent.receivers * layer.neurons);
+  }
+}
+
+/// The same for what a pass fills; with several passes the layers share it.
+template <class Real>
+template <class Function>
+void Workspace<Real>::for_arrays_of_pass(const Layers& layers, const Sizes& sizes, bool single,
+                                         Function&& function) {
+  const std::size_t c = sizes.capacity, tiles = sizes.tiles, k = layers[0]->channels;
+  const std::size_t comps = components(layers[0]->max_ell);
+  function(tile_count_, c);
+  function(tile_run_, tiles);
+  function(tile_sender_, kTile * tiles);
+  function(tile_pair_, kTile * tiles);
+  function(tile_distance_, kTile * tiles);
+  function(tile_harmonics_, kTile * tiles * comps);
+  std::size_t widest = 0, outputs = 0, rows = 0, sender = 0;
+  for (std::size_t t = 0; t < layers.size(); ++t) {
+    const auto& layer = *layers[t];
+    const std::size_t columns = 2 * kTile * tiles * layer.tables().width;
+    widest = std::max(widest, columns);
+    outputs = std::max<std::size_t>(outputs, layer.outputs);
+    rows = std::max<std::size_t>(rows, layer.message_rows);
+    if (t > 0) sender = std::max<std::size_t>(sender, layer.sender_components);
+    if (single) function(memory_[t].columns, columns);
+    if (single || t == 0) {
+      function(memory_[t].features, comps * c * k);
+      function(memory_[t].density, c);
+    }
+  }
+  if (!single) function(memory_[0].columns, widest);
+  function(moments, layers[0]->kinds * comps * c * layers[0]->moment_row);
+  function(features_bar, comps * c * k);
+  function(outputs_local, outputs * c * k);
+  function(outputs_bar, outputs * c * k);
+  function(messages, rows * c * k);
+  function(sender_gradients, sender * c * k);
+  function(edge_bar, layers.size() > 1 ? tiles * (k / kWarp) * comps * kTile : 0);
+  function(density_bar, c * (k / kWarp));
+}
+
+template <class Real>
+void Workspace<Real>::cut(const Topology& topology, int count) {
+  const int n = topology.num_receivers();
+  const auto first_tile = topology.first_tile();
+  passes_.clear();
+  sizes_ = {0, 0};
+  for (int i = 0; i < count; ++i) {
+    const int begin = static_cast<int>(std::int64_t(n) * i / count);
+    const int end = static_cast<int>(std::int64_t(n) * (i + 1) / count);
+    const std::int64_t tiles = first_tile[end] - first_tile[begin];
+    passes_.push_back({{begin, end - begin, 0}, first_tile[begin], tiles, 0, 0});
+    sizes_.capacity = std::max(sizes_.capacity, end - begin);
+    sizes_.tiles = std::max(sizes_.tiles, tiles);
+  }
+}
+
+/// The fewest passes, up to a quarter, whose memory fits.
+template <class Real>
+void Workspace<Real>::choose_passes(const Layers& layers, const Topology& topology,
+                                    const Extent& extent, std::size_t budget) {
+  const auto add = [](std::size_t& sum) {
+    return [&sum](const auto& array, std::size_t n) { sum += n * sizeof(*array.data()); };
+  };
+  std::size_t fixed = topology.device_bytes() + extent.nodes * kBytesOfNode;
+  for_arrays_of_all(layers, extent, add(fixed));
+  const int n = topology.num_receivers();
+  for (int count = 1; count <= n; count += std::max(1, count / 4)) {
+    cut(topology, count);
+    std::size_t bytes = fixed;
+    for_arrays_of_pass(layers, sizes_, count == 1, add(bytes));
+    if (bytes <= budget) return;
+  }
+  throw Error("the GPU's memory does not hold " + std::to_string(extent.nodes) + " atoms: " +
+              std::to_string(fixed >> 20) + " MB are needed besides the workspace, and " +
+              std::to_string(budget >> 20) +
+              " MB are free or allowed: take more GPUs, 'deterministic no', or a larger 'workspace'");
+}
+
+template <class Real>
+void Workspace<Real>::fit(const Layers& layers, const Topology& topology, std::size_t budget,
+                          bool deterministic) {
+  memory_.resize(layers.size());
+  receivers_ = topology.num_receivers();
+  channels_ = layers[0]->channels;
+  const Extent extent{static_cast<std::size_t>(receivers_),
+                      static_cast<std::size_t>(topology.num_nodes()), deterministic};
+  if (receivers_ == 0) {
+    passes_.clear();
+    sizes_ = {0, 0};
+  } else {
+    if (budget == 0)
+      budget = allocated_bytes() + static_cast<std::size_t>(kShareOfFree * double(free_bytes()));
+    choose_passes(layers, topology, extent, budget);
+  }
+  const auto grow = [](auto& array, std::size_t n) { array.resize(n); };
+  for_arrays_of_all(layers, extent, grow);
+  for_arrays_of_pass(layers, sizes_, single_pass(), grow);
+  for (auto& range : passes_) range.pass.capacity = sizes_.capacity;
+  make_kind_tiles(topology);
+  if (!note_shape(layers, topology, extent)) return;
+  plan_first(*layers[0]);
+  linear.resize(layers.size());
+  linear_reverse.resize(layers.size());
+  update.resize(layers.size());
+  update_reverse.resize(layers.size());
+  for (auto& of_s : update_reverse) of_s.resize(layers.size());
+  for (int t = 1; t < static_cast<int>(layers.size()); ++t) {
+    plan_linear(*layers[t], t);
+    plan_update(*layers[t], t);
+  }
+}
+
+/// Whether anything that launches depend on is new.
+template <class Real>
+bool Workspace<Real>::note_shape(const Layers& layers, const Topology& topology,
+                                 const Extent& extent) {
+  std::vector<std::int64_t> shape{receivers_, static_cast<std::int64_t>(extent.nodes)};
+  const auto address = [&shape](const auto& array, std::size_t) {
+    shape.push_back(reinterpret_cast<std::intptr_t>(array.data()));
+  };
+  for_arrays_of_all(layers, extent, address);
+  for_arrays_of_pass(layers, sizes_, single_pass(), address);
+  const Pairs pairs = topology.pairs();
+  for (const void* p : {static_cast<const void*>(pairs.node), static_cast<const void*>(pairs.sender),
+                        static_cast<const void*>(pairs.sender_kind),
+                        static_cast<const void*>(pairs.first_pair),
+                        static_cast<const void*>(kind_tiles_.data())})
+    shape.push_back(reinterpret_cast<std::intptr_t>(p));
+  for (const auto& r : passes_)
+    shape.insert(shape.end(), {r.pass.begin, r.pass.count, r.pass.capacity, r.first_tile,
+                               r.first_kind_tile, r.num_kind_tiles});
+  if (shape == shape_) return false;
+  shape_ = std::move(shape);
+  return true;
+}
+
+template <class Real>
+void Workspace<Real>::make_kind_tiles(const Topology& topology) {
+  std::vector<KindTile> all;
+  const auto first = topology.first_of_kind();
+  for (auto& range : passes_) {
+    range.first_kind_tile = static_cast<int>(all.size());
+    const int pass_end = range.pass.begin + range.pass.count;
+    for (std::size_t kind = 0; kind + 1 < first.size(); ++kind) {
+      const int end = std::min(first[kind + 1], pass_end);
+      for (int p = std::max(first[kind], range.pass.begin); p < end; p += kDenseRows)
+        all.push_back(
+            {static_cast<int>(kind), p - range.pass.begin, std::min(kDenseRows, end - p)});
+    }
+    range.num_kind_tiles = static_cast<int>(all.size()) - range.first_kind_tile;
+  }
+  kind_tiles_.upload(all);
+}
+
+template <class Real>
+Tiles<Real> Workspace<Real>::tiles(const PassRange& range) {
+  return {range.first_tile,     tile_count_.data(),    tile_run_.data(),      tile_sender_.data(),
+          tile_pair_.data(),    tile_distance_.data(), tile_harmonics_.data()};
+}
+
+template <class Real>
+Rows<Real> Workspace<Real>::rows_of_pass(Array<Real>& array) const {
+  return {array.data(), std::int64_t(sizes_.capacity) * channels_, channels_, false};
+}
+
+template <class Real>
+Rows<Real> Workspace<Real>::outputs(int t) {
+  if (!kept(t)) return rows_of_pass(outputs_local);
+  return {memory_[t].outputs.data(), std::int64_t(receivers_) * channels_, channels_, true};
+}
+
+/// Layer 0: A from the moments of each sender kind, and back.
+template <class Real>
+void Workspace<Real>::plan_first(const DeviceLayer<Real>& layer) {
+  const int comps = components(layer.max_ell), row = layer.moment_row;
+  const Rows<Real> in{moments.data(), std::int64_t(sizes_.capacity) * row, row, false};
+  const Rows<Real> out = rows_of_pass(memory_[0].features), bar = rows_of_pass(features_bar);
+  folded = DensePlan<Real>(row, channels_);
+  folded_reverse = DensePlan<Real>(channels_, row);
+  for (int l = 0; l <= layer.max_ell; ++l)
+    for (int m = l * l; m < (l + 1) * (l + 1); ++m) {
+      folded.add_output(out.at(m), out.stride);
+      for (int kind = 0; kind < layer.kinds; ++kind) {
+        const auto& map = layer.folded[l][kind];
+        folded.add_term(in, kind * comps + m, map.forward.data(), map.kind_stride);
+      }
+    }
+  for (int kind = 0; kind < layer.kinds; ++kind)
+    for (int l = 0; l <= layer.max_ell; ++l)
+      for (int m = l * l; m < (l + 1) * (l + 1); ++m) {
+        const auto& map = layer.folded[l][kind];
+        folded_reverse.add_output(in.at(kind * comps + m), row);
+        folded_reverse.add_term(bar, m, map.reverse.data(), map.kind_stride);
+      }
+  folded.upload();
+  folded_reverse.upload();
+}
+
+/// A from the messages, and back.
+template <class Real>
+void Workspace<Real>::plan_linear(const DeviceLayer<Real>& layer, int t) {
+  const Rows<Real> in = rows_of_pass(messages), bar = rows_of_pass(features_bar);
+  const Rows<Real> out = rows_of_pass(memory_[single_pass() ? t : 0].features);
+  linear[t] = DensePlan<Real>(channels_, channels_);
+  linear_reverse[t] = DensePlan<Real>(channels_, channels_);
+  for (int l = 0; l <= layer.max_ell; ++l)
+    for (int m = 0; m <= 2 * l; ++m) {
+      linear[t].add_output(out.at(l * l + m), out.stride);
+      for (std::size_t p = 0; p < layer.first_row[l].size(); ++p) {
+        const auto& map = layer.linear[l][p];
+        const int row = layer.first_row[l][p] + m;
+        linear[t].add_term(in, row, map.forward.data(), map.kind_stride);
+        linear_reverse[t].add_output(in.at(row), in.stride);
+        linear_reverse[t].add_term(bar, l * l + m, map.reverse.data(), map.kind_stride);
+      }
+    }
+  linear[t].upload();
+  linear_reverse[t].upload();
+}
+
+/// h_t from the outputs of the layers before, and back.
+template <class Real>
+void Workspace<Real>::plan_update(const DeviceLayer<Real>& layer, int t) {
+  const int comps = layer.sender_components;
+  const Rows<Real> back = rows_of_pass(sender_gradients), c_bar = rows_of_pass(outputs_bar);
+  update[t] = DensePlan<Real>(channels_, channels_);
+  for (int s = 0; s < t; ++s) update_reverse[s][t] = DensePlan<Real>(channels_, channels_);
+  for (int l = 0; l * l < comps; ++l)
+    for (int m = l * l; m < (l + 1) * (l + 1); ++m) {
+      update[t].add_output(memory_[t].sender.data() + std::int64_t(m) * channels_,
+                           std::int64_t(comps) * channels_,
+                           m == 0 ? layer.update_bias.data() : nullptr);
+      for (int s = 0; s < t; ++s) {
+        if (l >= static_cast<int>(layer.update[s].size()) || !layer.update[s][l].present()) continue;
+        const auto& map = layer.update[s][l];
+        update[t].add_term(outputs(s), m, map.forward.data(), map.kind_stride);
+        update_reverse[s][t].add_output(c_bar.at(m), c_bar.stride);
+        update_reverse[s][t].add_term(back, m, map.reverse.data(), map.kind_stride);
+      }
+    }
+  update[t].upload();
+  for (int s = 0; s < t; ++s) update_reverse[s][t].upload();
+}
+
+template class Workspace<float>;
+template class Workspace<double>;
+
+}  // namespace mdbench::cuda

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+namespace mdbench::cuda {
+
+/// Tiles that the edges of a receiver need at most whose senders are of one kind, among which it
+/// has `pairs` pairs: however they spread over the segments.
+constexpr int tile_room(int pairs, int segments) {
+  return (pairs + 3 * (pairs < segments ? pairs : segments)) / 4;
+}
+
+}  // namespace mdbench::cuda

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: MIT
+// Blocks of emulated kernels: fibers, barriers, warp operations.
+#include "emulation.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if !defined(__x86_64__)
+#include <ucontext.h>
+#endif
+
+uint3 threadIdx, blockIdx;
+dim3 blockDim, gridDim;
+
+#if defined(__x86_64__)
+// swapcontext makes a system call each time; this is ten times faster.
+extern "C" void mdbench_switch_stack(void** from, void* to);
+asm(R"(
+  .pushsection .text
+  .type mdbench_switch_stack, @function
+  .hidden mdbench_switch_stack
+  .globl mdbench_switch_stack
+mdbench_switch_stack:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+  .size mdbench_switch_stack, . - mdbench_switch_stack
+  .popsection
+)");
+#endif
+
+namespace emulation {
+
+void fail(const char* message) {
+  std::fprintf(stderr, "emulated CUDA: %s\n", message);
+  std::fflush(stderr);
+  std::abort();
+}
+
+namespace {
+
+constexpr std::size_t kStackBytes = 256 * 1024;
+
+class Stack {
+ public:
+  Stack() : guard_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))) {
+    memory_ = static_cast<char*>(mmap(nullptr, guard_ + kStackBytes, PROT_READ | PROT_WRITE,
+                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    if (memory_ == MAP_FAILED || mprotect(memory_, guard_, PROT_NONE) != 0)
+      fail("no memory for the stack of a thread");
+  }
+  ~Stack() { munmap(memory_, guard_ + kStackBytes); }
+  Stack(const Stack&) = delete;
+  Stack& operator=(const Stack&) = delete;
+  char* bottom() const { return memory_ + guard_; }
+
+ private:
+  std::size_t guard_;
+  char* memory_;
+};
+
+#if defined(__x86_64__)
+struct Context {
+  void* stack_pointer = nullptr;
+
+  void prepare(char* stack, void (*entry)()) {
+    // what mdbench_switch_stack takes from the stack: six registers, then where to go on
+    auto** top = reinterpret_cast<void**>(stack + kStackBytes) - 8;
+    std::fill(top, top + 8, nullptr);
+    top[6] = reinterpret_cast<void*>(entry);
+    stack_pointer = top;
+  }
+};
+void jump(Context& from, Context& to) {
+  mdbench_switch_stack(&from.stack_pointer, to.stack_pointer);
+}
+#else
+struct Context {
+  ucontext_t context;
+
+  void prepare(char* stack, void (*entry)()) {
+    getcontext(&context);
+    context.uc_stack.ss_sp = stack;
+    context.uc_stack.ss_size = kStackBytes;
+    makecontext(&context, entry, 0);
+  }
+};
+void jump(Context& from, Context& to) { swapcontext(&from.context, &to.context); }
+#endif
+
+enum class State { ready, at_barrier, in_warp, done };
+
+struct Fiber {
+  Stack stack;
+  Context context;
+  void* fake_stack = nullptr;  // AddressSanitizer's
+  uint3 index{};
+  int number = 0;
+  State state = State::done;
+  Request request{};
+  std::uint64_t result = 0;
+};
+
+/// The threads of the block that runs. They persist: a stack is not set up twice.
+class Block {
+ public:
+  void run(const Launch& kernel);
+  void barrier(Where where);
+  std::uint64_t warp_operation(const Request& request);
+  int lane() const { return current_->number % 32; }
+  void shuffle(unsigned seed) {
+    shuffled_ = seed != 0;
+    random_.seed(seed);
+  }
+  bool shuffled() const { return shuffled_; }
+  std::mt19937& random() { return random_; }
+
+ private:
+  static void entry();
+  void prepare_threads(const dim3& size);
+  Fiber& next();
+  void enter(Fiber& fiber);
+  void leave();
+  void make_ready(Fiber& fiber);
+  bool complete(const Request& request, int first);
+  void release_barrier();
+  [[noreturn]] void report_deadlock();
+
+  std::vector<std::unique_ptr<Fiber>> fibers_;
+  Context scheduler_;
+  void* scheduler_fake_stack_ = nullptr;
+  const void* scheduler_stack_ = nullptr;
+  std::size_t scheduler_stack_bytes_ = 0;
+  Fiber* current_ = nullptr;
+  const std::function<void()>* body_ = nullptr;
+  std::vector<int> ready_;  // a ring
+  int first_ready_ = 0, num_ready_ = 0, num_threads_ = 0, num_done_ = 0;
+  bool shuffled_ = false;
+  std::mt19937 random_;
+};
+
+Block& block() {
+  static Block one;
+  return one;
+}
+
+void Block::entry() {
+  Block& self = block();
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(nullptr, &self.scheduler_stack_, &self.scheduler_stack_bytes_);
+#endif
+  while (true) {
+    (*self.body_)();
+    self.current_->state = State::done;
+    ++self.num_done_;
+    self.leave();
+  }
+}
+
+void Block::enter(Fiber& fiber) {
+  current_ = &fiber;
+  threadIdx = fiber.index;
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_start_switch_fiber(&scheduler_fake_stack_, fiber.stack.bottom(), kStackBytes);
+#endif
+  jump(scheduler_, fiber.context);
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(scheduler_fake_stack_, nullptr, nullptr);
+#endif
+}
+
+void Block::leave() {
+  Fiber& self = *current_;
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_start_switch_fiber(&self.fake_stack, scheduler_stack_, scheduler_stack_bytes_);
+#endif
+  jump(self.context, scheduler_);
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(self.fake_stack, &scheduler_stack_, &scheduler_stack_bytes_);
+#endif
+}
+
+void Block::make_ready(Fiber& fiber) {
+  fiber.state = State::ready;
+  ready_[(first_ready_ + num_ready_++) % num_threads_] = fiber.number;
+}
+
+Fiber& Block::next() {
+  if (shuffled_) {
+    const int other = static_cast<int>(random_() % static_cast<unsigned>(num_ready_));
+    std::swap(ready_[first_ready_], ready_[(first_ready_ + other) % num_threads_]);
+  }
+  Fiber& fiber = *fibers_[ready_[first_ready_]];
+  first_ready_ = (first_ready_ + 1) % num_threads_;
+  --num_ready_;
+  return fiber;
+}
+
+void Block::prepare_threads(const dim3& size) {
+  num_threads_ = static_cast<int>(size.x * size.y * size.z);
+  while (static_cast<int>(fibers_.size()) < num_threads_) {
+    fibers_.push_back(std::make_unique<Fiber>());
+    fibers_.back()->context.prepare(fibers_.back()->stack.bottom(), &Block::entry);
+  }
+  ready_.assign(num_threads_, 0);
+  first_ready_ = num_ready_ = num_done_ = 0;
+  for (int i = 0; i < num_threads_; ++i) {
+    const unsigned n = static_cast<unsigned>(i);
+    fibers_[i]->index = {n % size.x, n / size.x % size.y, n / (size.x * size.y)};
+    fibers_[i]->number = i;
+    make_ready(*fibers_[i]);
+  }
+}
+
+void Block::run(const Launch& kernel) {
+  body_ = &kernel.thread;
+  prepare_threads(kernel.block);
+  while (num_done_ < num_threads_) {
+    if (num_ready_ == 0) release_barrier();
+    enter(next());
+  }
+  current_ = nullptr;
+}
+
+void Block::barrier(Where where) {
+  current_->state = State::at_barrier;
+  current_->request.where = where;
+  leave();
+}
+
+bool same_call(const Request& a, const Request& b) {
+  return a.operation == b.operation && a.mask == b.mask && a.where.line() == b.where.line() &&
+         a.where.column() == b.where.column();
+}
+
+std::string describe(const Where& where) {
+  return std::string(where.file_name()) + ":" + std::to_string(where.line());
+}
+
+void Block::release_barrier() {
+  const Where& where = fibers_[0]->request.where;
+  for (int i = 0; i < num_threads_; ++i) {
+    const Fiber& fiber = *fibers_[i];
+    if (fiber.state != State::at_barrier || fiber.request.where.line() != where.line())
+      report_deadlock();
+  }
+  for (int i = 0; i < num_threads_; ++i) make_ready(*fibers_[i]);
+}
+
+void Block::report_deadlock() {
+  std::string text;
+  bool warp = false;
+  for (int i = 0, shown = 0; i < num_threads_; ++i) {
+    const Fiber& fiber = *fibers_[i];
+    warp |= fiber.state == State::in_warp;
+    const auto line_of = [&](int j) {
+      const Fiber& f = *fibers_[j];
+      if (f.state == State::done) return std::string("has ended");
+      if (f.state == State::at_barrier) return "waits at the barrier " + describe(f.request.where);
+      char mask[16];
+      std::snprintf(mask, sizeof mask, "%08x", f.request.mask);
+      return "waits for the lanes " + std::string(mask) + " at " + describe(f.request.where);
+    };
+    if (i > 0 && line_of(i) == line_of(i - 1)) continue;
+    if (++shown > 20) break;
+    text += "\n  from thread " + std::to_string(i) + " on: " + line_of(i);
+  }
+  fail(((warp ? "divergent warp operation in block " : "divergent barrier in block ") +
+        std::to_string(blockIdx.x) + "," + std::to_string(blockIdx.y) + "," +
+        std::to_string(blockIdx.z) + text)
+           .c_str());
+}
+
+std::uint64_t result_of(const Request& own, const Request* const (&all)[32], int lane) {
+  std::uint64_t result = own.operation == Operation::smallest ? ~std::uint64_t{0} : 0;
+  if (own.operation == Operation::shuffle)  // what a lane outside the mask has is undefined
+    return all[own.source] ? all[own.source]->value : ~std::uint64_t{0};
+  bool some = false, every = true;
+  for (int i = 0; i < 32; ++i) {
+    if (!all[i]) continue;
+    const std::uint64_t value = all[i]->value;
+    some |= value != 0;
+    every &= value != 0;
+    switch (own.operation) {
+      case Operation::ballot:
+        result |= value << i;
+        break;
+      case Operation::match_any:
+        result |= static_cast<std::uint64_t>(value == all[lane]->value) << i;
+        break;
+      case Operation::add:
+        result += value;
+        break;
+      case Operation::smallest:
+        result = std::min(result, value);
+        break;
+      case Operation::largest:
+        result = std::max(result, value);
+        break;
+      default:
+        break;
+    }
+  }
+  if (own.operation == Operation::any) return some;
+  if (own.operation == Operation::all) return every;
+  return result;
+}
+
+/// Whether all lanes of the mask are there; then they get their results and may go on.
+bool Block::complete(const Request& request, int first) {
+  const Request* all[32] = {};
+  for (int i = 0; i < 32; ++i) {
+    if (!(request.mask >> i & 1u)) continue;
+    if (first + i >= num_threads_) return false;
+    const Fiber& fiber = *fibers_[first + i];
+    if (fiber.state != State::in_warp || !same_call(fiber.request, request)) return false;
+    all[i] = &fiber.request;
+  }
+  for (int i = 0; i < 32; ++i)
+    if (all[i]) fibers_[first + i]->result = result_of(*all[i], all, i);
+  for (int i = 0; i < 32; ++i)
+    if (all[i]) make_ready(*fibers_[first + i]);
+  return true;
+}
+
+std::uint64_t Block::warp_operation(const Request& request) {
+  Fiber& self = *current_;
+  if (!(request.mask >> lane() & 1u))
+    fail(("the mask lacks the lane that calls, at " + describe(request.where)).c_str());
+  self.request = request;
+  self.state = State::in_warp;
+  complete(request, self.number - lane());
+  leave();
+  return self.result;
+}
+
+std::unique_ptr<void, void (*)(void*)> shared{nullptr, std::free};
+std::size_t shared_bytes = 0;
+
+void run_block(const Launch& kernel, std::size_t index) {
+  const auto& grid = kernel.grid;
+  const std::size_t plane = std::size_t{grid.x} * grid.y;
+  blockIdx = {static_cast<unsigned>(index % grid.x), static_cast<unsigned>(index % plane / grid.x),
+              static_cast<unsigned>(index / plane)};
+  if (shared_bytes > 0) std::memset(shared.get(), 0xff, shared_bytes);
+  block().run(kernel);
+}
+
+}  // namespace
+
+void shuffle_order(unsigned seed) { block().shuffle(seed); }
+std::uint64_t warp_operation(const Request& request) { return block().warp_operation(request); }
+void barrier(Where where) { block().barrier(where); }
+int lane() { return block().lane(); }
+void* shared_buffer() {
+  if (!shared) fail("the kernel was launched without dynamic shared memory");
+  return shared.get();
+}
+
+void run(const Launch& kernel) {
+  static std::mutex one_at_a_time;
+  const std::lock_guard<std::mutex> lock(one_at_a_time);
+  gridDim = kernel.grid;
+  blockDim = kernel.block;
+  shared_bytes = kernel.shared_bytes;
+  void* buffer = nullptr;
+  if (shared_bytes > 0 && posix_memalign(&buffer, 128, shared_bytes) != 0)
+    fail("no memory for shared memory");
+  shared.reset(buffer);
+  const std::size_t blocks = std::size_t{gridDim.x} * gridDim.y * gridDim.z;
+  if (!block().shuffled()) {
+    for (std::size_t i = 0; i < blocks; ++i) run_block(kernel, i);
+    return;
+  }
+  std::vector<std::size_t> order(blocks);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::shuffle(order.begin(), order.end(), block().random());
+  for (const std::size_t i : order) run_block(kernel, i);
+}
+
+}  // namespace emulation
