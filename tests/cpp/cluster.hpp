@@ -49,9 +49,9 @@ struct Cluster {
   void close_node() { first_edge.push_back(static_cast<std::int64_t>(sender.size())); }
 };
 
-/// Atoms in a cube, no two closer than 0.75 A but for the first pair, at 0.3 A: below the tables.
-/// The last atom is alone.
-inline Cluster make_cluster(int atoms, unsigned seed) {
+/// Atoms in a cube, no two closer than 0.75 A but, where `close`, the first pair, at 0.3 A: below
+/// the tables. The last atom is alone.
+inline Cluster make_cluster(int atoms, unsigned seed, bool close = true) {
   Random random(seed);
   std::vector<std::array<double, 3>> x;
   const auto near = [&](const std::array<double, 3>& p) {
@@ -64,7 +64,7 @@ inline Cluster make_cluster(int atoms, unsigned seed) {
     random.fill(p, 0.0, 4.5);
     if (!near(p)) x.push_back(p);
   }
-  x[1] = {x[0][0] + 0.1, x[0][1] - 0.2, x[0][2] + 0.2};
+  if (close) x[1] = {x[0][0] + 0.1, x[0][1] - 0.2, x[0][2] + 0.2};
   x.back() = {99, 99, 99};
   Cluster out;
   out.num_local = atoms;

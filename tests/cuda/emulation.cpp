@@ -2,9 +2,6 @@
 // Blocks of emulated kernels: fibers, barriers, warp operations.
 #include "emulation.hpp"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
@@ -12,46 +9,17 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "fiber.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if !defined(__x86_64__)
-#include <ucontext.h>
-#endif
 
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
-
-#if defined(__x86_64__)
-// swapcontext makes a system call each time; this is ten times faster.
-extern "C" void mdbench_switch_stack(void** from, void* to);
-asm(R"(
-  .pushsection .text
-  .type mdbench_switch_stack, @function
-  .hidden mdbench_switch_stack
-  .globl mdbench_switch_stack
-mdbench_switch_stack:
-  pushq %rbp
-  pushq %rbx
-  pushq %r12
-  pushq %r13
-  pushq %r14
-  pushq %r15
-  movq %rsp, (%rdi)
-  movq %rsi, %rsp
-  popq %r15
-  popq %r14
-  popq %r13
-  popq %r12
-  popq %rbx
-  popq %rbp
-  ret
-  .size mdbench_switch_stack, . - mdbench_switch_stack
-  .popsection
-)");
-#endif
 
 namespace emulation {
 
@@ -62,55 +30,6 @@ void fail(const char* message) {
 }
 
 namespace {
-
-constexpr std::size_t kStackBytes = 256 * 1024;
-
-class Stack {
- public:
-  Stack() : guard_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))) {
-    memory_ = static_cast<char*>(mmap(nullptr, guard_ + kStackBytes, PROT_READ | PROT_WRITE,
-                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-    if (memory_ == MAP_FAILED || mprotect(memory_, guard_, PROT_NONE) != 0)
-      fail("no memory for the stack of a thread");
-  }
-  ~Stack() { munmap(memory_, guard_ + kStackBytes); }
-  Stack(const Stack&) = delete;
-  Stack& operator=(const Stack&) = delete;
-  char* bottom() const { return memory_ + guard_; }
-
- private:
-  std::size_t guard_;
-  char* memory_;
-};
-
-#if defined(__x86_64__)
-struct Context {
-  void* stack_pointer = nullptr;
-
-  void prepare(char* stack, void (*entry)()) {
-    // what mdbench_switch_stack takes from the stack: six registers, then where to go on
-    auto** top = reinterpret_cast<void**>(stack + kStackBytes) - 8;
-    std::fill(top, top + 8, nullptr);
-    top[6] = reinterpret_cast<void*>(entry);
-    stack_pointer = top;
-  }
-};
-void jump(Context& from, Context& to) {
-  mdbench_switch_stack(&from.stack_pointer, to.stack_pointer);
-}
-#else
-struct Context {
-  ucontext_t context;
-
-  void prepare(char* stack, void (*entry)()) {
-    getcontext(&context);
-    context.uc_stack.ss_sp = stack;
-    context.uc_stack.ss_size = kStackBytes;
-    makecontext(&context, entry, 0);
-  }
-};
-void jump(Context& from, Context& to) { swapcontext(&from.context, &to.context); }
-#endif
 
 enum class State { ready, at_barrier, in_warp, done };
 
@@ -125,6 +44,11 @@ struct Fiber {
   std::uint64_t result = 0;
 };
 
+unsigned first_order() {
+  const char* const given = std::getenv("MDBENCH_EMULATION_ORDER");
+  return given ? static_cast<unsigned>(std::atoi(given)) : 0;
+}
+
 /// The threads of the block that runs. They persist: a stack is not set up twice.
 class Block {
  public:
@@ -132,11 +56,11 @@ class Block {
   void barrier(Where where);
   std::uint64_t warp_operation(const Request& request);
   int lane() const { return current_->number % 32; }
-  void shuffle(unsigned seed) {
-    shuffled_ = seed != 0;
+  unsigned shuffle(unsigned seed) {
     random_.seed(seed);
+    return std::exchange(order_, seed);
   }
-  bool shuffled() const { return shuffled_; }
+  bool shuffled() const { return order_ != 0; }
   std::mt19937& random() { return random_; }
 
  private:
@@ -159,8 +83,8 @@ class Block {
   const std::function<void()>* body_ = nullptr;
   std::vector<int> ready_;  // a ring
   int first_ready_ = 0, num_ready_ = 0, num_threads_ = 0, num_done_ = 0;
-  bool shuffled_ = false;
-  std::mt19937 random_;
+  unsigned order_ = first_order();
+  std::mt19937 random_{order_};
 };
 
 Block& block() {
@@ -210,7 +134,7 @@ void Block::make_ready(Fiber& fiber) {
 }
 
 Fiber& Block::next() {
-  if (shuffled_) {
+  if (shuffled()) {
     const int other = static_cast<int>(random_() % static_cast<unsigned>(num_ready_));
     std::swap(ready_[first_ready_], ready_[(first_ready_ + other) % num_threads_]);
   }
@@ -372,7 +296,7 @@ void run_block(const Launch& kernel, std::size_t index) {
 
 }  // namespace
 
-void shuffle_order(unsigned seed) { block().shuffle(seed); }
+unsigned shuffle_order(unsigned seed) { return block().shuffle(seed); }
 std::uint64_t warp_operation(const Request& request) { return block().warp_operation(request); }
 void barrier(Where where) { block().barrier(where); }
 int lane() { return block().lane(); }

@@ -56,9 +56,9 @@ namespace emulation {
 
 using Where = std::source_location;
 
-/// Threads, and blocks, take turns in order (0, the default) or by chance: what gives another
-/// result then has a race.
-void shuffle_order(unsigned seed);
+/// Threads, and blocks, take turns in order (0) or by chance: what gives another result then has a
+/// race. Returns what it was; at first the number in MDBENCH_EMULATION_ORDER, or 0.
+unsigned shuffle_order(unsigned seed);
 
 /// What a warp operation is, and what one lane brings.
 enum class Operation { sync, shuffle, ballot, any, all, match_any, add, smallest, largest };

@@ -12,7 +12,8 @@ PACKAGE = ROOT / "python/mdbench"
 PYTHON = [p for folder in ("python", "plugin", "tests", "inputs", "models", "benchmarks")
           for p in sorted((ROOT / folder).rglob("*.py"))]
 CPP = sorted([*(ROOT / "plugin").rglob("*.[ch]pp"), *(ROOT / "plugin").rglob("*.h"),
-              *(ROOT / "tests/cpp").iterdir()])
+              *(ROOT / "plugin").rglob("*.cu"), *(ROOT / "tests/cpp").iterdir(),
+              *(ROOT / "tests/cuda").iterdir()])
 
 # What each module or sub-package may import from the package: dependencies point one way.
 LAYERS = {

@@ -222,6 +222,7 @@ bool CudaEvaluator<Real>::run(Halo& halo) {
     start(shape, s, s + together - 1);
     stream_.synchronize();
     if (s == 0 && (host_flags_[0] & kTooClose) != 0) return false;
+    if ((host_flags_[0] & kNoRoom) != 0) throw Error("the GPU had no room for the tiles of edges");
   }
   timer_.collect();
   return true;

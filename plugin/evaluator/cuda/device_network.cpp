@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "contraction_program.hpp"
 #include "edge_units.hpp"
 #include "error.hpp"
 
@@ -126,7 +127,6 @@ void DeviceLayer<Real>::make_product(const NativeLayer& source, const NetworkLay
                                      int lanes) {
   message_rows = layer.message_rows;
   first_row = layer.first_row;
-  num_paths_ = static_cast<int>(source.paths.size());
   std::vector<std::array<int, 3>> paths;
   std::vector<int> row_of_path;
   for (const auto& p : source.paths) {
@@ -139,7 +139,6 @@ void DeviceLayer<Real>::make_product(const NativeLayer& source, const NetworkLay
   for (const auto& c : source.coupling)
     all.push_back({made.first_slot[c.path] + c.m1 * (2 * source.paths[c.path].l2 + 1) + c.m2,
                    row_of_path[c.path] + c.m3, static_cast<Real>(c.value)});
-  num_couplings_ = static_cast<int>(all.size());
   const auto by_slot = [](const auto& a, const auto& b) {
     return std::tie(a.slot, a.row) < std::tie(b.slot, b.row);
   };
@@ -158,36 +157,56 @@ void DeviceLayer<Real>::make_product(const NativeLayer& source, const NetworkLay
   }
   by_row_ = Array<SlotCoupling<Real>>(rows);
   units_ = Array<EdgeUnit>(made.units);
-  num_units_ = static_cast<int>(made.units.size());
   if (made.order != layer.path_order)
     throw Error("the edge kernels and the network order the paths differently");
+  product_ = EdgeProduct<Real>{};
+  product_.kinds = kinds;
+  product_.segments = segments;
+  product_.rank = rank;
+  product_.width = width_;
+  product_.channels = channels;
+  product_.paths = static_cast<int>(paths.size());
+  product_.slots = slots;
+  product_.rows = message_rows;
+  product_.sender_components = sender_components;
+  product_.max_ell = max_ell;
+  product_.num_units = static_cast<int>(made.units.size());
+  product_.units = units_.data();
+  product_.by_row = by_row_.data();
+  product_.by_slot = by_slot_.data();
+  product_.num_couplings = static_cast<int>(all.size());
+  for (std::size_t l2 = 0; l2 < made.paths_of.size(); ++l2)
+    std::copy(made.paths_of[l2].begin(), made.paths_of[l2].end(), product_.paths_of[l2]);
   make_rows(layer, lanes);
+  product_.table_of_pair = table_of_pair_.data();
+  product_.run_rank = run_rank_.data();
+  product_.v = v_.data();
 }
 
-/// V, from the network's blocks of `lanes` channels.
+/// V in blocks of a warp's channels, from the network's blocks of `lanes`.
 template <class Real>
 void DeviceLayer<Real>::make_rows(const NetworkLayer<Real>& layer, int lanes) {
   std::vector<int> ranks;
-  int widest = 1;
   for (const auto& table : layer.rows)
     for (const auto& segment : table) {
+      if (segment.rank > rank) throw Error("a segment has more radial rows than its table columns");
       ranks.push_back(segment.rank);
-      widest = std::max(widest, segment.rank);
     }
-  if (widest > rank) throw Error("a segment has more radial rows than its table has columns");
-  std::vector<Real> v(ranks.size() * num_paths_ * rank * channels, Real(0));
-  std::size_t run = 0;
+  const std::size_t rows = radial_rows(rank), paths = product_.paths;
+  const std::size_t run_size = paths * rows * channels, warp_size = paths * rows * kWarp;
+  std::vector<Real> v(ranks.size() * run_size, Real(0));
+  Real* out = v.data();
   for (const auto& table : layer.rows)
     for (const auto& segment : table) {
-      const std::size_t block_size = std::size_t(num_paths_) * segment.rank * lanes;
-      const auto blocks = static_cast<int>(segment.values.size() / block_size);
-      for (int b = 0; b < blocks; ++b)
-        for (int p = 0; p < num_paths_; ++p)
-          for (int q = 0; q < segment.rank; ++q)
-            std::copy_n(&segment.values[b * block_size + (std::size_t(p) * segment.rank + q) * lanes],
-                        std::min(lanes, channels - b * lanes),
-                        &v[((run * num_paths_ + p) * rank + q) * channels + b * lanes]);
-      ++run;
+      const Real* in = segment.values.data();
+      const Real* end = in + segment.values.size();
+      for (int first = 0; in < end; first += lanes)
+        for (std::size_t p = 0; p < paths; ++p)
+          for (int q = 0; q < segment.rank; ++q, in += lanes)
+            for (int i = 0; i < lanes; ++i)
+              out[(first + i) / kWarp * warp_size + (p * rows + q) * kWarp + (first + i) % kWarp] =
+                  in[i];
+      out += run_size;
     }
   v_ = Array<Real>(v);
   run_rank_ = Array<int>(ranks);
@@ -217,33 +236,20 @@ void DeviceLayer<Real>::make_maps(const NativeModel& model, const NetworkLayer<R
 template <class Real>
 void DeviceLayer<Real>::make_contraction(const ContractionPlan& plan,
                                          const NetworkLayer<Real>& layer) {
-  const auto small = [](int x) { return static_cast<std::int16_t>(x); };
-  std::vector<ContractionProgram::Single> singles;
-  for (const auto& s : plan.singles()) singles.push_back({small(s.a), small(s.output)});
-  std::vector<ContractionProgram::Pair> pairs;
-  for (const auto& p : plan.pairs())
-    pairs.push_back({small(p.a), small(p.b), p.first_out, p.last_out});
-  std::vector<ContractionProgram::Out> outs;
-  for (const auto& o : plan.outs())
-    outs.push_back({small(o.output), small(o.alone), o.first_third, o.last_third});
-  singles_ = Array<ContractionProgram::Single>(singles);
-  pairs_ = Array<ContractionProgram::Pair>(pairs);
-  outs_ = Array<ContractionProgram::Out>(outs);
-  thirds_ = Array<std::int16_t>(plan.thirds());
-  inputs_ = plan.inputs();
-  num_singles_ = static_cast<int>(singles.size());
-  num_pairs_ = static_cast<int>(pairs.size());
-  num_coefficients_ = plan.num_coefficients();
+  const HostProgram host = host_program(plan);
+  program_ = host.program;
+  steps_ = Array<uint2>(host.steps);
+  program_.steps = steps_.data();
   constexpr int W = kWidth<Real>;
-  std::vector<Real> all(std::size_t(kinds) * num_coefficients_ * channels, Real(0));
+  std::vector<Real> all(std::size_t(kinds) * program_.num_coefficients * channels, Real(0));
   for (int kind = 0; kind < kinds; ++kind) {
     const auto& in = layer.coefficients[kind];
-    const int blocks = num_coefficients_ == 0
-                           ? 0 : static_cast<int>(in.size() / num_coefficients_ / W);
+    const int blocks = program_.num_coefficients == 0
+                           ? 0 : static_cast<int>(in.size() / program_.num_coefficients / W);
     for (int b = 0; b < blocks; ++b)
-      for (int i = 0; i < num_coefficients_; ++i)
-        std::copy_n(&in[(std::size_t(b) * num_coefficients_ + i) * W], W,
-                    &all[(std::size_t(kind) * num_coefficients_ + i) * channels + b * W]);
+      for (int i = 0; i < program_.num_coefficients; ++i)
+        std::copy_n(&in[(std::size_t(b) * program_.num_coefficients + i) * W], W,
+                    &all[(std::size_t(kind) * program_.num_coefficients + i) * channels + b * W]);
   }
   coefficients = Array<Real>(all);
 }
@@ -277,20 +283,6 @@ void DeviceLayer<Real>::make_readout(const NativeModel& model, const NetworkLaye
 template <class Real>
 Tables<Real> DeviceLayer<Real>::tables() const {
   return {kinds, segments, rank, width_, table_.data(), table_of_pair_.data()};
-}
-
-template <class Real>
-EdgeProduct<Real> DeviceLayer<Real>::product() const {
-  return {kinds,         segments,       rank,           width_,          channels,
-          num_paths_,    slots,          message_rows,   sender_components, max_ell,
-          num_units_,    units_.data(),  by_row_.data(), by_slot_.data(), num_couplings_,
-          table_of_pair_.data(), run_rank_.data(), v_.data()};
-}
-
-template <class Real>
-ContractionProgram DeviceLayer<Real>::program() const {
-  return {inputs_,         outputs,       num_coefficients_, num_singles_,  num_pairs_,
-          singles_.data(), pairs_.data(), outs_.data(),      thirds_.data()};
 }
 
 template class DeviceLayer<float>;

@@ -27,8 +27,8 @@ class DeviceLayer {
   DeviceLayer(const NativeModel& model, const Network<Real>& network, int index);
 
   Tables<Real> tables() const;
-  EdgeProduct<Real> product() const;
-  ContractionProgram program() const;
+  const EdgeProduct<Real>& product() const { return product_; }
+  const ContractionProgram& program() const { return program_; }
 
   int channels = 0, kinds = 0, max_ell = 0;
   int sender_components = 1, outputs = 1;
@@ -60,17 +60,15 @@ class DeviceLayer {
   void make_contraction(const ContractionPlan& plan, const NetworkLayer<Real>& layer);
   void make_readout(const NativeModel& model, const NetworkLayer<Real>& layer, int index);
 
-  int width_ = 0, num_paths_ = 0, num_couplings_ = 0, num_coefficients_ = 0, num_units_ = 0;
+  int width_ = 0;
+  EdgeProduct<Real> product_{};
+  ContractionProgram program_{};
   Array<Table<Real>> table_;
   Array<Real> polynomials_, v_;
   Array<int> table_of_pair_, run_rank_;
   Array<EdgeUnit> units_;
   Array<SlotCoupling<Real>> by_row_, by_slot_;
-  Array<ContractionProgram::Single> singles_;
-  Array<ContractionProgram::Pair> pairs_;
-  Array<ContractionProgram::Out> outs_;
-  Array<std::int16_t> thirds_;
-  int inputs_ = 0, num_singles_ = 0, num_pairs_ = 0;
+  Array<uint2> steps_;
 };
 
 extern template class DeviceLayer<float>;

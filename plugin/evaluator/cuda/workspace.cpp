@@ -105,22 +105,28 @@ void Workspace<Real>::cut(const Topology& topology, int count) {
 /// The fewest passes, up to a quarter, whose memory fits.
 template <class Real>
 void Workspace<Real>::choose_passes(const Layers& layers, const Topology& topology,
-                                    const Extent& extent, std::size_t budget) {
+                                    const Extent& extent, std::size_t asked) {
   const auto add = [](std::size_t& sum) {
     return [&sum](const auto& array, std::size_t n) { sum += n * sizeof(*array.data()); };
   };
   std::size_t fixed = topology.device_bytes() + extent.nodes * kBytesOfNode;
   for_arrays_of_all(layers, extent, add(fixed));
   const int n = topology.num_receivers();
+  const auto budget = [&](std::size_t bytes) {
+    // asking for the free memory takes as long as a step of a small system
+    if (asked == 0 && bytes > allowed_)
+      allowed_ = allocated_bytes() + static_cast<std::size_t>(kShareOfFree * double(free_bytes()));
+    return asked == 0 ? allowed_ : asked;
+  };
   for (int count = 1; count <= n; count += std::max(1, count / 4)) {
     cut(topology, count);
     std::size_t bytes = fixed;
     for_arrays_of_pass(layers, sizes_, count == 1, add(bytes));
-    if (bytes <= budget) return;
+    if (bytes <= budget(bytes)) return;
   }
   throw Error("the GPU's memory does not hold " + std::to_string(extent.nodes) + " atoms: " +
               std::to_string(fixed >> 20) + " MB are needed besides the workspace, and " +
-              std::to_string(budget >> 20) +
+              std::to_string(budget(0) >> 20) +
               " MB are free or allowed: take more GPUs, 'deterministic no', or a larger 'workspace'");
 }
 
@@ -136,8 +142,6 @@ void Workspace<Real>::fit(const Layers& layers, const Topology& topology, std::s
     passes_.clear();
     sizes_ = {0, 0};
   } else {
-    if (budget == 0)
-      budget = allocated_bytes() + static_cast<std::size_t>(kShareOfFree * double(free_bytes()));
     choose_passes(layers, topology, extent, budget);
   }
   const auto grow = [](auto& array, std::size_t n) { array.resize(n); };

@@ -85,7 +85,7 @@ class Workspace {
                           Function&& function);
   void cut(const Topology& topology, int count);
   void choose_passes(const Layers& layers, const Topology& topology, const Extent& extent,
-                     std::size_t budget);
+                     std::size_t asked);
   void make_kind_tiles(const Topology& topology);
   bool note_shape(const Layers& layers, const Topology& topology, const Extent& extent);
   void plan_first(const DeviceLayer<Real>& layer);
@@ -96,6 +96,7 @@ class Workspace {
 
   Sizes sizes_{};
   int channels_ = 0, receivers_ = 0;
+  std::size_t allowed_ = 0;  ///< bytes, where the free memory decides
   std::vector<PassRange> passes_;
   Array<KindTile> kind_tiles_;
   std::vector<LayerMemory<Real>> memory_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "device.hpp"
+#include "host_device.hpp"
 
 /// What the kernels read and write. A pass takes the receivers (local nodes, sorted by element)
 /// `begin .. begin + count - 1` through a layer; its arrays hold `capacity` receivers and are
@@ -20,9 +21,10 @@ inline constexpr int kMaxLayers = 8;
 inline constexpr int kComponents = 16;  ///< of the harmonics up to l = 3
 
 /// Sums over edges that many warps add to are integers, units of 2^-40: the order of the additions
-/// does not show, so that runs repeat bit for bit. Numbers beyond +-2^22 raise `kNotFinite`.
+/// does not show, so that runs repeat bit for bit. Numbers beyond +-2^18 raise `kNotFinite`: a sum
+/// of thirty would still be held.
 using Fixed = unsigned long long;
-inline constexpr double kFixedUnit = 1099511627776.0, kFixedLimit = 4194304.0;
+inline constexpr double kFixedUnit = 1099511627776.0, kFixedLimit = 262144.0;
 
 /// What a kernel found; bits of `flags`.
 /// `kNoRoom`: a receiver's tiles do not fit, `tile_room` was not heeded.
@@ -156,24 +158,14 @@ struct Dense {
   bool accumulate;         ///< add to what is there
 };
 
-/// MACE's symmetric contraction as `ContractionPlan` has it.
+/// MACE's symmetric contraction, made by `contraction_program.hpp`: steps
+/// c_o += A_a A_b (w_0 A_c + w_1 A_d), dealt to the warps of a block in equal numbers. Components
+/// number `inputs` and `inputs + 1` are constants, 1 and 0, for what has fewer factors or terms.
+inline constexpr int kContractionWarps = 4, kStepsAtOnce = 4;
 struct ContractionProgram {
-  struct Single {
-    std::int16_t a, output;
-  };
-  struct Out {
-    std::int16_t output, alone;
-    int first_third, last_third;
-  };
-  struct Pair {
-    std::int16_t a, b;
-    int first_out, last_out;
-  };
-  int inputs, outputs, num_coefficients, num_singles, num_pairs;
-  const Single* singles;
-  const Pair* pairs;
-  const Out* outs;
-  const std::int16_t* thirds;
+  int inputs, outputs, num_coefficients;
+  int num_forward, num_reverse;  ///< steps, multiples of kContractionWarps * kStepsAtOnce
+  const uint2* steps;            ///< forward, sorted by o; then reverse, sorted by (a, b)
 };
 
 template <class Real>
@@ -258,7 +250,11 @@ struct SlotCoupling {
   Real value;
 };
 
-/// The edge product of a layer after the first. Units are sorted by l2, then l1.
+/// Rows of V are taken in twos: an odd one is followed by a row of zeros.
+MDBENCH_HD constexpr int radial_rows(int rank) { return (rank + 1) / 2 * 2; }
+inline constexpr int kMaxEdgeEll = 3, kMaxSenderL = 2;
+
+/// The edge product of a layer after the first. Units are sorted by l2, then l1, and so are paths.
 template <class Real>
 struct EdgeProduct {
   int kinds, segments, rank, width, channels;
@@ -270,7 +266,8 @@ struct EdgeProduct {
   int num_couplings;
   const int* table_of_pair;
   const int* run_rank;  ///< [table * segments + segment] rows of V in use, at most `rank`
-  const Real* v;        ///< [table][segment][path][rank][K]
+  const Real* v;        ///< [table][segment][K / 32][path][radial_rows(rank)][32], padding 0
+  int paths_of[kMaxEdgeEll + 1][kMaxSenderL + 1];  ///< paths of each [l2][l1]
 };
 
 template <class Real>

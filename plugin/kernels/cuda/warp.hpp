@@ -40,7 +40,7 @@ __device__ __forceinline__ void halve_lanes(T* v) {
 }
 
 /// Numbers that `reduce_lanes` leaves in each lane.
-constexpr int reduced_values(int n) { return (n + kWarp - 1) / kWarp; }
+__host__ __device__ constexpr int reduced_values(int n) { return (n + kWarp - 1) / kWarp; }
 
 /// Sums each of `v[0 .. N - 1]` over the lanes: some N exchanges instead of 5 N. Lane by lane,
 /// v[k] becomes the sum number `reduced_index<N>(k)`, k < reduced_values(N).

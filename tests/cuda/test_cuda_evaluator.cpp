@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+// The CUDA evaluator as a whole against the CPU's, on small random models.
+#include "cuda_evaluator.hpp"
+#include "error.hpp"
+#include "graph_builder.hpp"
+#include "two_ranks.hpp"
+
+using namespace mdbench;
+using namespace tiny;
+
+namespace {
+
+using cuda::CudaOptions;
+
+constexpr bool kFar = false;  ///< no pair below the tables
+
+std::unique_ptr<ResidentEvaluator> open_cuda(const Shape& shape, const std::string& precision,
+                                             CudaOptions options = {}) {
+  const TemporaryFile file("mdbench_test_cuda.mace");
+  file.write(make(shape).bytes());
+  EvaluatorOptions asked;
+  asked.path = file.path;
+  asked.precision = precision;
+  options.wide_sums = precision == "mixed";
+  options.on_cpu = [shape, precision] { return tiny::open(shape, precision); };
+  auto opened = open_native_model(asked);
+  if (precision == "double")
+    return std::make_unique<cuda::CudaEvaluator<double>>(std::move(opened), options);
+  return std::make_unique<cuda::CudaEvaluator<float>>(std::move(opened), options);
+}
+
+/// Atoms in a periodic cube, with their images: positions, and the pairs within cutoff + skin.
+struct Periodic {
+  std::size_t num_local;
+  std::vector<double> x;
+  std::vector<std::int32_t> species, owner;
+  std::unique_ptr<GraphBuilder> builder = std::make_unique<GraphBuilder>(kCutoff, 1);
+
+  Periodic(int atoms, unsigned seed) : num_local(atoms) {
+    const double side = 4.2, reach = kCutoff + 0.4;
+    Random random(seed);
+    std::vector<double> inside(3 * num_local);
+    for (bool good = false; !good;) {
+      random.fill(inside, 0.0, side);
+      good = spread(inside, side);
+    }
+    for (int image = 0; image < 125; ++image) {
+      const int shift[3] = {image / 25 - 2, image / 5 % 5 - 2, image % 5 - 2};
+      if (shift[0] == 0 && shift[1] == 0 && shift[2] == 0) continue;
+      add(inside, shift, side, reach);
+    }
+    x.insert(x.begin(), inside.begin(), inside.end());
+    std::vector<std::int32_t> own, kind;
+    for (int i = 0; i < atoms; ++i) own.push_back(i), kind.push_back(i % 3 == 0);
+    owner.insert(owner.begin(), own.begin(), own.end());
+    species.insert(species.begin(), kind.begin(), kind.end());
+    builder->rebuild({num_local, x, species, owner}, 0.4);
+  }
+
+ private:
+  static bool spread(const std::vector<double>& p, double side) {
+    for (std::size_t i = 0; i < p.size(); i += 3)
+      for (std::size_t j = 0; j < i; j += 3) {
+        double r2 = 0.0;
+        for (int k = 0; k < 3; ++k) {
+          const double d = p[i + k] - p[j + k];
+          r2 += std::pow(d - side * std::round(d / side), 2);
+        }
+        if (r2 < 0.8 * 0.8) return false;
+      }
+    return true;
+  }
+  void add(const std::vector<double>& inside, const int* shift, double side, double reach) {
+    for (std::size_t i = 0; i < num_local; ++i) {
+      double p[3];
+      bool near = true;
+      for (int k = 0; k < 3; ++k) {
+        p[k] = inside[3 * i + k] + shift[k] * side;
+        near = near && p[k] > -reach && p[k] < side + reach;
+      }
+      if (!near) continue;
+      x.insert(x.end(), p, p + 3);
+      owner.push_back(static_cast<std::int32_t>(i));
+      species.push_back(i % 3 == 0);
+    }
+  }
+};
+
+struct AtomResult {
+  std::vector<double> energy, force, virial, node_virial;
+  std::vector<std::int32_t> neighbors;
+  bool operator==(const AtomResult&) const = default;
+};
+
+AtomResult evaluate_at(ResidentEvaluator& evaluator, const Periodic& box) {
+  NoHalo halo;
+  const AtomEvaluation& out = evaluator.evaluate_at(box.x, true, halo);
+  return {{out.site_energy.begin(), out.site_energy.end()},
+          {out.force.begin(), out.force.end()},
+          {out.virial.begin(), out.virial.end()},
+          {out.node_virial.begin(), out.node_virial.end()},
+          {out.neighbors.begin(), out.neighbors.end()}};
+}
+
+void check_equal(const AtomResult& a, const AtomResult& b, double bound) {
+  CHECK_BELOW(relative(a.energy, b.energy), bound);
+  CHECK_BELOW(relative(a.force, b.force), bound);
+  CHECK_BELOW(relative(a.virial, b.virial), bound);
+  CHECK_BELOW(relative(a.node_virial, b.node_virial), bound);
+  CHECK(a.neighbors == b.neighbors);
+}
+
+}  // namespace
+
+TEST(cuda_equals_cpu) {
+  const Cluster cluster = make_cluster(22, 4, kFar);
+  for (const auto& shape : shapes()) {
+    const Result expected = evaluate(*tiny::open(shape), cluster);
+    tiny::check_equal(evaluate(*open_cuda(shape, "double"), cluster), expected, 1e-10);
+    for (const char* precision : {"single", "mixed"})
+      tiny::check_equal(evaluate(*open_cuda(shape, precision), cluster), expected, 1e-5);
+  }
+}
+
+TEST(cuda_from_positions_equals_cpu) {
+  for (const auto& shape : {shapes()[0], shapes()[2], shapes()[5]}) {
+    const Periodic box(11, 5);
+    ResidentOnCpu cpu(tiny::open(shape));
+    cpu.set_pairs(box.builder->pairs());
+    const AtomResult expected = evaluate_at(cpu, box);
+    const auto gpu = open_cuda(shape, "double");
+    gpu->set_pairs(box.builder->pairs());
+    const AtomResult first = evaluate_at(*gpu, box);  // kernel by kernel
+    check_equal(first, expected, 1e-10);
+    for (int graph = 0; graph < 3; ++graph) CHECK(evaluate_at(*gpu, box) == first);
+  }
+}
+
+/// A captured step must look at the new positions, and forget nothing it was given before.
+TEST(cuda_graph_follows_the_atoms) {
+  const auto shape = shapes()[1];
+  Periodic box(9, 6);
+  ResidentOnCpu cpu(tiny::open(shape));
+  const auto gpu = open_cuda(shape, "double");
+  Random random(8);
+  for (int rebuild = 0; rebuild < 2; ++rebuild) {
+    cpu.set_pairs(box.builder->pairs());
+    gpu->set_pairs(box.builder->pairs());
+    for (int step = 0; step < 4; ++step) {
+      for (std::size_t i = 0; i < box.x.size() / 3; ++i)
+        for (int k = 0; k < 3; ++k)
+          box.x[3 * i + k] += 0.01 * std::sin(1.0 + box.owner[i] + 3.0 * k + step);
+      check_equal(evaluate_at(*gpu, box), evaluate_at(cpu, box), 1e-10);
+    }
+    box.builder->rebuild({box.num_local, box.x, box.species, box.owner}, 0.4);
+  }
+}
+
+/// However few receivers go through at a time, every number is the same to the bit.
+
+TEST(cuda_in_passes_is_the_same) {
+  const Periodic box(12, 7);
+  for (const auto& shape : {shapes()[0], shapes()[2]}) {
+    const auto whole = open_cuda(shape, "single");
+    whole->set_pairs(box.builder->pairs());
+    const AtomResult expected = evaluate_at(*whole, box);
+    CudaOptions small;
+    small.workspace = 700000;
+    const auto passes = open_cuda(shape, "single", small);
+    passes->set_pairs(box.builder->pairs());
+    AtomResult result = evaluate_at(*passes, box);
+    CHECK(result == expected);
+    CHECK(evaluate_at(*passes, box) == expected);
+  }
+  CudaOptions tiny_workspace;
+  tiny_workspace.workspace = 1000;
+  const auto none = open_cuda(shapes()[0], "single", tiny_workspace);
+  none->set_pairs(box.builder->pairs());
+  CHECK(check::thrown<Error>([&] { evaluate_at(*none, box); }).find("memory") != std::string::npos);
+}
+
+TEST(cuda_without_determinism) {
+  const Cluster cluster = make_cluster(18, 9, kFar);
+  CudaOptions fast;
+  fast.deterministic = false;
+  for (const auto& shape : {shapes()[0], shapes()[2]})
+    for (const char* precision : {"double", "single"})
+      tiny::check_equal(evaluate(*open_cuda(shape, precision, fast), cluster),
+                        evaluate(*tiny::open(shape), cluster), precision[0] == 'd' ? 1e-10 : 1e-5);
+}
+
+/// Below the tables' shortest distance the CPU takes over, and gives way again.
+TEST(cuda_leaves_close_atoms_to_the_cpu) {
+  const auto shape = shapes()[2];
+  const auto gpu = open_cuda(shape, "double");
+  const auto cpu = tiny::open(shape);
+  for (const bool close : {false, true, false}) {
+    const Cluster cluster = make_cluster(12, 10, close);
+    tiny::check_equal(evaluate(*gpu, cluster), evaluate(*cpu, cluster), close ? 1e-15 : 1e-10);
+  }
+}
+
+TEST(cuda_graphs_without_edges_or_atoms) {
+  for (const auto& shape : shapes()) {
+    const auto gpu = open_cuda(shape, "double");
+    CHECK(evaluate(*gpu, Cluster()).energy.empty());
+    const Cluster cluster = make_cluster(10, 7, kFar);
+    const Result whole = evaluate(*gpu, cluster);
+    Cluster alone;
+    alone.num_local = 1;
+    alone.species = {cluster.species.back()};
+    alone.close_node();
+    CHECK_BELOW(std::abs(evaluate(*gpu, alone).energy[0] - whole.energy.back()), 1e-12);
+    tiny::check_equal(evaluate(*gpu, cluster), whole, 1e-300);
+  }
+}
+
+TEST(cuda_species_that_turn_up_later) {
+  const auto shape = shapes()[2];
+  Cluster cluster = make_cluster(10, 8, kFar);
+  const Result expected = evaluate(*open_cuda(shape, "double"), cluster);
+  const auto gpu = open_cuda(shape, "double");
+  Cluster uniform = cluster;
+  std::fill(uniform.species.begin(), uniform.species.end(), 1);
+  evaluate(*gpu, uniform);
+  tiny::check_equal(evaluate(*gpu, cluster), expected, 1e-14);
+  cluster.species[3] = 7;
+  CHECK(check::thrown<Error>([&] { evaluate(*gpu, cluster); }).find("species 7") !=
+        std::string::npos);
+}
+
+TEST(cuda_shows_what_is_not_finite) {
+  const auto gpu = open_cuda(shapes()[0], "single");
+  Cluster cluster = make_cluster(10, 8, kFar);
+  cluster.edge_vector[4] = std::nan("");
+  CHECK(std::isnan(evaluate(*gpu, cluster).energy[0]));
+}
+
+TEST(cuda_on_two_ranks_equals_one) {
+  const Cluster cluster = make_cluster(20, 6, kFar);
+  for (const auto& shape : shapes())
+    for (const bool deterministic : {true, false}) {
+      CudaOptions options;
+      options.deterministic = deterministic;
+      const auto open = [&] { return open_cuda(shape, "double", options); };
+      tiny::check_equal(evaluate_on_two_ranks(open, cluster), evaluate(*tiny::open(shape), cluster),
+                        1e-10);
+    }
+}
+
+/// A rank whose atoms are too close evaluates on the CPU and exchanges what the other expects.
+TEST(cuda_and_cpu_ranks_exchange) {
+  const Cluster cluster = make_cluster(20, 6);
+  for (const auto& shape : {shapes()[0], shapes()[2]}) {
+    const auto open = [&] { return open_cuda(shape, "double"); };
+    tiny::check_equal(evaluate_on_two_ranks(open, cluster), evaluate(*tiny::open(shape), cluster),
+                      1e-10);
+  }
+}
