@@ -54,7 +54,7 @@ def inspect(path: Path) -> ModelFile:
     return ModelFile(path, description, sha256, is_converted)
 
 
-def load_evaluator(
+def load_evaluator(  # noqa: PLR0913 - one argument a setting
     path: Path,
     *,
     precision: str = "model",
