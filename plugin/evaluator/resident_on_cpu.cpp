@@ -27,6 +27,7 @@ ResidentOnCpu::ResidentOnCpu(std::unique_ptr<Evaluator> inner)
 void ResidentOnCpu::set_atoms(const AtomsView& atoms, double skin) {
   builder_.rebuild(atoms, skin);
   pairs_ = builder_.pairs();
+  prepare(pairs_.species);
 }
 
 /// The nodes stay those of the list: ghosts without an edge do no harm, and nothing is renumbered.

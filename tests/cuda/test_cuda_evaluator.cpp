@@ -253,7 +253,7 @@ TEST(cuda_steps_are_few_kernels_and_one_wait) {
   for (const auto& shape : {shapes()[0], shapes()[5]}) {
     const Periodic box(9, 7);
     const auto gpu = open_cuda(shape, "single");
-    gpu->set_pairs(box.builder->pairs());
+    gpu->set_atoms(box.view(), kSkin);
     NoHalo halo;
     for (int step = 0; step < 2; ++step) gpu->evaluate_at(box.x, false, halo);
     const auto before = emulation::counts();
