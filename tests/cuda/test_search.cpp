@@ -16,7 +16,6 @@
 
 using namespace mdbench;
 using check::Random;
-using cuda::Array;
 
 namespace {
 
@@ -200,43 +199,7 @@ Found check_search(const Atoms& atoms, const Kinds& kinds) {
   return check_search(topology, atoms, kinds);
 }
 
-/// Sums before each of `values` and of all.
-std::vector<std::int64_t> scanned(const std::vector<int>& values) {
-  const Array<int> in(values);
-  Array<std::int64_t> out(values.size() + 1);
-  Array<std::int64_t> sums(cuda::scan_blocks(static_cast<std::int64_t>(values.size())));
-  cuda::scan({in.data(), out.data(), sums.data(), static_cast<std::int64_t>(values.size())},
-             nullptr);
-  cuda::check_launch("scanning");
-  return out.download();
-}
-
-void check_scan(int count) {
-  Random random(count);
-  std::vector<int> values(count);
-  for (int& v : values) v = random.below(std::numeric_limits<int>::max());
-  const auto found = scanned(values);
-  std::int64_t sum = 0;
-  int wrong = 0;
-  for (int i = 0; i < count; ++i) {
-    wrong += found[i] != sum;
-    sum += values[i];
-  }
-  CHECK(wrong == 0 && found[count] == sum);
-}
-
 }  // namespace
-
-TEST(scan_of_any_size) {
-  check::for_orders([] {
-    for (const int count : {0, 1, 2, 7, 8, 31, 33, 255, 2047, 2048, 2049, 4096, 12345})
-      check_scan(count);
-  });
-  // more blocks than one block scans at once
-  check_scan(2048 * 256);
-  check_scan(2048 * 256 + 1);
-  check_scan(1'100'003);
-}
 
 TEST(search_finds_what_the_cpu_finds) {
   check::for_orders([] {
@@ -369,6 +332,22 @@ TEST(search_follows_rebuilds) {
   CHECK(topology.device_bytes() > bytes);
 }
 
+#ifdef MDBENCH_EMULATE_CUDA
+TEST(search_waits_once_and_allocates_when_it_grows) {
+  const Atoms atoms(Periodic(60, 5.0, kRadius, 19));
+  const Kinds kinds(2);
+  cuda::Topology topology;
+  const cuda::Stream stream;
+  topology.search(atoms.view(), kRadius, kinds.view(), stream);
+  stream.synchronize();
+  const auto before = emulation::counts();
+  topology.search(atoms.view(), kRadius, kinds.view(), stream);
+  const auto after = emulation::counts();
+  CHECK(after.waits == before.waits + 1 && after.allocations == before.allocations);
+  stream.synchronize();
+}
+#endif
+
 /// A list from the host and a search may take turns, and say the same.
 TEST(lists_and_searches_take_turns) {
   const Atoms atoms(Periodic(40, 4.0, kRadius, 16));
@@ -405,37 +384,4 @@ TEST(search_refuses_coordinates_that_are_not_finite) {
       check_search(topology, atoms, Kinds(2));
     }
   }
-}
-
-/// Places of pairs are beyond 32 bits where there are 10^7 atoms.
-TEST(search_writes_beyond_32_bits) {
-  const Atoms atoms = Atoms::cube(20, 2.0, 18);
-  const Kinds kinds(1);
-  const cuda::Stream stream;
-  cuda::AtomNodes nodes;
-  nodes.number(atoms.view(), kRadius);
-  const Array<int> kind(std::vector<int>(20, 0)), receivers(std::vector<int>{4, 11});
-  cuda::PairSearch pairs;
-  pairs.place(atoms.view(), nodes, kind.data(), kRadius, stream);
-  const cuda::PairSearch::Receivers of{2, receivers.data(), 1, 1};
-  Array<std::int64_t> first_pair, first_tile;
-  pairs.count(of, first_pair, first_tile, stream);
-  auto first = first_pair.download();
-  Array<int> sender(first[2]), sender_atom(first[2]);
-  pairs.write(of, first_pair, sender, sender_atom, stream);
-  const auto expected = sender_atom.download();
-  cuda::FindPairs find = pairs.find(of);
-  const std::int64_t offset = 5'000'000'000;
-  for (auto& f : first) f += offset;
-  first_pair.upload(first);
-  const auto shifted = [&](Array<int>& array) {
-    array.set_bytes(0xff, stream);
-    return reinterpret_cast<int*>(reinterpret_cast<std::uintptr_t>(array.data()) -
-                                  sizeof(int) * offset);
-  };
-  find.first_pair = first_pair.data();
-  find.sender = shifted(sender);
-  find.sender_atom = shifted(sender_atom);
-  write_pairs(find, stream);
-  CHECK(sender_atom.download() == expected);
 }
