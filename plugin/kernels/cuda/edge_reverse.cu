@@ -154,7 +154,7 @@ template <int MaxL1, int C, class Real, class Sums>
 __device__ __forceinline__ void reverse_tile(const EdgeProduct<Real>& product,
                                              const Task<C, Real>& task, const TileView<Real>& tile,
                                              Real* edge_bar, Sums& sums) {
-  const Real *v = tile.v, *s = task.slots_bar + lane_channel<C>();
+  const Real *v = tile.v, *y = tile.y, *s = task.slots_bar + lane_channel<C>();
   int left = product.paths;
   HeldRows<C, Real> held;
   held.load(v, tile.twos);
@@ -162,19 +162,22 @@ __device__ __forceinline__ void reverse_tile(const EdgeProduct<Real>& product,
   for (int l2 = 0; l2 <= product.max_ell; ++l2) {
 #pragma unroll
     for (int m = 0; m < kMostM; ++m) {
-      if (m <= 2 * l2) sums.y[m] = read_early<Real, kEdges>(tile.y + (l2 * l2 + m) * kTile);
+      if (m <= 2 * l2) sums.y[m] = read_early<Real, kEdges>(y + m * kTile);
       sums.y_bar[m][0] = sums.y_bar[m][1] = Real(0);
     }
+    y += (2 * l2 + 1) * kTile;
 #pragma unroll 1
-    for (int l1 = 0; l1 <= MaxL1; ++l1)
+    for (int l1 = 0; l1 <= MaxL1; ++l1) {
+      const int slots = (2 * l1 + 1) * (2 * l2 + 1) * kSweep<C>;
 #pragma unroll 1
-      for (int p = 0; p < task.paths(l2, l1); ++p) {
+      for (int p = task.paths(l2, l1); p > 0; --p) {
         const Radial<C, Real> r(tile, v, held);
         v = at_stride(v, 1, tile.path_stride);
         if (--left > 0) held.load(v, tile.twos);
         choose_path<0, MaxL1, 0, C>(l1, l2, r, s, sums);
-        s += (2 * l1 + 1) * (2 * l2 + 1) * kSweep<C>;
+        s += slots;
       }
+    }
     if (l2 == 1) write_sum<3>(sums.y_bar, edge_bar, task.written[1], task.again);
     if (l2 == 2) write_sum<5>(sums.y_bar, edge_bar, task.written[2], task.again);
     if (l2 == 3) write_sum<7>(sums.y_bar, edge_bar, task.written[3], task.again);
@@ -208,7 +211,7 @@ template <int Components, int C, class Real>
 __device__ __forceinline__ void drop_unfit(Real (&x)[Components][kEdges][C], unsigned* flags) {
   bool good = true;
 #pragma unroll
-  for (int i = 0; i < Components * kEdges * C; ++i) good = good && fits((&x[0][0][0])[i]);
+  for (int i = 0; i < Components * kEdges * C; ++i) good = good & fits((&x[0][0][0])[i]);
   if (good) return;
 #pragma unroll
   for (int i = 0; i < Components * kEdges * C; ++i)
@@ -216,9 +219,19 @@ __device__ __forceinline__ void drop_unfit(Real (&x)[Components][kEdges][C], uns
   atomicOr(flags, static_cast<unsigned>(kNotFinite));
 }
 
-/// dE/dh of a tile. Two lanes with two channels each exchange numbers, so that a lane has a channel
-/// of all four edges, and the lanes add to places that follow each other. `out` is at the lane's
-/// channel.
+/// Adds to the features' gradients of one sender, from `out` on.
+template <int Components, class Real, class Place>
+__device__ __forceinline__ void add_sender(Place* out, int sender, unsigned row,
+                                           const Real* x, int step) {
+  const Place* at = at_stride(const_cast<const Place*>(out), sender, row * Components);
+#pragma unroll
+  for (int n = 0; n < Components; ++n)
+    add_to(const_cast<Place*>(at_stride(at, n, row)), x[n * step]);
+}
+
+/// dE/dh of a tile; `out` is at the lane's channel. Two lanes with two channels each exchange
+/// numbers, so that a lane has one channel of all four edges, and the lanes add to places that
+/// follow each other.
 template <int Components, int C, class Real, class Place>
 __device__ __forceinline__ void add_features(const EdgeReverse<Real>& f, std::int64_t tile,
                                              const Real (&h_bar)[Components][kEdges][C],
@@ -226,27 +239,28 @@ __device__ __forceinline__ void add_features(const EdgeReverse<Real>& f, std::in
   const int4 sender = __ldg(reinterpret_cast<const int4*>(f.tiles.sender) + tile);
   const int4 pair = __ldg(reinterpret_cast<const int4*>(f.tiles.pair) + tile);
   const unsigned row = static_cast<unsigned>(f.product.channels) * sizeof(Place);
-  const int low[2] = {sender.x, sender.y}, high[2] = {sender.z, sender.w};
-  const int low_pair[2] = {pair.x, pair.y}, high_pair[2] = {pair.z, pair.w};
+  constexpr int N = kEdges * C;
+  Real x[Components][N];
 #pragma unroll
-  for (int e = 0; e < kEdges; ++e) {
-    const bool far = C == 1 && odd_lane();  // with one channel a lane keeps to its edges
-    const bool here = (far ? high_pair[e] : low_pair[e]) >= 0, there = high_pair[e] >= 0;
-    const Place* first = at_stride(const_cast<const Place*>(out), far ? high[e] : low[e],
-                                   row * Components);
-    const Place* second = at_stride(const_cast<const Place*>(out), high[e], row * Components);
+  for (int n = 0; n < Components; ++n)
 #pragma unroll
-    for (int n = 0; n < Components; ++n) {
-      const Real even = h_bar[n][e][0], odd = h_bar[n][e][C - 1];
-      Real mine = even, other = odd;
+    for (int e = 0; e < kEdges; ++e) {
+      x[n][e] = h_bar[n][e][0];
       if constexpr (C == 2) {
+        const Real even = h_bar[n][e][0], odd = h_bar[n][e][1];
         const Real received = __shfl_xor_sync(kAllLanes, odd_lane() ? even : odd, 1);
-        mine = odd_lane() ? received : even;
-        other = odd_lane() ? odd : received;
+        x[n][e] = odd_lane() ? received : even;
+        x[n][e + kEdges] = odd_lane() ? odd : received;
       }
-      if (here) add_to(const_cast<Place*>(at_stride(first, n, row)), mine);
-      if (C == 2 && there) add_to(const_cast<Place*>(at_stride(second, n, row)), other);
     }
+  const bool far = C == 1 && odd_lane();  // with one channel a lane keeps to its edges
+  if ((far ? pair.z : pair.x) >= 0)
+    add_sender<Components>(out, far ? sender.z : sender.x, row, &x[0][0], N);
+  if ((far ? pair.w : pair.y) >= 0)
+    add_sender<Components>(out, far ? sender.w : sender.y, row, &x[0][1], N);
+  if constexpr (C == 2) {
+    if (pair.z >= 0) add_sender<Components>(out, sender.z, row, &x[0][2], N);
+    if (pair.w >= 0) add_sender<Components>(out, sender.w, row, &x[0][3], N);
   }
 }
 
