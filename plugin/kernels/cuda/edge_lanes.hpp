@@ -114,19 +114,22 @@ class TileReader {
     const int kind = run / product_.segments;
     const int at =
         __ldg(table_of_sender + kind) * product_.segments + run - kind * product_.segments;
-    packed_ = at * kPack + (__ldg(product_.run_rank + at) + 1) / 2;
+    packed_ = static_cast<unsigned>(at) * kPack +
+              static_cast<unsigned>(__ldg(product_.run_rank + at) + 1) / 2;
   }
   __device__ __forceinline__ int2 senders(int t) const {
     return __ldg(reinterpret_cast<const int2*>(
         at_stride(sender_, t, static_cast<unsigned>(step_ * kTile * sizeof(int)))));
   }
   __device__ __forceinline__ TileView<Real> view(int t) const {
-    const int packed = __shfl_sync(kAllLanes, packed_, t % kWarp);
+    // the same in all lanes, and known to be so: what depends on it are no branches of lanes
+    const unsigned packed =
+        __reduce_max_sync(kAllLanes, __shfl_sync(kAllLanes, packed_, t % kWarp));
     TileView<Real> view;
     view.u = at_stride(u_, t, u_stride_);
     view.y = at_stride(y_, t, y_stride_);
-    view.v = at_stride(v_, packed / kPack, run_stride_);
-    view.twos = packed % kPack;
+    view.v = at_stride(v_, static_cast<int>(packed / kPack), run_stride_);
+    view.twos = static_cast<int>(packed % kPack);
     view.path_stride = static_cast<unsigned>(radial_rows(product_.rank) * kWarp * sizeof(Real));
     view.slope_stride = static_cast<unsigned>(product_.width * kTile * sizeof(Real));
     return view;

@@ -131,17 +131,6 @@ __device__ __forceinline__ void reverse_path(const Radial<C, Real>& r, const Rea
     for (int c = 0; c < C; ++c) sums.r_bar[e] += r.slope[e][c] * along[e][c];
 }
 
-/// The same for l1 and l2 that are found here.
-template <int L1, int MaxL1, int L2, int C, class Real, class Sums>
-__device__ __forceinline__ void choose_path(int l1, int l2, const Radial<C, Real>& r,
-                                            const Real* s, Sums& sums) {
-  if constexpr (L2 < kMaxEdgeEll && L1 == 0)
-    if (l2 > L2) return choose_path<0, MaxL1, L2 + 1, C>(l1, l2, r, s, sums);
-  if constexpr (L1 < MaxL1)
-    if (l1 > L1) return choose_path<L1 + 1, MaxL1, L2, C>(l1, l2, r, s, sums);
-  reverse_path<L1, L2, C>(r, s, sums);
-}
-
 /// Writes the lane's share of sums over lanes.
 template <int N, class Real>
 __device__ __forceinline__ void write_sum(Real (*sums)[kEdges], Real* edge_bar, int at,
@@ -150,39 +139,46 @@ __device__ __forceinline__ void write_sum(Real (*sums)[kEdges], Real* edge_bar, 
   if (at >= 0) edge_bar[at] = again ? edge_bar[at] + sum : sum;
 }
 
-template <int MaxL1, int C, class Real, class Sums>
+/// Where a warp is in the paths of a tile.
+template <int C, class Real>
+struct Cursor {
+  const Real *v, *s;
+  int left;  ///< paths
+  HeldRows<C, Real> held;
+};
+
+/// The paths with l1 = L1 and up of one l2.
+template <int L1, int MaxL1, int L2, int C, class Real, class Sums>
+__device__ __forceinline__ void reverse_paths(const Task<C, Real>& task,
+                                              const TileView<Real>& tile, Cursor<C, Real>& at,
+                                              Sums& sums) {
+#pragma unroll 1
+  for (int p = task.paths(L2, L1); p > 0; --p) {
+    const Radial<C, Real> r(tile, at.v, at.held);
+    at.v = at_stride(at.v, 1, tile.path_stride);
+    if (--at.left > 0) at.held.load(at.v, tile.twos);
+    reverse_path<L1, L2, C>(r, at.s, sums);
+    at.s += (2 * L1 + 1) * (2 * L2 + 1) * kSweep<C>;
+  }
+  if constexpr (L1 < MaxL1) reverse_paths<L1 + 1, MaxL1, L2>(task, tile, at, sums);
+}
+
+/// The paths with l2 = L2 and up.
+template <int L2, int MaxL1, int C, class Real, class Sums>
 __device__ __forceinline__ void reverse_tile(const EdgeProduct<Real>& product,
                                              const Task<C, Real>& task, const TileView<Real>& tile,
-                                             Real* edge_bar, Sums& sums) {
-  const Real *v = tile.v, *y = tile.y, *s = task.slots_bar + lane_channel<C>();
-  int left = product.paths;
-  HeldRows<C, Real> held;
-  held.load(v, tile.twos);
-#pragma unroll 1
-  for (int l2 = 0; l2 <= product.max_ell; ++l2) {
+                                             Real* edge_bar, Cursor<C, Real>& at, Sums& sums) {
+  constexpr int M = 2 * L2 + 1;
+  if (L2 > product.max_ell) return;
 #pragma unroll
-    for (int m = 0; m < kMostM; ++m) {
-      if (m <= 2 * l2) sums.y[m] = read_early<Real, kEdges>(y + m * kTile);
-      sums.y_bar[m][0] = sums.y_bar[m][1] = Real(0);
-    }
-    y += (2 * l2 + 1) * kTile;
-#pragma unroll 1
-    for (int l1 = 0; l1 <= MaxL1; ++l1) {
-      const int slots = (2 * l1 + 1) * (2 * l2 + 1) * kSweep<C>;
-#pragma unroll 1
-      for (int p = task.paths(l2, l1); p > 0; --p) {
-        const Radial<C, Real> r(tile, v, held);
-        v = at_stride(v, 1, tile.path_stride);
-        if (--left > 0) held.load(v, tile.twos);
-        choose_path<0, MaxL1, 0, C>(l1, l2, r, s, sums);
-        s += slots;
-      }
-    }
-    if (l2 == 1) write_sum<3>(sums.y_bar, edge_bar, task.written[1], task.again);
-    if (l2 == 2) write_sum<5>(sums.y_bar, edge_bar, task.written[2], task.again);
-    if (l2 == 3) write_sum<7>(sums.y_bar, edge_bar, task.written[3], task.again);
+  for (int m = 0; m < M; ++m) {
+    sums.y[m] = read_early<Real, kEdges>(tile.y + (L2 * L2 + m) * kTile);
+    sums.y_bar[m][0] = sums.y_bar[m][1] = Real(0);
   }
-  write_sum<1>(&sums.r_bar, edge_bar, task.written[0], task.again);
+  reverse_paths<0, MaxL1, L2>(task, tile, at, sums);
+  if constexpr (L2 > 0) write_sum<M>(sums.y_bar, edge_bar, task.written[L2], task.again);
+  if constexpr (L2 < kMaxEdgeEll)
+    reverse_tile<L2 + 1, MaxL1>(product, task, tile, edge_bar, at, sums);
 }
 
 /// A lane's number of edge_bar after `shared_sum` over all components of an l2.
@@ -283,14 +279,18 @@ __device__ __forceinline__ void reverse_tiles(const EdgeReverse<Real>& f,
     read_features(product, f.sender + task.channel, sender, sums.h);
     sender = reader.senders(t + 1 < task.tiles ? t + 1 : t);
     if (t % kWarp == 0) reader.find_rows(t, task.tiles, table_of_sender);
-    reverse_tile<MaxL1>(product, task, reader.view(t), edge_bar, sums);
+    const TileView<Real> tile = reader.view(t);
+    Cursor<C, Real> at{tile.v, task.slots_bar + lane_channel<C>(), product.paths, {}};
+    at.held.load(tile.v, tile.twos);
+    reverse_tile<0, MaxL1>(product, task, tile, edge_bar, at, sums);
+    write_sum<1>(&sums.r_bar, edge_bar, task.written[0], task.again);
     edge_bar += f.splits * warps * all;
-    const std::int64_t tile = task.first_tile + static_cast<std::int64_t>(t) * f.splits;
+    const std::int64_t number = task.first_tile + static_cast<std::int64_t>(t) * f.splits;
     drop_unfit(sums.h_bar, f.flags);
     if (f.sender_bar != nullptr)
-      add_features(f, tile, sums.h_bar, f.sender_bar + channel);
+      add_features(f, number, sums.h_bar, f.sender_bar + channel);
     else
-      add_features(f, tile, sums.h_bar, f.sender_bar_real + channel);
+      add_features(f, number, sums.h_bar, f.sender_bar_real + channel);
   }
 }
 
