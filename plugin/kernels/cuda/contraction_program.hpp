@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <stdexcept>
 #include <vector>
 
 #include "contraction.hpp"
@@ -76,6 +77,9 @@ int append(std::vector<Step> steps, int zero, Same&& same, std::vector<uint2>& t
 
 inline HostProgram host_program(const ContractionPlan& plan) {
   using detail::Step;
+  if (plan.num_coefficients() > 0xffff)
+    throw std::length_error(
+        "a contraction of more than 65535 monomials does not fit the GPU's program");
   HostProgram host;
   host.program.inputs = plan.inputs();
   host.program.outputs = plan.outputs();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <type_traits>
 
 #include "layout.hpp"
 #include "vector.hpp"
@@ -251,14 +252,14 @@ void start(const Dense<typename S::Real>& x, cudaStream_t stream) {
 
 template <class Real>
 void dense(const Dense<Real>& x, cudaStream_t stream) {
+  if (x.num_tiles == 0 || x.num_outputs == 0) return;
   using Small = Shape<Real, 32, 32, 4, 4>;
   using Narrow = Shape<Real, 64, 32, 8, 4>;
   using Square = Shape<Real, 64, 64, 8, 4>;
-  using Wide = Shape<Real, 64, 128, 8, 8>;
-  const double small = estimate<Small>(x, 0.6), narrow = estimate<Narrow>(x, 0.8);
-  const double square = estimate<Square>(x, 0.85);
   // 64 sums in double precision would leave too few registers
-  const double wide = sizeof(Real) == 4 ? estimate<Wide>(x, 1.0) : 2 * square;
+  using Wide = std::conditional_t<sizeof(Real) == 4, Shape<Real, 64, 128, 8, 8>, Square>;
+  const double small = estimate<Small>(x, 0.6), narrow = estimate<Narrow>(x, 0.8);
+  const double square = estimate<Square>(x, 0.85), wide = estimate<Wide>(x, 1.0);
   const double best = std::min({small, narrow, square, wide});
   if (best == small)
     start<Small>(x, stream);
@@ -266,7 +267,7 @@ void dense(const Dense<Real>& x, cudaStream_t stream) {
     start<Narrow>(x, stream);
   else if (best == square)
     start<Square>(x, stream);
-  else if constexpr (sizeof(Real) == 4)
+  else
     start<Wide>(x, stream);
 }
 
