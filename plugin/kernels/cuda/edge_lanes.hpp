@@ -17,7 +17,7 @@ inline constexpr int kChannels = 8 / static_cast<int>(sizeof(Real));
 
 /// Channels of a warp at a time.
 template <int C>
-inline constexpr int kSweep = kWarp / kEdges * C;
+inline constexpr int kSweep = kWarp / kEdges* C;
 
 __device__ __forceinline__ bool odd_lane() { return threadIdx.x % 2 != 0; }
 /// First of the lane's edges within the tile.
@@ -46,15 +46,11 @@ __device__ __forceinline__ Vector<Real, N> read_early(const Real* from) {
   if constexpr (single && N == 1)
     asm volatile("ld.global.nc.f32 %0, [%1];" : "=f"(x.at[0]) : "l"(from));
   else if constexpr (single)
-    asm volatile("ld.global.nc.v2.f32 {%0, %1}, [%2];"
-                 : "=f"(x.at[0]), "=f"(x.at[1])
-                 : "l"(from));
+    asm volatile("ld.global.nc.v2.f32 {%0, %1}, [%2];" : "=f"(x.at[0]), "=f"(x.at[1]) : "l"(from));
   else if constexpr (N == 1)
     asm volatile("ld.global.nc.f64 %0, [%1];" : "=d"(x.at[0]) : "l"(from));
   else
-    asm volatile("ld.global.nc.v2.f64 {%0, %1}, [%2];"
-                 : "=d"(x.at[0]), "=d"(x.at[1])
-                 : "l"(from));
+    asm volatile("ld.global.nc.v2.f64 {%0, %1}, [%2];" : "=d"(x.at[0]), "=d"(x.at[1]) : "l"(from));
   return x;
 #else
   return read_vector<Real, N>(from);

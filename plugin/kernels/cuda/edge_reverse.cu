@@ -149,9 +149,8 @@ struct Cursor {
 
 /// The paths with l1 = L1 and up of one l2.
 template <int L1, int MaxL1, int L2, int C, class Real, class Sums>
-__device__ __forceinline__ void reverse_paths(const Task<C, Real>& task,
-                                              const TileView<Real>& tile, Cursor<C, Real>& at,
-                                              Sums& sums) {
+__device__ __forceinline__ void reverse_paths(const Task<C, Real>& task, const TileView<Real>& tile,
+                                              Cursor<C, Real>& at, Sums& sums) {
 #pragma unroll 1
   for (int p = task.paths(L2, L1); p > 0; --p) {
     const Radial<C, Real> r(tile, at.v, at.held);
@@ -217,8 +216,8 @@ __device__ __forceinline__ void drop_unfit(Real (&x)[Components][kEdges][C], uns
 
 /// Adds to the features' gradients of one sender, from `out` on.
 template <int Components, class Real, class Place>
-__device__ __forceinline__ void add_sender(Place* out, int sender, unsigned row,
-                                           const Real* x, int step) {
+__device__ __forceinline__ void add_sender(Place* out, int sender, unsigned row, const Real* x,
+                                           int step) {
   const Place* at = at_stride(const_cast<const Place*>(out), sender, row * Components);
 #pragma unroll
   for (int n = 0; n < Components; ++n)
@@ -322,8 +321,13 @@ __device__ __forceinline__ void fill_slots(const EdgeReverse<Real>& f, const Tas
   task.slots_bar[slot * kSweep<C> + lane] = sum;
 }
 
+/// Blocks that share a multiprocessor: as few as the registers need.
+template <class Real, int MaxL1>
+inline constexpr int kBlocks = sizeof(Real) == 8 && MaxL1 == 2 ? 2 : 3;
+
 template <class Real, int MaxL1, int C>
-__global__ void __launch_bounds__(kMostWarps* kWarp, 3) reverse(const EdgeReverse<Real> f) {
+__global__ void __launch_bounds__(kMostWarps* kWarp, (kBlocks<Real, MaxL1>))
+    reverse(const EdgeReverse<Real> f) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   Task<C, Real> task;
   task.place = static_cast<int>(blockIdx.x * (blockDim.x / kWarp)) + warp;
