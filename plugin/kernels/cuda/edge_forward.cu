@@ -80,8 +80,7 @@ __device__ __forceinline__ void add_products(const Real (*r)[kEdges][C],
 #pragma unroll
           for (int m = 0; m < M; ++m) sums[(p * N + n) * M + m][c] += x * y[m].at[e];
         }
-  if constexpr (L1 < Set::kLastL1)
-    add_products<Set, L1 + 1, L2, C>(r + P, h, y, sums + P * N * M);
+  if constexpr (L1 < Set::kLastL1) add_products<Set, L1 + 1, L2, C>(r + P, h, y, sums + P * N * M);
 }
 
 /// The same for all paths of L2 and up.
