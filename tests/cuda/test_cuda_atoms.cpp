@@ -51,8 +51,11 @@ AtomResult evaluate_box_on_two_ranks(
   std::thread other([&] { run(1); });
   run(0);
   other.join();
-  AtomResult out{std::vector<double>(box.num_local), std::vector<double>(3 * box.num_local),
-                 std::vector<double>(9), {}, {}};
+  AtomResult out{std::vector<double>(box.num_local),
+                 std::vector<double>(3 * box.num_local),
+                 std::vector<double>(9),
+                 {},
+                 {}};
   for (int me = 0; me < 2; ++me) {
     const auto& global = ranks[me].global;
     for (std::size_t n = 0; n < results[me].site_energy.size(); ++n)
