@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "atoms_view.hpp"
+#include "engine_atoms.hpp"
 #include "graph.hpp"
 #include "resident.hpp"
 

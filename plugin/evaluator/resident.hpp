@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "atoms_view.hpp"
+#include "engine_atoms.hpp"
 #include "error.hpp"
 #include "evaluator.hpp"
 

@@ -4,9 +4,9 @@
 #include <numeric>
 
 #include "check.hpp"
+#include "device_search.hpp"
 #include "numeric.hpp"
 #include "orders.hpp"
-#include "pair_search.hpp"
 
 using namespace mdbench;
 using check::Random;
@@ -64,9 +64,9 @@ TEST(search_writes_beyond_32_bits) {
   cuda::AtomNodes nodes;
   nodes.number(atoms, kRadius);
   const Array<int> kind(std::vector<int>(20, 0)), receivers(std::vector<int>{4, 11});
-  cuda::PairSearch pairs;
+  cuda::DeviceSearch pairs;
   pairs.place(atoms, nodes, kind.data(), kRadius, stream);
-  const cuda::PairSearch::Receivers of{2, receivers.data(), 1, 1};
+  const cuda::DeviceSearch::Receivers of{2, receivers.data(), 1, 1};
   Array<std::int64_t> first_pair, first_tile;
   pairs.count(of, first_pair, first_tile, stream);
   auto first = first_pair.download();

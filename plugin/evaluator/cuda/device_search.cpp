@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "pair_search.hpp"
+#include "device_search.hpp"
 
 #include <algorithm>
 
@@ -12,7 +12,7 @@ constexpr double kCellsOfAtom = 2.0, kCellsBesides = 64.0;
 
 }  // namespace
 
-void PairSearch::lay_out(const AtomNodes& nodes) {
+void DeviceSearch::lay_out(const AtomNodes& nodes) {
   const auto members = static_cast<double>(nodes.members().size());
   const CellLayout layout(nodes.bounds(), 0.5 * radius_, kCellsOfAtom * members + kCellsBesides);
   std::copy(layout.low.begin(), layout.low.end(), cells_.low);
@@ -22,8 +22,8 @@ void PairSearch::lay_out(const AtomNodes& nodes) {
   first_in_cell_.resize(layout.cells() + 1);
 }
 
-void PairSearch::place(const AtomsView& atoms, const AtomNodes& nodes, const int* kind,
-                       double radius, cudaStream_t stream) {
+void DeviceSearch::place(const AtomsView& atoms, const AtomNodes& nodes, const int* kind,
+                         double radius, cudaStream_t stream) {
   radius_ = radius;
   lay_out(nodes);
   const auto members = nodes.members();
@@ -50,7 +50,7 @@ void PairSearch::place(const AtomsView& atoms, const AtomNodes& nodes, const int
   check_launch("sorting atoms by cell");
 }
 
-FindPairs PairSearch::find(const Receivers& receivers) const {
+FindPairs DeviceSearch::find(const Receivers& receivers) const {
   FindPairs find{};
   find.cells = cells_;
   find.sorted = sorted_.data();
@@ -65,16 +65,16 @@ FindPairs PairSearch::find(const Receivers& receivers) const {
   return find;
 }
 
-void PairSearch::scan_into(const Array<int>& counts, Array<std::int64_t>& out,
-                           cudaStream_t stream) {
+void DeviceSearch::scan_into(const Array<int>& counts, Array<std::int64_t>& out,
+                             cudaStream_t stream) {
   const auto count = static_cast<std::int64_t>(counts.size());
   out.resize(count + 1);
   block_sums_.resize(scan_blocks(count));
   scan({counts.data(), out.data(), block_sums_.data(), count}, stream);
 }
 
-void PairSearch::count(const Receivers& receivers, Array<std::int64_t>& first_pair,
-                       Array<std::int64_t>& first_tile, cudaStream_t stream) {
+void DeviceSearch::count(const Receivers& receivers, Array<std::int64_t>& first_pair,
+                         Array<std::int64_t>& first_tile, cudaStream_t stream) {
   pairs_.resize(receivers.count);
   tiles_.resize(receivers.count);
   FindPairs counting = find(receivers);
@@ -86,8 +86,8 @@ void PairSearch::count(const Receivers& receivers, Array<std::int64_t>& first_pa
   check_launch("counting pairs");
 }
 
-void PairSearch::write(const Receivers& receivers, const Array<std::int64_t>& first_pair,
-                       Array<int>& sender, Array<int>& sender_atom, cudaStream_t stream) {
+void DeviceSearch::write(const Receivers& receivers, const Array<std::int64_t>& first_pair,
+                         Array<int>& sender, Array<int>& sender_atom, cudaStream_t stream) {
   FindPairs writing = find(receivers);
   writing.first_pair = first_pair.data();
   writing.sender = sender.data();
@@ -96,7 +96,7 @@ void PairSearch::write(const Receivers& receivers, const Array<std::int64_t>& fi
   check_launch("writing pairs");
 }
 
-std::size_t PairSearch::device_bytes() const {
+std::size_t DeviceSearch::device_bytes() const {
   std::size_t bytes = 0;
   const auto add = [&bytes](const auto&... arrays) {
     ((bytes += arrays.capacity() * sizeof(*arrays.data())), ...);

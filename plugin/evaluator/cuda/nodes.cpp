@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "atom_nodes.hpp"
+#include "nodes.hpp"
 
 namespace mdbench::cuda {
 namespace {
