@@ -111,9 +111,10 @@ def table(result: dict[str, Any]) -> str:
     of_kernel: dict[str, list[dict[str, Any]]] = {}
     for row in result["rows"]:
         if row["architecture"] == shown:
-            of_kernel.setdefault(row["kernel"].split("<")[0], []).append(row)
+            name = f"{row['file']}: {row['kernel'].split('<')[0]}"
+            of_kernel.setdefault(name, []).append(row)
     for name, rows in of_kernel.items():
-        doubles = [r for r in rows if "double" in r["kernel"]]
+        doubles = [r for r in rows if "double" in r["kernel"] and "float" not in r["kernel"]]
         floats = [r for r in rows if r not in doubles]
 
         def most(key: str, rows: list[dict[str, Any]]) -> str:

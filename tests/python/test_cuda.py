@@ -41,7 +41,7 @@ def test_kernels_compile_without_warnings_or_spills(tmp_path):
     assert {row["architecture"] for row in rows} == {80, 90, 100}
     files = {path.name for path in (ROOT / "plugin/kernels/cuda").glob("*.cu")}
     assert {row["file"] for row in rows} == files
-    floats = [row for row in rows if "double" not in row["kernel"]]
+    floats = [row for row in rows if "float" in row["kernel"] or "double" not in row["kernel"]]
     assert len(floats) * 2 >= len(rows)
     assert [row for row in floats if row["spilled_bytes"] or row["stack_bytes"]] == []
 
