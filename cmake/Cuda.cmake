@@ -82,7 +82,7 @@ add_library(mdbench_native_cuda MODULE plugin/evaluator/cuda/cuda.cpp ${MDBENCH_
 set_target_properties(mdbench_native_cuda PROPERTIES PREFIX "" CUDA_RUNTIME_LIBRARY Static)
 target_compile_options(mdbench_native_cuda PRIVATE
   "$<$<COMPILE_LANGUAGE:CXX>:-O3;-ffp-contract=fast;-fno-math-errno>")
-target_link_libraries(mdbench_native_cuda PRIVATE mdbench_cuda_flags)
+target_link_libraries(mdbench_native_cuda PRIVATE mdbench_cuda_flags mdbench_core)
 if(NOT mdbench_cuda STREQUAL EMULATE)
   install(TARGETS mdbench_native_cuda DESTINATION .)
 endif()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import filelock
 import pytest
-from support import BUNDLED, BUNDLED_LAMMPS, ROOT
+from support import BUNDLED, BUNDLED_LAMMPS, RESIDENT, ROOT
 
 from mdbench.model import convert
 from models.analytic import save_analytic
@@ -70,6 +70,22 @@ def models() -> dict[str, Path]:
         "two_heads.pt": folder / "two_heads-lammps.pt",
         "analytic.pt": folder / "analytic.pt",
     }
+
+
+@pytest.fixture
+def resident(monkeypatch):
+    """Native evaluators take pairs and positions instead of graphs, here and in programs."""
+    for name, value in RESIDENT.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(params=["torchscript", "resident"])
+def form(request):
+    """Suffix of models to run: edges in, gradients out; or pairs and positions in, forces out."""
+    if request.param == "torchscript":
+        return "pt"
+    request.getfixturevalue("resident")
+    return "mace"
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,10 @@ BUNDLED_LAMMPS = ROOT / "models/graphene-water/graphene-water-lammps.pt"
 SPECIES = ["C", "O", "H"]
 
 
+RESIDENT = {"MDBENCH_RESIDENT": "1"}
+"""Environment in which native evaluators keep the pairs, as those of a GPU do."""
+
+
 def run_lmp(
     script: str,
     folder: Path,

@@ -78,17 +78,6 @@ std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options, const
       "a *.mace file, which needs no torch (run 'mdbench doctor')")(options, file));
 }
 
-int choose_gpu(const EvaluatorOptions& options, int count) {
-  if (count < 1)
-    throw Error("device " + options.device + " was asked for and no GPU is seen: say 'device cpu'");
-  const int asked = number_of(options.device);
-  if (asked >= count)
-    throw Error("device " + options.device + " was asked for and there are " +
-                std::to_string(count) +
-                " GPU(s), from cuda:0 on: say 'device cpu' or a lower number");
-  return asked >= 0 ? asked : options.local_rank % count;
-}
-
 void warm_up(Evaluator& evaluator) {
   const ModelInfo& info = evaluator.info();
   std::vector<std::int32_t> species, sender;

@@ -23,8 +23,6 @@ class Halo {
   virtual void forward(std::span<double> features, int width) = 0;
   /// Adds each copy's row to its owner's and clears it.
   virtual void reverse(std::span<double> gradients, int width) = 0;
-  /// True on every rank where it is on one: for what all must do alike.
-  virtual bool any(bool here) { return here; }
 };
 
 /// The halo of a graph without copies: every node is owned here.
@@ -108,9 +106,6 @@ class Evaluator {
 /// Opens a model file, as `inspect_model_file` found it, with the evaluator that fits it.
 /// @throws Error naming the file and the remedy when it cannot be used.
 std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options, const ModelFile& file);
-
-/// The GPU that "auto", "cuda" (rank on this host modulo GPUs) or "cuda:N" means. @throws Error
-int choose_gpu(const EvaluatorOptions& options, int count);
 
 /// Runs a synthetic graph through the model so that compilation happens before step 1.
 void warm_up(Evaluator& evaluator);

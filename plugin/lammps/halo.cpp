@@ -38,12 +38,6 @@ void PairHalo::reverse(std::span<double> gradients, int width) {
       std::fill_n(&gradients[node * width_], width_, 0.0);
 }
 
-bool PairHalo::any(bool here) {
-  int found = here;
-  MPI_Allreduce(MPI_IN_PLACE, &found, 1, MPI_INT, MPI_MAX, world_);
-  return found != 0;
-}
-
 int PairHalo::pack_forward(int n, const int* list, double* buffer) const {
   for (int i = 0; i < n; ++i) buffer = std::copy_n(row(list[i]), width_, buffer);
   return n * static_cast<int>(width_);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #pragma once
 
-#include <mpi.h>
-
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -18,15 +16,13 @@ namespace LAMMPS_NS {
 /// every atom of the rank; nodes are copied in before and out after.
 class PairHalo final : public mdbench::Halo {
  public:
-  PairHalo(Pair* pair, class Comm* comm, MPI_Comm world)
-      : pair_(pair), comm_(comm), world_(world) {}
+  explicit PairHalo(Pair* pair, class Comm* comm) : pair_(pair), comm_(comm) {}
 
   /// Atom that stands for each node, owned ones first; valid until the atoms change.
   void set_nodes(std::span<const std::int32_t> node_atom, std::size_t num_local, std::size_t atoms);
 
   void forward(std::span<double> features, int width) override;
   void reverse(std::span<double> gradients, int width) override;
-  bool any(bool here) override;
 
   // for the pair style's callbacks
   int pack_forward(int n, const int* list, double* buffer) const;
@@ -42,7 +38,6 @@ class PairHalo final : public mdbench::Halo {
 
   Pair* pair_;
   Comm* comm_;
-  MPI_Comm world_;
   std::span<const std::int32_t> node_atom_;
   std::size_t num_local_ = 0, atoms_ = 0, width_ = 0;
   std::vector<double> rows_;  ///< [atom][width]

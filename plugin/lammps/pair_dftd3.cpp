@@ -28,8 +28,7 @@ constexpr double kLargestPart = 0.5;
 
 }  // namespace
 
-PairDFTD3::PairDFTD3(LAMMPS* lmp)
-    : PairElements(lmp, "pair_style dftd3", 2), halo_(this, comm, world) {}
+PairDFTD3::PairDFTD3(LAMMPS* lmp) : PairElements(lmp, "pair_style dftd3", 2), halo_(this, comm) {}
 
 void PairDFTD3::settings(int narg, char** arg) {
   stop_if_any(problem_of([&] {

@@ -15,8 +15,7 @@
 using namespace LAMMPS_NS;
 using mdbench::RunTimings;
 
-PairMACE::PairMACE(LAMMPS* lmp)
-    : PairElements(lmp, "pair_style mace", 3), halo_(this, comm, world) {}
+PairMACE::PairMACE(LAMMPS* lmp) : PairElements(lmp, "pair_style mace", 3), halo_(this, comm) {}
 
 void PairMACE::compute(int eflag, int vflag) {
   ev_init(eflag, vflag);

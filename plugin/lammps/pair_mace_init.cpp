@@ -109,6 +109,9 @@ void PairMACE::init_style() {
   if (comm->nprocs > 1)
     comm->cutghostuser = std::max(comm->cutghostuser, builder_->reach(neighbor->skin));
   comm_forward = comm_reverse = comm->nprocs > 1 ? evaluator_->halo_width() : 0;
+  // Hybrid styles ask for the widths before they are known, and LAMMPS sizes its buffers by theirs.
+  force->pair->comm_forward = std::max(force->pair->comm_forward, comm_forward);
+  force->pair->comm_reverse = std::max(force->pair->comm_reverse, comm_reverse);
   rebuild_needed_ = true;
   make_dispersion();
   timings_.reset();

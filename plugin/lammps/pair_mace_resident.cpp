@@ -29,8 +29,8 @@ void PairMACE::compute_resident(std::span<const double> positions) {
   const mdbench::PairList pairs = builder_->pairs();
   pvector[0] = 0.0;
   pvector[1] = static_cast<double>(pairs.num_nodes());
-  // Ranks without atoms take part in what all do.
-  if (pairs.num_local == 0 && comm->nprocs == 1) return;
+  // A rank without atoms has nothing to evaluate, but may have features to pass on.
+  if (pairs.num_local == 0 && (comm->nprocs == 1 || evaluator_->halo_width() == 0)) return;
   const AtomEvaluation& result = *evaluate_at(positions);
   timings_.add(result.seconds);
   const std::size_t edges =

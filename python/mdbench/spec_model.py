@@ -33,6 +33,9 @@ class Model(Section):
         "auto"
     )
     """Where the model is evaluated; ``auto``: on a GPU if there is one."""
+    deterministic: bool = True
+    """On a GPU: sums that do not depend on the order in which it adds, so that runs repeat bit for
+    bit. ``*.mace`` files only."""
 
     @property
     def is_reference(self) -> bool:

@@ -50,6 +50,8 @@ class MaceModel:
         words = ["precision", "single" if single else model.precision]
         if model.device != "auto":
             words += ["device", model.device]
+        if not model.deterministic:
+            words += ["deterministic", "no"]
         if model.head:
             words += ["head", model.head]
         if spec.dispersion.method == "d3":

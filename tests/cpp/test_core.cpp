@@ -176,24 +176,6 @@ TEST(empty_graph) {
   CHECK(graph.num_nodes() == 0 && graph.num_edges() == 0 && graph.first_edge.size() == 1);
 }
 
-TEST(gpus_are_chosen_by_rank_or_number) {
-  EvaluatorOptions options;
-  for (const char* device : {"auto", "cuda"}) {
-    options.device = device;
-    for (int rank = 0; rank < 7; ++rank) {
-      options.local_rank = rank;
-      CHECK(choose_gpu(options, 3) == rank % 3);
-    }
-  }
-  options.device = "cuda:2";
-  CHECK(choose_gpu(options, 3) == 2);
-  for (const int count : {0, 1, 2}) {
-    const auto text = check::thrown<Error>([&] { choose_gpu(options, count); });
-    CHECK(text.find("device cuda:2 was asked for") == 0);
-    CHECK(text.find("say 'device cpu'") != text.npos);
-  }
-}
-
 TEST(devices_are_named_correctly) {
   EvaluatorOptions options;
   options.path = "x.mace";

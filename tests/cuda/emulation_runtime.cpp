@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <deque>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -45,6 +46,7 @@ struct Runtime {
   int device_count = 1, capturing = 0;
   bool capturing_blocking = false;
   cudaError_t last_error = cudaSuccess;
+  emulation::Counts counts;
   CUstream_st default_queue;
   std::set<CUstream_st*> streams;  // those with queues of their own
 };
@@ -53,6 +55,21 @@ Runtime& runtime() {
   static Runtime* const one = new Runtime;  // outlives what static objects free
   return *one;
 }
+
+/// Host threads take turns: CUDA's runtime may be called by several.
+class Turn {
+ public:
+  Turn() { mutex().lock(); }
+  ~Turn() { mutex().unlock(); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  static std::recursive_mutex& mutex() {
+    static auto* const one = new std::recursive_mutex;
+    return *one;
+  }
+};
 
 cudaError_t result(cudaError_t error) {
   if (error != cudaSuccess) runtime().last_error = error;
@@ -127,6 +144,7 @@ cudaError_t allocate(std::map<const char*, std::size_t>& allocations, void** poi
   if (bytes == 0) return cudaSuccess;
   if (posix_memalign(pointer, 256, bytes) != 0) return cudaErrorMemoryAllocation;
   std::memset(*pointer, 0xff, bytes);
+  ++runtime().counts.allocations;
   allocations[static_cast<const char*>(*pointer)] = bytes;
   return cudaSuccess;
 }
@@ -147,6 +165,7 @@ namespace emulation {
 
 void set_device_memory(std::size_t bytes) { runtime().total = bytes; }
 void set_device_count(int count) { runtime().device_count = count; }
+Counts counts() { return runtime().counts; }
 
 cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
@@ -157,6 +176,7 @@ cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribu
 }
 
 void launch(Launch kernel, cudaStream_t stream) {
+  const Turn turn;
   const dim3 &grid = kernel.grid, &block = kernel.block;
   const std::size_t threads = std::size_t{block.x} * block.y * block.z;
   const auto limit = runtime().shared_limit.find(kernel.kernel);
@@ -168,7 +188,10 @@ void launch(Launch kernel, cudaStream_t stream) {
   else if (kernel.shared_bytes > std::max(shared, kSharedWithoutAsking))
     result(cudaErrorInvalidValue);
   else
-    result(push(stream, [kernel = std::move(kernel)] { run(kernel); }));
+    result(push(stream, [kernel = std::move(kernel)] {
+      ++runtime().counts.kernels;
+      run(kernel);
+    }));
 }
 
 }  // namespace emulation
@@ -198,6 +221,7 @@ const char* cudaGetErrorString(cudaError_t error) {
   return error == cudaErrorMemoryAllocation ? "out of memory" : cudaGetErrorName(error);
 }
 cudaError_t cudaGetLastError() {
+  const Turn turn;
   const cudaError_t error = runtime().last_error;
   runtime().last_error = cudaSuccess;
   return error;
@@ -205,33 +229,41 @@ cudaError_t cudaGetLastError() {
 cudaError_t cudaPeekAtLastError() { return runtime().last_error; }
 
 cudaError_t cudaGetDeviceCount(int* count) {
+  const Turn turn;
   *count = runtime().device_count;
   return *count > 0 ? cudaSuccess : result(cudaErrorNoDevice);
 }
 cudaError_t cudaSetDevice(int device) {
+  const Turn turn;
   return device >= 0 && device < runtime().device_count ? cudaSuccess
                                                         : result(cudaErrorInvalidDevice);
 }
 cudaError_t cudaGetDevice(int* device) {
+  const Turn turn;
   *device = 0;
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  const Turn turn;
   *properties = {"emulated GPU", runtime().total, kSharedMost, 9, 0, 4, 32 << 20};
   return cudaSuccess;
 }
 cudaError_t cudaDeviceSynchronize() {
+  const Turn turn;
   if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
+  ++runtime().counts.waits;
   drain_all();
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(std::size_t* available, std::size_t* total) {
+  const Turn turn;
   *total = runtime().total;
   *available = runtime().used < runtime().total ? runtime().total - runtime().used : 0;
   return cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
+  const Turn turn;
   if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
   *pointer = nullptr;
   if (runtime().used + bytes > runtime().total) return result(cudaErrorMemoryAllocation);
@@ -241,6 +273,7 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   return result(error);
 }
 cudaError_t cudaFree(void* pointer) {
+  const Turn turn;
   if (!pointer) return cudaSuccess;
   if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
   drain_all();
@@ -248,9 +281,11 @@ cudaError_t cudaFree(void* pointer) {
   return cudaSuccess;
 }
 cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
+  const Turn turn;
   return result(allocate(runtime().pinned, pointer, bytes));
 }
 cudaError_t cudaFreeHost(void* pointer) {
+  const Turn turn;
   if (!pointer) return cudaSuccess;
   drain_all();
   release(runtime().pinned, pointer);
@@ -259,6 +294,7 @@ cudaError_t cudaFreeHost(void* pointer) {
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
+  const Turn turn;
   if (bytes == 0) return cudaSuccess;
   const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
@@ -274,57 +310,70 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   return result(error);
 }
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  const Turn turn;
   if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
   const cudaError_t error = cudaMemcpyAsync(to, from, bytes, kind, nullptr);
+  ++runtime().counts.waits;
   drain(runtime().default_queue);
   return error;
 }
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
+  const Turn turn;
   if (bytes == 0) return cudaSuccess;
   must_be(true, to, bytes);
   return result(push(stream, [=] { std::memset(to, value, bytes); }));
 }
 cudaError_t cudaMemset(void* to, int value, std::size_t bytes) {
+  const Turn turn;
   return cudaMemsetAsync(to, value, bytes, nullptr);
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  const Turn turn;
   *stream = new CUstream_st;
   (*stream)->blocking = (flags & cudaStreamNonBlocking) == 0;
   if (!(*stream)->blocking) runtime().streams.insert(*stream);
   return cudaSuccess;
 }
 cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+  const Turn turn;
   return cudaStreamCreateWithFlags(stream, cudaStreamDefault);
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  const Turn turn;
   if (stream && stream->capture) return result(cudaErrorStreamCaptureUnsupported);
+  ++runtime().counts.waits;
   drain(queue_of(stream));
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  const Turn turn;
   drain(queue_of(stream));
   runtime().streams.erase(stream);
   delete stream;
   return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  const Turn turn;
   return result(push(stream, [=] {
     if (event->pending) drain(*event->queue);
   }));
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  const Turn turn;
   *event = new CUevent_st;
   return cudaSuccess;
 }
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, 0); }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  const Turn turn;
   cudaEventSynchronize(event);
   delete event;
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  const Turn turn;
   event->queue = &queue_of(stream);
   event->pending = true;
   return result(push(stream, [=] {
@@ -333,10 +382,12 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   }));
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  const Turn turn;
   if (event->pending && event->queue) drain(*event->queue);
   return cudaSuccess;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+  const Turn turn;
   if (!start->queue || !end->queue || start->pending || end->pending)
     return result(cudaErrorInvalidValue);
   *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
@@ -344,6 +395,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
 }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  const Turn turn;
   if (!stream || stream->capture) return result(cudaErrorStreamCaptureUnsupported);
   stream->capture = new CUgraph_st;
   ++runtime().capturing;
@@ -351,6 +403,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  const Turn turn;
   if (!stream || !stream->capture) return result(cudaErrorInvalidValue);
   *graph = stream->capture;
   stream->capture = nullptr;
@@ -359,19 +412,23 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
+  const Turn turn;
   *exec = new CUgraphExec_st{graph->work};
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  const Turn turn;
   return result(push(stream, [work = exec->work] {
     for (const Work& item : work) item();
   }));
 }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+  const Turn turn;
   delete exec;
   return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  const Turn turn;
   delete graph;
   return cudaSuccess;
 }

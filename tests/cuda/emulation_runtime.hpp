@@ -108,6 +108,11 @@ cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribu
 void set_device_memory(std::size_t bytes);
 /// GPUs that the machine seems to have; one at first.
 void set_device_count(int count);
+/// What has happened so far: kernels that ran, allocations, and waits of the host for the device.
+struct Counts {
+  std::size_t kernels = 0, allocations = 0, waits = 0;
+};
+Counts counts();
 
 struct Launch {
   const void* kernel;  ///< its address: what it is known by

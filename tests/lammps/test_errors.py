@@ -45,6 +45,8 @@ PAIR_ARGUMENTS = {
     "no pair_coeff": ("pair_style mace\nrun 0", "pair coeffs are not set"),
     "unknown device": (usual("device gpu"), "did you mean 'cpu'"),
     "device number": (usual("device cuda:x"), "is none of cpu, cuda, cuda:N"),
+    "memory that is no number": (usual("workspace 2GB"), "workspace takes a positive number of MB"),
+    "neither yes nor no": (usual("deterministic maybe"), "not a value of 'deterministic'"),
 }
 
 

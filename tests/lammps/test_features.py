@@ -10,6 +10,7 @@ import pytest
 from ase import Atoms
 from support import (
     BUNDLED_LAMMPS,
+    RESIDENT,
     ROOT,
     SPECIES,
     STRUCTURES,
@@ -31,6 +32,9 @@ from mdbench.model import call_worker
 from mdbench.structure import graphene
 
 
+ATOMIC = "compute s all stress/atom NULL pair\ncompute c all centroid/stress/atom NULL pair\n"
+
+
 def opened(atoms, commands, setup=""):
     lmp = open_lammps()
     load_structure(lmp, boxed(atoms, SPECIES), setup)
@@ -48,14 +52,15 @@ def per_atom(lmp, compute, columns):
 
 
 @pytest.mark.parametrize("partner_cutoff", [3.0, 20.0])
-def test_hybrid_overlay_partner_does_not_change_the_graph(models, partner_cutoff):
+def test_hybrid_overlay_partner_does_not_change_the_graph(models, form, partner_cutoff):
     atoms = carbon_crystal(2)
-    alone = opened(atoms, f"pair_style mace\npair_coeff * * {models['analytic.pt']} C O H\n"
+    model = models["analytic.pt" if form == "pt" else "two_heads.mace"]
+    alone = opened(atoms, f"pair_style mace\npair_coeff * * {model} C O H\n"
                           "compute p all pair mace\nrun 0")
     both = opened(
         atoms,
         f"pair_style hybrid/overlay mace lj/cut {partner_cutoff}\n"
-        f"pair_coeff * * mace {models['analytic.pt']} C O H\npair_coeff * * lj/cut 0.0 1.0\n"
+        f"pair_coeff * * mace {model} C O H\npair_coeff * * lj/cut 0.0 1.0\n"
         "neigh_modify one 10000 page 100000\ncompute p all pair mace\nrun 0",
     )
     np.testing.assert_allclose(forces_of(both), forces_of(alone), atol=1e-12)
@@ -64,7 +69,7 @@ def test_hybrid_overlay_partner_does_not_change_the_graph(models, partner_cutoff
     assert edges[0][1] == len(atoms)
 
 
-def test_hybrid_leaves_null_types_to_its_partner(models):
+def test_hybrid_leaves_null_types_to_its_partner(models, form):
     """Carbon by the model, oxygen by Lennard-Jones: neither sees the other."""
     carbon, oxygen = graphene(2, 1), Atoms("O2", [[1, 1, 5.0], [1, 1, 8.2]])
     atoms = carbon.copy()
@@ -73,13 +78,15 @@ def test_hybrid_leaves_null_types_to_its_partner(models):
     atoms = rattled(atoms, 0.02)
     lmp = opened(
         atoms,
-        f"pair_style hybrid mace lj/cut 4.0\n"
-        f"pair_coeff * * mace {models['bundled.pt']} C NULL NULL\n"
+        f"pair_style hybrid mace precision double lj/cut 4.0\n"
+        f"pair_coeff * * mace {models[f'bundled.{form}']} C NULL NULL\n"
         "pair_coeff 2*3 2*3 lj/cut 0.01 3.0\npair_coeff 1 2*3 lj/cut 0.0 3.0\nrun 0",
     )
     sheet = atoms[atoms.numbers == 6]
-    expected = single_point(sheet, models["bundled.pt"], species=SPECIES)
+    expected = single_point(sheet, models[f"bundled.{form}"], "precision double", species=SPECIES)
     np.testing.assert_allclose(forces_of(lmp)[: len(sheet)], expected.forces, atol=1e-9)
+    oxygens = forces_of(lmp)[len(sheet):]
+    np.testing.assert_allclose(oxygens[0], -oxygens[1], atol=1e-12)
 
 
 def test_partner_of_long_cutoff_on_two_ranks(models, tmp_path):
@@ -101,10 +108,10 @@ def test_partner_of_long_cutoff_on_two_ranks(models, tmp_path):
     assert halo[0] == halo[1]
 
 
-def test_restart_brings_model_and_settings_back(models, tmp_path):
-    style = "precision double head r2scan"
+def test_restart_brings_model_and_settings_back(models, form, tmp_path):
+    style = "precision double head r2scan deterministic no workspace 64"
     restart = tmp_path / "state.restart"
-    with Lammps(triclinic(), models["two_heads.pt"], style, species=SPECIES) as run:
+    with Lammps(triclinic(), models[f"two_heads.{form}"], style, species=SPECIES) as run:
         energy = run.point().energy
         run.commands(f"write_restart {restart}")
     lmp = open_lammps()
@@ -146,8 +153,9 @@ def test_restart_in_hybrid_needs_its_pair_coeff_again(models, tmp_path):
     lmp.close()
 
 
-def test_minimize_finds_a_minimum(models):
-    with Lammps(carbon_crystal(1), models["analytic.pt"], species=SPECIES) as run:
+def test_minimize_finds_a_minimum(models, form):
+    model = models["analytic.pt" if form == "pt" else "bundled.mace"]
+    with Lammps(carbon_crystal(1), model, "precision double", species=SPECIES) as run:
         before = run.point().energy
         run.commands("minimize 0 1e-6 500 2000")
         after = run.point()
@@ -155,28 +163,32 @@ def test_minimize_finds_a_minimum(models):
         assert np.abs(after.forces).max() < 1e-5
 
 
-def test_real_units(models):
+def test_real_units(models, form):
     atoms = carbon_crystal(1)
-    metal = opened(atoms, f"pair_style mace\npair_coeff * * {models['analytic.pt']} C O H\nrun 0")
-    real = opened(atoms, f"pair_style mace\npair_coeff * * {models['analytic.pt']} C O H\nrun 0",
-                  setup="units real")
+    model = models["analytic.pt" if form == "pt" else "two_heads.mace"]
+    commands = (f"pair_style mace precision double\npair_coeff * * {model} C O H\n{ATOMIC}"
+                "compute r all reduce sum c_s[1] c_c[1]\n"
+                "thermo_style custom step pe press c_r[*]\nrun 0")
+    metal = opened(atoms, commands)
+    real = opened(atoms, commands, setup="units real")
     kcal_per_mol = 23.060549
     assert real.get_thermo("pe") == pytest.approx(metal.get_thermo("pe") * kcal_per_mol, rel=1e-7)
     np.testing.assert_allclose(forces_of(real), kcal_per_mol * forces_of(metal), rtol=1e-7, atol=1e-9)
     assert real.get_thermo("press") == pytest.approx(metal.get_thermo("press") / 1.01325, rel=1e-5)
+    for compute, columns in (("s", 6), ("c", 9)):
+        stress = [per_atom(lmp, compute, columns) for lmp in (real, metal)]
+        np.testing.assert_allclose(1.01325 * stress[0], stress[1], rtol=1e-5, atol=1e-4)
 
 
-ATOMIC = "compute s all stress/atom NULL pair\ncompute c all centroid/stress/atom NULL pair\n"
-
-
-def test_atomic_virials_are_those_of_mace_torch(models, tmp_path):
+def test_atomic_virials_are_those_of_mace_torch(models, form, tmp_path):
     """Per-atom virial (symmetric) of the bundled model, against mace-torch's own."""
     atoms = STRUCTURES["bulk"]()
     atoms.write(tmp_path / "frame.traj")
     request = {"model": str(models["bundled"]), "structure": str(tmp_path / "frame.traj"),
                "dtype": "float64", "head": None, "per_atom": True}
     expected = np.array(call_worker("reference", request)["frames"][0]["virials"])
-    lmp = opened(atoms, f"pair_style mace\npair_coeff * * {models['bundled.pt']} C O H\n{ATOMIC}"
+    lmp = opened(atoms, "pair_style mace precision double\n"
+                        f"pair_coeff * * {models[f'bundled.{form}']} C O H\n{ATOMIC}"
                         "thermo_style custom step pe press\n"
                         "compute r all reduce sum c_s[1] c_c[1]\nthermo_style custom step c_r[*]\nrun 0")
     found = -per_atom(lmp, "s", 6) / lmp.extract_global("nktv2p")
@@ -184,9 +196,9 @@ def test_atomic_virials_are_those_of_mace_torch(models, tmp_path):
     np.testing.assert_allclose(found, [[w[a, b] for a, b in picks] for w in expected], atol=1e-8)
 
 
-def test_atomic_virials_and_energies_sum_to_the_global_ones(models):
+def test_atomic_virials_and_energies_sum_to_the_global_ones(models, form):
     atoms = triclinic()  # weights in double: the bundled model's own algebra has 24 bits
-    lmp = opened(atoms, f"pair_style mace\npair_coeff * * {models['two_heads.pt']} C O H\n{ATOMIC}"
+    lmp = opened(atoms, f"pair_style mace\npair_coeff * * {models[f'two_heads.{form}']} C O H\n{ATOMIC}"
                         "compute e all pe/atom pair\ncompute virial all pressure NULL virial\n"
                         "compute r all reduce sum c_s[1] c_c[1] c_e\n"
                         "thermo_style custom step pe c_r[*] c_virial[1]\nrun 0")
@@ -214,9 +226,10 @@ def test_heat_flux_of_a_two_body_limit(models):
         np.testing.assert_allclose(found[atom], [expected[a, b] for a, b in order], atol=1e-12)
 
 
-def test_fix_pair_and_compute_pair(models):
+def test_fix_pair_and_compute_pair(models, form):
     atoms = triclinic()
-    lmp = opened(atoms, f"pair_style mace\npair_coeff * * {models['bundled.pt']} C O H\n"
+    lmp = opened(atoms, "pair_style mace precision double\n"
+                        f"pair_coeff * * {models[f'bundled.{form}']} C O H\n"
                         "fix site all pair 1 mace site_energy 0 num_neighbors 0\n"
                         "compute p all pair mace\nthermo_style custom step pe c_p\nrun 0")
     order = np.argsort(lmp.numpy.extract_atom("id")[: len(atoms)])
@@ -225,6 +238,54 @@ def test_fix_pair_and_compute_pair(models):
     edges, nodes = lmp.numpy.extract_compute("p", 0, 1)[:2]
     assert table[:, 1].sum() == edges
     assert nodes == len(atoms)
+
+
+PER_ATOM = """units metal
+atom_modify map yes
+read_data start.data
+pair_style hybrid/overlay mace precision double d3 bj pbe cutoff 8 cn 6 lj/cut 3.0
+pair_coeff * * mace {model} C O H
+pair_coeff * * lj/cut 0.001 1.5
+neighbor 0.3 bin
+neigh_modify every 1 delay 0 check yes
+velocity all create 1500 3 mom yes dist gaussian loop all
+compute ke all ke/atom
+compute e all pe/atom
+compute s all stress/atom NULL pair
+compute c all centroid/stress/atom NULL pair
+compute flux all heat/flux ke e c
+compute virial all pressure NULL virial
+fix site all pair 1 mace site_energy 0 num_neighbors 0
+thermo_style custom step pe press c_virial[*] c_flux[*]
+thermo_modify format float %.15g
+thermo 5
+fix 1 all nve
+timestep 0.0005
+dump 1 all custom 20 out.dump id x y z fx fy fz c_e c_s[*] c_c[*] f_site[*]
+dump_modify 1 sort id format float %.15g
+run 20
+"""
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_kept_pairs_give_all_that_graphs_give(models, tmp_path, ranks):
+    """Whatever LAMMPS takes from the style, through rebuilds, with D3 and a partner."""
+    opened(carbon_crystal(2), f"write_data {tmp_path}/start.data").close()
+    script = PER_ATOM.format(model=models["two_heads.mace"])
+    found = []
+    for environment in ({}, RESIDENT):
+        code, output = run_lmp(script, tmp_path, ranks=ranks, environment=environment)
+        assert code == 0, output
+        assert int(re.search(r"(\d+) list builds", output)[1]) > 2
+        thermo = re.findall(r"^ +\d+ +-.*$", output, re.MULTILINE)
+        dump = (tmp_path / "out.dump").read_text().split("ITEM: ATOMS")
+        frames = [line for part in dump[1:] for line in part.split("ITEM")[0].splitlines()[1:]]
+        found.append([np.array([[float(w) for w in line.split()] for line in lines])
+                      for lines in (thermo, frames)])
+    for kept, graph in zip(*found, strict=True):
+        assert kept.shape == graph.shape
+        assert len(graph) >= 5
+        assert (np.abs(kept - graph) <= 1e-9 * np.abs(graph).max(axis=0)).all()
 
 
 def test_input_of_the_public_pair_mace_runs_unchanged(models, tmp_path):
@@ -289,10 +350,11 @@ def test_reloading_the_model_does_not_leak(models):
     lmp.close()
 
 
-def test_core_without_lammps_gives_the_same(models):
+def test_core_without_lammps_gives_the_same(models, form):
     atoms = triclinic()
-    in_lammps = single_point(atoms, models["bundled.pt"], species=SPECIES)
-    in_core = evaluate_atoms(load_evaluator(str(models["bundled.pt"])), atoms)
+    model = models[f"bundled.{form}"]
+    in_lammps = single_point(atoms, model, "precision double", species=SPECIES)
+    in_core = evaluate_atoms(load_evaluator(str(model), precision="double"), atoms)
     assert in_core.energy == pytest.approx(in_lammps.energy, abs=1e-10)
     np.testing.assert_allclose(in_core.forces, in_lammps.forces, atol=1e-10)
 

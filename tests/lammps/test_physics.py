@@ -223,7 +223,8 @@ def test_momentum_is_conserved_over_10000_steps(models):
         assert np.abs(momentum.sum(axis=0)).max() / np.abs(momentum).sum() < 1e-10
 
 
-def test_coincident_atoms_stop_the_run(models, tmp_path):
+def test_coincident_atoms_stop_the_run(models, form, tmp_path):
+    model = models["bundled-single.pt" if form == "pt" else "bundled.mace"]
     script = f"""units metal
 atom_modify map yes
 region box block 0 9 0 9 0 9
@@ -234,7 +235,7 @@ mass 1 12.011
 mass 2 15.999
 mass 3 1.008
 pair_style mace
-pair_coeff * * {models["bundled-single.pt"]} C O H
+pair_coeff * * {model} C O H
 fix 1 all nve
 run 5
 """
@@ -243,7 +244,7 @@ run 5
     assert code != 0
     assert len(errors) == 1
     assert "not finite at step 0" in errors[0]
-    assert "IDs" in errors[0]
+    assert "IDs 1 and 2, 0.0" in errors[0] or "IDs 2 and 1, 0.0" in errors[0]
 
 
 def test_explosion_stops_within_a_step(models, tmp_path):

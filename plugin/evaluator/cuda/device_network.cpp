@@ -136,9 +136,22 @@ void DeviceLayer<Real>::make_product(const NativeLayer& source, const NetworkLay
   EdgeUnits made = make_units(paths);
   slots = made.slots;
   std::vector<SlotCoupling<Real>> all;
+  std::vector<bool> slot_used(slots), row_used(message_rows);
+  const auto add = [&](int slot, int row, double value) {
+    all.push_back({slot, row, static_cast<Real>(value)});
+    slot_used[slot] = row_used[row] = true;
+  };
   for (const auto& c : source.coupling)
-    all.push_back({made.first_slot[c.path] + c.m1 * (2 * source.paths[c.path].l2 + 1) + c.m2,
-                   row_of_path[c.path] + c.m3, static_cast<Real>(c.value)});
+    add(made.first_slot[c.path] + c.m1 * (2 * source.paths[c.path].l2 + 1) + c.m2,
+        row_of_path[c.path] + c.m3, c.value);
+  // what has no coupling still has to be written: one of zero does that
+  for (std::size_t p = 0; p < paths.size(); ++p) {
+    const int slot = made.first_slot[p], row = row_of_path[p];
+    for (int i = 0; i < (2 * paths[p][0] + 1) * (2 * paths[p][1] + 1); ++i)
+      if (!slot_used[slot + i]) add(slot + i, row, 0.0);
+    for (int i = 0; i <= 2 * paths[p][2]; ++i)
+      if (!row_used[row + i]) add(slot, row + i, 0.0);
+  }
   const auto by_slot = [](const auto& a, const auto& b) {
     return std::tie(a.slot, a.row) < std::tie(b.slot, b.row);
   };

@@ -6,6 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mdbench.model import cuda_problem
 from mdbench.programs import gpu_names, version
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ def _absent(*packages: str) -> str:
     return f"{' and '.join(names)} not installed" if names else ""
 
 
+def _no_kernels(settings: Settings) -> str:
+    return "" if settings.device == "cpu" else cuda_problem()
+
+
 def _no_torch_plugin(settings: Settings) -> str:
     del settings
     return _absent("torch")
@@ -92,7 +97,7 @@ VARIANTS = {
     v.name: v
     for v in (
         Variant("torchscript", "pt", "evaluator torchscript", missing=_no_torch_plugin),
-        Variant("native", "mace", "evaluator native"),
+        Variant("native", "mace", "evaluator native", missing=_no_kernels),
         Variant("e3nn", "model", missing=_no_python),
         Variant("cueq", "model", missing=_no_cueq),
         Variant("compile", "model", missing=_no_python),
@@ -104,7 +109,7 @@ VARIANTS = {
 
 def reason_against(variant: Variant, settings: Settings) -> str:
     """Why a variant cannot run here; empty when it is worth a try."""
-    if settings.device != "cpu" and not gpu_names():
+    if settings.device != "cpu" and not gpu_names() and (variant.file != "mace" or cuda_problem()):
         return f"device {settings.device}: no NVIDIA GPU here"
     if settings.precision == "mixed" and variant.file != "mace":
         return "mixed precision is one of the native evaluator only"
