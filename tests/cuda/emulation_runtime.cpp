@@ -8,6 +8,8 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "emulation.hpp"
@@ -28,6 +30,8 @@ struct CUstream_st {
   bool blocking = true;
   std::deque<Work> waiting;
   CUgraph_st* capture = nullptr;
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+  std::thread::id owner;  // that records
 };
 struct CUevent_st {
   CUstream_st* queue = nullptr;  // where it was recorded last; null: never
@@ -43,9 +47,8 @@ struct Runtime {
   std::map<const char*, std::size_t> device, pinned;
   std::map<const void*, std::size_t> shared_limit;
   std::size_t total = std::size_t{8} << 30, used = 0;
-  int device_count = 1, capturing = 0;
-  bool capturing_blocking = false;
-  cudaError_t last_error = cudaSuccess;
+  int device_count = 1;
+  std::set<CUstream_st*> capturing;
   emulation::Counts counts;
   CUstream_st default_queue;
   std::set<CUstream_st*> streams;  // those with queues of their own
@@ -71,9 +74,20 @@ class Turn {
   }
 };
 
+thread_local cudaError_t last_error = cudaSuccess;
+
 cudaError_t result(cudaError_t error) {
-  if (error != cudaSuccess) runtime().last_error = error;
+  if (error != cudaSuccess) last_error = error;
   return error;
+}
+
+/// Whether a recording forbids this thread to take memory or to copy without a stream.
+bool recording() {
+  return std::any_of(runtime().capturing.begin(), runtime().capturing.end(), [](auto* stream) {
+    return stream->mode == cudaStreamCaptureModeGlobal ||
+           (stream->mode == cudaStreamCaptureModeThreadLocal &&
+            stream->owner == std::this_thread::get_id());
+  });
 }
 
 /// Whether an allocation holds all of the bytes.
@@ -113,10 +127,15 @@ CUstream_st& queue_of(cudaStream_t stream) {
   return stream && !stream->blocking ? *stream : runtime().default_queue;
 }
 
+bool recording_blocking() {
+  return std::any_of(runtime().capturing.begin(), runtime().capturing.end(),
+                     [](auto* stream) { return stream->blocking; });
+}
+
 cudaError_t push(cudaStream_t stream, Work work) {
   if (stream && stream->capture)
     stream->capture->work.push_back(std::move(work));
-  else if (runtime().capturing_blocking && &queue_of(stream) == &runtime().default_queue)
+  else if (&queue_of(stream) == &runtime().default_queue && recording_blocking())
     return cudaErrorStreamCaptureImplicit;
   else
     queue_of(stream).waiting.push_back(std::move(work));
@@ -220,13 +239,8 @@ const char* cudaGetErrorName(cudaError_t error) {
 const char* cudaGetErrorString(cudaError_t error) {
   return error == cudaErrorMemoryAllocation ? "out of memory" : cudaGetErrorName(error);
 }
-cudaError_t cudaGetLastError() {
-  const Turn turn;
-  const cudaError_t error = runtime().last_error;
-  runtime().last_error = cudaSuccess;
-  return error;
-}
-cudaError_t cudaPeekAtLastError() { return runtime().last_error; }
+cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
+cudaError_t cudaPeekAtLastError() { return last_error; }
 
 cudaError_t cudaGetDeviceCount(int* count) {
   const Turn turn;
@@ -250,7 +264,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
 }
 cudaError_t cudaDeviceSynchronize() {
   const Turn turn;
-  if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
+  if (recording()) return result(cudaErrorStreamCaptureUnsupported);
   ++runtime().counts.waits;
   drain_all();
   return cudaSuccess;
@@ -264,7 +278,7 @@ cudaError_t cudaMemGetInfo(std::size_t* available, std::size_t* total) {
 
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   const Turn turn;
-  if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
+  if (recording()) return result(cudaErrorStreamCaptureUnsupported);
   *pointer = nullptr;
   if (runtime().used + bytes > runtime().total) return result(cudaErrorMemoryAllocation);
   runtime().used += bytes;
@@ -275,7 +289,7 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
 cudaError_t cudaFree(void* pointer) {
   const Turn turn;
   if (!pointer) return cudaSuccess;
-  if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
+  if (recording()) return result(cudaErrorStreamCaptureUnsupported);
   drain_all();
   runtime().used -= release(runtime().device, pointer);
   return cudaSuccess;
@@ -311,7 +325,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
 }
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
   const Turn turn;
-  if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
+  if (recording()) return result(cudaErrorStreamCaptureUnsupported);
   const cudaError_t error = cudaMemcpyAsync(to, from, bytes, kind, nullptr);
   ++runtime().counts.waits;
   drain(runtime().default_queue);
@@ -394,12 +408,13 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   const Turn turn;
   if (!stream || stream->capture) return result(cudaErrorStreamCaptureUnsupported);
   stream->capture = new CUgraph_st;
-  ++runtime().capturing;
-  runtime().capturing_blocking = stream->blocking;
+  stream->mode = mode;
+  stream->owner = std::this_thread::get_id();
+  runtime().capturing.insert(stream);
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
@@ -407,8 +422,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   if (!stream || !stream->capture) return result(cudaErrorInvalidValue);
   *graph = stream->capture;
   stream->capture = nullptr;
-  --runtime().capturing;
-  runtime().capturing_blocking = false;
+  runtime().capturing.erase(stream);
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {

@@ -249,8 +249,8 @@ TEST(edge_gradients_are_differences_of_the_product) {
 
 TEST(edge_gradients_that_do_not_fit_raise_a_flag) {
   for (const bool real : {false, true})
-    for (const float much : {1e20f, std::numeric_limits<float>::infinity(),
-                             std::numeric_limits<float>::quiet_NaN()}) {
+    for (const float much :
+         {1e20f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
       EdgeCase<float> c({1, 1, 3, 32, 1, 1, 5, 1, 1}, 11);
       const Edge e = c.edges.front();
       for (int m = 0; m < c.comps; ++m) c.y[c.at_y(e.tile, m, e.lane)] = much;
