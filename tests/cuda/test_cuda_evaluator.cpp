@@ -300,7 +300,7 @@ TEST(cuda_leaves_positions_of_close_atoms_to_the_cpu) {
         gpu->set_atoms(box.view(), kSkin);
         cpu.set_atoms(box.view(), kSkin);
         for (int step = 0; step < 2; ++step)
-          check_equal(evaluate_at(*gpu, box), evaluate_at(cpu, box), close ? 1e-12 : 1e-10);
+          check_equal(evaluate_at(*gpu, box), evaluate_at(cpu, box), close ? 1e-12 : kBound);
       }
     }
   }
@@ -398,8 +398,8 @@ TEST(cuda_on_two_ranks_from_positions) {
       const AtomResult expected = evaluate_at(cpu, box);
       const AtomResult found =
           evaluate_box_on_two_ranks([&] { return open_cuda(shape, "double"); }, box);
-      CHECK_BELOW(relative(found.energy, expected.energy), 1e-10);
-      CHECK_BELOW(relative(found.force, expected.force), 1e-10);
-      CHECK_BELOW(relative(found.virial, expected.virial), 1e-10);
+      CHECK_BELOW(relative(found.energy, expected.energy), kBound);
+      CHECK_BELOW(relative(found.force, expected.force), kBound);
+      CHECK_BELOW(relative(found.virial, expected.virial), kBound);
     }
 }
