@@ -2,7 +2,7 @@
 // The CUDA evaluator as a whole against the CPU's, on small random models.
 #include "cuda_evaluator.hpp"
 #include "error.hpp"
-#include "periodic.hpp"
+#include "evaluator_case.hpp"
 #include "two_ranks.hpp"
 
 using namespace mdbench;
