@@ -17,10 +17,17 @@ void for_edges(const Graph& graph, std::span<const double> gradient, Function&& 
 
 }  // namespace
 
-ResidentOnCpu::ResidentOnCpu(std::unique_ptr<Evaluator> inner) : inner_(std::move(inner)) {
+ResidentOnCpu::ResidentOnCpu(std::unique_ptr<Evaluator> inner)
+    : inner_(std::move(inner)), builder_(inner_->info().cutoff, 1) {
   if (inner_->halo_layers() != 1)
     throw Error("an evaluator of " + std::to_string(inner_->halo_layers()) +
                 " hops of edges cannot work from a list of pairs");
+}
+
+void ResidentOnCpu::set_atoms(const AtomsView& atoms, double skin) {
+  builder_.rebuild(atoms, skin);
+  pairs_ = builder_.pairs();
+  prepare(pairs_.species);
 }
 
 /// The nodes stay those of the list: ghosts without an edge do no harm, and nothing is renumbered.
@@ -75,13 +82,12 @@ void ResidentOnCpu::sum_node_virials(const Graph& graph, std::span<const double>
 
 const AtomEvaluation& ResidentOnCpu::evaluate_at(std::span<const double> positions,
                                                  bool per_node_virial, Halo& halo) {
-  if (positions.size() != 3 * pairs_.num_atoms)
-    throw Error("positions of " + std::to_string(positions.size() / 3) +
-                " atoms, and the pairs are of " + std::to_string(pairs_.num_atoms));
+  require_atoms(positions, pairs_.num_atoms);
   const Graph graph = graph_at(positions);
   const Evaluation& edges = inner_->evaluate(graph, halo);
   sum_edges(graph, edges.edge_gradient);
   if (per_node_virial) sum_node_virials(graph, edges.edge_gradient);
+  result_.node_atom = pairs_.node_atom;
   result_.site_energy = edges.site_energy;
   result_.force = force_;
   result_.node_virial =

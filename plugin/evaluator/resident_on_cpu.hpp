@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "resident.hpp"
+#include "graph_builder.hpp"
 
 namespace mdbench {
 
@@ -24,9 +24,13 @@ class ResidentOnCpu final : public ResidentEvaluator {
     return inner_->stage_seconds();
   }
   const Evaluation& evaluate(const Graph& graph, Halo& halo) override {
+    pairs_ = {};
     return inner_->evaluate(graph, halo);
   }
-  void set_pairs(const PairList& pairs) override { pairs_ = pairs; }
+  void set_atoms(const AtomsView& atoms, double skin) override;
+  NodeList nodes() const override { return {pairs_.num_local, pairs_.node_atom}; }
+  /// Takes pairs that were searched elsewhere; the arrays must stay until the next call.
+  void set_pairs(const PairList& pairs) { pairs_ = pairs; }
   const AtomEvaluation& evaluate_at(std::span<const double> positions, bool per_node_virial,
                                     Halo& halo) override;
 
@@ -36,6 +40,7 @@ class ResidentOnCpu final : public ResidentEvaluator {
   void sum_node_virials(const Graph& graph, std::span<const double> edge_gradient);
 
   std::unique_ptr<Evaluator> inner_;
+  GraphBuilder builder_;
   PairList pairs_;
   std::vector<std::int32_t> sender_, neighbors_;
   std::vector<std::int64_t> first_edge_;

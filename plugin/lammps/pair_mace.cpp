@@ -72,9 +72,12 @@ void PairMACE::refresh_atoms() {
   for (std::size_t i = 0; i < all; ++i) owner_[i] = atom->map(atom->tag[i]);
   const double* x = all > 0 ? atom->x[0] : nullptr;
   try {
-    builder_->rebuild({static_cast<std::size_t>(atom->nlocal), {x, 3 * all}, species_, owner_},
-                      neighbor->skin);
-    if (auto* resident = evaluator_->resident()) resident->set_pairs(builder_->pairs());
+    const mdbench::AtomsView atoms{
+        static_cast<std::size_t>(atom->nlocal), {x, 3 * all}, species_, owner_};
+    if (auto* resident = evaluator_->resident())
+      resident->set_atoms(atoms, neighbor->skin);
+    else
+      builder_->rebuild(atoms, neighbor->skin);
   } catch (const std::exception& problem) {
     error->one(FLERR, std::string("pair_style mace: ") + problem.what());
   }

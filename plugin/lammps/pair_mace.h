@@ -82,11 +82,12 @@ class PairMACE final : public PairElements {
   void add_forces(const mdbench::Graph& graph, const mdbench::Evaluation& result);
   void add_edge_virial(int i, int j, const double* d, const double* g);
 
-  // evaluators that keep the pairs; in pair_mace_resident.cpp
+  // evaluators that search and keep the pairs; in pair_mace_resident.cpp
   void compute_resident(std::span<const double> positions);
   const mdbench::AtomEvaluation* evaluate_at(std::span<const double> positions);
   void require_finite(std::span<const double> positions,
                       const mdbench::AtomEvaluation& result) const;
+  Closest closest_pair(std::span<const double> positions) const;
   void add_nodes(const mdbench::AtomEvaluation& result);
   void add_virials(const mdbench::AtomEvaluation& result);
 

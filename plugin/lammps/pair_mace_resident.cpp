@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The steps of `pair_style mace` where the evaluator keeps the pairs: positions in, forces out.
+// The steps of `pair_style mace` where the evaluator has the pairs: positions in, forces out.
 #include <array>
 #include <cmath>
 #include <numeric>
 
 #include "atom.h"
+#include "cell_grid.hpp"
 #include "comm.h"
 #include "error.h"
 #include "pair_mace.h"
@@ -26,16 +27,16 @@ std::array<double, 6> symmetric(const double* v) {
 }  // namespace
 
 void PairMACE::compute_resident(std::span<const double> positions) {
-  const mdbench::PairList pairs = builder_->pairs();
+  const mdbench::NodeList nodes = evaluator_->resident()->nodes();
   pvector[0] = 0.0;
-  pvector[1] = static_cast<double>(pairs.num_nodes());
+  pvector[1] = static_cast<double>(nodes.node_atom.size());
   // A rank without atoms has nothing to evaluate, but may have features to pass on.
-  if (pairs.num_local == 0 && (comm->nprocs == 1 || evaluator_->halo_width() == 0)) return;
+  if (nodes.num_local == 0 && (comm->nprocs == 1 || evaluator_->halo_width() == 0)) return;
   const AtomEvaluation& result = *evaluate_at(positions);
   timings_.add(result.seconds);
   const std::size_t edges =
       std::accumulate(result.neighbors.begin(), result.neighbors.end(), std::size_t{0});
-  timings_.count(edges, pairs.num_nodes(), pairs.num_local);
+  timings_.count(edges, nodes.node_atom.size(), nodes.num_local);
   pvector[0] = static_cast<double>(edges);
   require_finite(positions, result);
   add_nodes(result);
@@ -45,11 +46,11 @@ void PairMACE::compute_resident(std::span<const double> positions) {
 
 const AtomEvaluation* PairMACE::evaluate_at(std::span<const double> positions) {
   mdbench::NoHalo none;
-  const mdbench::PairList pairs = builder_->pairs();
-  halo_.set_nodes(pairs.node_atom, pairs.num_local, pairs.num_atoms);
+  auto& evaluator = *evaluator_->resident();
+  const mdbench::NodeList nodes = evaluator.nodes();
+  halo_.set_nodes(nodes.node_atom, nodes.num_local, owner_.size());
   const bool per_atom = vflag_atom || cvflag_atom;
   try {
-    auto& evaluator = *evaluator_->resident();
     if (comm->nprocs == 1) return &evaluator.evaluate_at(positions, per_atom, none);
     return &evaluator.evaluate_at(positions, per_atom, halo_);
   } catch (const std::exception& problem) {
@@ -64,31 +65,40 @@ void PairMACE::require_finite(std::span<const double> positions,
                             std::span<const double>(result.virial), result.node_virial})
     for (const double value : values) sum += std::abs(value);
   if (std::isfinite(sum)) return;
+  try {
+    stop_not_finite(closest_pair(positions));
+  } catch (const mdbench::Error& problem) {
+    error->one(FLERR, std::string("pair_style mace: ") + problem.what());
+  }
+}
 
-  const mdbench::PairList pairs = builder_->pairs();
-  const double cutoff = evaluator_->info().cutoff;
+/// The evaluator's pairs may be on a GPU, and too many for the host.
+PairMACE::Closest PairMACE::closest_pair(std::span<const double> positions) const {
+  std::vector<std::int32_t> members;
+  for (std::size_t i = 0; i < species_.size(); ++i)
+    if (species_[i] >= 0) members.push_back(static_cast<std::int32_t>(i));
+  const mdbench::CellGrid grid(positions, members, evaluator_->info().cutoff);
   Closest closest;
-  for (std::size_t node = 0; node < pairs.num_local; ++node)
-    for (auto p = pairs.first_pair[node]; p < pairs.first_pair[node + 1]; ++p) {
-      const int i = pairs.node_atom[node], j = pairs.sender_atom[p];
-      double r2 = 0.0;
-      for (int k = 0; k < 3; ++k)
-        r2 += std::pow(positions[3 * std::size_t(j) + k] - positions[3 * std::size_t(i) + k], 2);
-      if (!(r2 >= cutoff * cutoff)) closest.consider(i, j, r2);
-    }
-  stop_not_finite(closest);
+  for (const int i : members)
+    if (i < atom->nlocal)
+      grid.for_each_near(i, [&](std::int32_t j) {
+        double r2 = 0.0;
+        for (int k = 0; k < 3; ++k)
+          r2 += std::pow(positions[3 * std::size_t(j) + k] - positions[3 * std::size_t(i) + k], 2);
+        closest.consider(i, j, r2);
+      });
+  return closest;
 }
 
 /// Nodes that another rank owns are ghosts here; LAMMPS's reverse communication takes their forces
 /// home.
 void PairMACE::add_nodes(const AtomEvaluation& result) {
-  const mdbench::PairList pairs = builder_->pairs();
-  for (std::size_t node = 0; node < pairs.num_local; ++node)
-    add_energy(pairs.node_atom[node], result.site_energy[node], result.neighbors[node]);
+  for (std::size_t node = 0; node < result.site_energy.size(); ++node)
+    add_energy(result.node_atom[node], result.site_energy[node], result.neighbors[node]);
   double** f = atom->f;
-  for (std::size_t node = 0; node < pairs.num_nodes(); ++node)
+  for (std::size_t node = 0; node < result.node_atom.size(); ++node)
     for (int k = 0; k < 3; ++k)
-      f[pairs.node_atom[node]][k] += energy_unit_ * result.force[3 * node + k];
+      f[result.node_atom[node]][k] += energy_unit_ * result.force[3 * node + k];
 }
 
 void PairMACE::add_virials(const AtomEvaluation& result) {
@@ -97,9 +107,8 @@ void PairMACE::add_virials(const AtomEvaluation& result) {
     for (int k = 0; k < 6; ++k) virial[k] += energy_unit_ * total[k];
   }
   if (!vflag_atom && !cvflag_atom) return;
-  const mdbench::PairList pairs = builder_->pairs();
-  for (std::size_t node = 0; node < pairs.num_nodes(); ++node) {
-    const int i = pairs.node_atom[node];
+  for (std::size_t node = 0; node < result.node_atom.size(); ++node) {
+    const int i = result.node_atom[node];
     const double* v = &result.node_virial[9 * node];
     const auto half = symmetric(v);
     if (vflag_atom)

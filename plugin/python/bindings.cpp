@@ -74,27 +74,6 @@ nb::tuple evaluate(mdbench::Evaluator& evaluator, Int32s species, Int64s first_e
   return nb::make_tuple(to_numpy(result->site_energy), to_numpy(result->edge_gradient, 3), seconds);
 }
 
-/// A copy of a builder's pairs: Python may rebuild while an evaluator still has them.
-class Pairs {
- public:
-  explicit Pairs(const mdbench::PairList& list)
-      : species_(list.species.begin(), list.species.end()),
-        node_atom_(list.node_atom.begin(), list.node_atom.end()),
-        sender_(list.sender.begin(), list.sender.end()),
-        sender_atom_(list.sender_atom.begin(), list.sender_atom.end()),
-        first_pair_(list.first_pair.begin(), list.first_pair.end()),
-        list_{list.num_local, list.num_atoms, species_,    node_atom_,
-              first_pair_,    sender_,        sender_atom_} {}
-  Pairs(const Pairs&) = delete;
-  Pairs& operator=(const Pairs&) = delete;
-  const mdbench::PairList& list() const { return list_; }
-
- private:
-  std::vector<std::int32_t> species_, node_atom_, sender_, sender_atom_;
-  std::vector<std::int64_t> first_pair_;
-  mdbench::PairList list_;
-};
-
 mdbench::ResidentEvaluator& resident(mdbench::Evaluator& evaluator) {
   auto* found = evaluator.resident();
   check(found != nullptr, "this evaluator takes graphs only");
@@ -110,6 +89,7 @@ nb::dict evaluate_at(mdbench::Evaluator& evaluator, Vectors positions, bool per_
     result = &keeper.evaluate_at(view(positions), per_node_virial, halo);
   }
   nb::dict d;
+  d["node_atom"] = to_numpy(result->node_atom);
   d["site_energy"] = to_numpy(result->site_energy);
   d["force"] = to_numpy(result->force, 3);
   d["virial"] = to_numpy(std::span<const double>(result->virial), 3);
@@ -118,14 +98,27 @@ nb::dict evaluate_at(mdbench::Evaluator& evaluator, Vectors positions, bool per_
   return d;
 }
 
-void rebuild(mdbench::GraphBuilder& builder, std::size_t num_local, Vectors positions,
-             Int32s species, Int32s owner, double skin) {
+mdbench::AtomsView atoms_view(std::size_t num_local, Vectors positions, Int32s species,
+                              Int32s owner) {
   const auto atoms = species.size();
   check(positions.shape(0) == atoms && owner.size() == atoms && num_local <= atoms,
         "positions, species and owner must have one row an atom");
   for (const auto o : view(owner))
     check(o >= 0 && static_cast<std::size_t>(o) < atoms, "owner out of range");
-  builder.rebuild({num_local, view(positions), view(species), view(owner)}, skin);
+  return {num_local, view(positions), view(species), view(owner)};
+}
+
+void rebuild(mdbench::GraphBuilder& builder, std::size_t num_local, Vectors positions,
+             Int32s species, Int32s owner, double skin) {
+  builder.rebuild(atoms_view(num_local, positions, species, owner), skin);
+}
+
+void set_atoms(mdbench::Evaluator& evaluator, std::size_t num_local, Vectors positions,
+               Int32s species, Int32s owner, double skin) {
+  const mdbench::AtomsView atoms = atoms_view(num_local, positions, species, owner);
+  auto& keeper = resident(evaluator);
+  nb::gil_scoped_release unlocked;
+  keeper.set_atoms(atoms, skin);
 }
 
 nb::dict update(mdbench::GraphBuilder& builder, Vectors positions) {
@@ -184,13 +177,11 @@ NB_MODULE(_core, m) {
           "species"_a, "Does what takes time once, for these species.")
       .def_prop_ro("resident", [](mdbench::Evaluator& e) { return e.resident() != nullptr; })
       .def_prop_ro("peak_device_bytes", &mdbench::Evaluator::peak_device_bytes)
-      .def(
-          "set_pairs",
-          [](mdbench::Evaluator& e, const Pairs& pairs) { resident(e).set_pairs(pairs.list()); },
-          "pairs"_a, nb::keep_alive<1, 2>(), "Takes the pairs of the evaluations to come.")
+      .def("set_atoms", &set_atoms, "num_local"_a, "positions"_a, "species"_a, "owner"_a,
+           "skin_ang"_a, "Searches the pairs of the evaluations to come.")
       .def("evaluate_at", &evaluate_at, "positions"_a, "per_node_virial"_a = false,
-           "site_energy [num_local] eV, force [nodes, 3] eV/A, virial [3, 3] eV, node_virial "
-           "[nodes, 9] eV if asked for, neighbors [num_local]")
+           "node_atom [nodes], site_energy [num_local] eV, force [nodes, 3] eV/A, virial [3, 3] "
+           "eV, node_virial [nodes, 9] eV if asked for, neighbors [num_local]")
       .def("stage_seconds", &mdbench::Evaluator::stage_seconds,
            "[(stage, seconds so far, summed over threads)]")
       .def("evaluate", &evaluate, "species"_a, "first_edge"_a, "sender"_a, "edge_vector"_a,
@@ -221,15 +212,7 @@ NB_MODULE(_core, m) {
       .def(nb::init<double, int>(), "cutoff_ang"_a, "layers"_a)
       .def("reach", &mdbench::GraphBuilder::reach, "skin_ang"_a)
       .def("rebuild", &rebuild, "num_local"_a, "positions"_a, "species"_a, "owner"_a, "skin_ang"_a)
-      .def("update", &update, "positions"_a)
-      .def(
-          "pairs",
-          [](const mdbench::GraphBuilder& b) { return std::make_unique<Pairs>(b.pairs()); },
-          "The candidates of the last rebuild, where `layers` is 1.");
-  nb::class_<Pairs>(m, "Pairs")
-      .def_prop_ro("num_atoms", [](const Pairs& p) { return p.list().num_atoms; })
-      .def_prop_ro("num_nodes", [](const Pairs& p) { return p.list().num_nodes(); })
-      .def_prop_ro("num_pairs", [](const Pairs& p) { return p.list().num_pairs(); });
+      .def("update", &update, "positions"_a);
 
   m.def("count_pairs", &count_pairs, "positions"_a, "kind"_a, "molecule"_a, "cell"_a, "periodic"_a,
         "r_max_ang"_a, "bins"_a,

@@ -47,12 +47,15 @@ TEST(forces_from_pairs_are_those_of_the_graph) {
     CHECK(from_pairs.resident() == &from_pairs);
     const auto from_graph = open(shape);
     CHECK(from_graph->resident() == nullptr);
-    from_pairs.set_pairs(system.builder.pairs());
+    from_pairs.set_atoms(system.atoms.view(), kSkin);
     NoHalo halo;
     for (int step = 0; step < 3; ++step, system.move()) {
       const Graph& graph = system.builder.update(system.atoms.x);
       const Evaluation& edges = from_graph->evaluate(graph, halo);
       const AtomEvaluation& found = from_pairs.evaluate_at(system.atoms.x, true, halo);
+      CHECK(std::ranges::equal(found.node_atom, system.builder.pairs().node_atom));
+      CHECK(from_pairs.nodes().num_local == graph.num_local);
+      CHECK(from_pairs.nodes().node_atom.data() == found.node_atom.data());
       std::vector<double> force(3 * graph.num_nodes()), virial(9), halves(9 * graph.num_nodes());
       for (std::size_t i = 0; i < graph.num_local; ++i) {
         const auto first = graph.first_edge[i], last = graph.first_edge[i + 1];
@@ -83,7 +86,7 @@ TEST(forces_from_pairs_are_those_of_the_graph) {
 TEST(forces_and_virial_equal_differences_of_the_energy) {
   System system;
   auto evaluator = resident(shapes()[2]);
-  evaluator.set_pairs(system.builder.pairs());
+  evaluator.set_atoms(system.atoms.view(), kSkin);
   NoHalo halo;
   auto& x = system.atoms.x;
   const auto result = evaluator.evaluate_at(x, false, halo);
@@ -122,11 +125,11 @@ TEST(pairs_change_with_a_rebuild) {
   System system;
   auto evaluator = resident(shapes()[1]);
   NoHalo halo;
-  evaluator.set_pairs(system.builder.pairs());
+  evaluator.set_atoms(system.atoms.view(), kSkin);
   evaluator.evaluate_at(system.atoms.x, true, halo);
   for (int step = 0; step < 4; ++step) system.move();  // farther than the skin allows
   system.builder.rebuild(system.atoms.view(), kSkin);
-  evaluator.set_pairs(system.builder.pairs());
+  evaluator.set_atoms(system.atoms.view(), kSkin);
   const double found = total(evaluator.evaluate_at(system.atoms.x, true, halo).site_energy);
   const auto other = open(shapes()[1]);
   const auto& expected = other->evaluate(system.builder.update(system.atoms.x), halo);
@@ -135,9 +138,7 @@ TEST(pairs_change_with_a_rebuild) {
 
 TEST(no_atoms_no_forces) {
   auto evaluator = resident(shapes()[0]);
-  GraphBuilder builder(kCutoff, 1);
-  builder.rebuild({0, {}, {}, {}}, kSkin);
-  evaluator.set_pairs(builder.pairs());
+  evaluator.set_atoms({0, {}, {}, {}}, kSkin);
   NoHalo halo;
   for (const bool per_node : {false, true}) {
     const AtomEvaluation& result = evaluator.evaluate_at({}, per_node, halo);
@@ -149,10 +150,13 @@ TEST(no_atoms_no_forces) {
 TEST(positions_of_other_atoms_are_refused) {
   System system;
   auto evaluator = resident(shapes()[0]);
-  evaluator.set_pairs(system.builder.pairs());
+  evaluator.set_atoms(system.atoms.view(), kSkin);
   NoHalo halo;
   const std::vector<double> few(3 * system.atoms.owner.size() - 3);
   CHECK(!check::thrown<Error>([&] { evaluator.evaluate_at(few, false, halo); }).empty());
+  // a graph takes the atoms' place
+  evaluator.evaluate(system.builder.update(system.atoms.x), halo);
+  CHECK(!check::thrown<Error>([&] { evaluator.evaluate_at(system.atoms.x, false, halo); }).empty());
 }
 
 TEST(evaluators_that_need_distant_edges_are_refused) {

@@ -85,10 +85,9 @@ struct EdgeCase {
     return (static_cast<std::size_t>(sender_node) * sender_comps + component) * shape.channels + k;
   }
   std::size_t at_v(int table, int path, int q, int k) const {
-    const int position = static_cast<int>(
-        std::find(made.order.begin(), made.order.end(), path) - made.order.begin());
-    const std::size_t block =
-        static_cast<std::size_t>(table) * (shape.channels / 32) + k / 32;
+    const int position = static_cast<int>(std::find(made.order.begin(), made.order.end(), path) -
+                                          made.order.begin());
+    const std::size_t block = static_cast<std::size_t>(table) * (shape.channels / 32) + k / 32;
     return ((block * paths.size() + position) * radial_rows(shape.rank) + q) * 32 + k % 32;
   }
   std::size_t at_u(int tile, int slope, int q, int lane) const {
@@ -134,7 +133,9 @@ struct EdgeCase {
   };
   std::size_t at_edge(const Edge& e, int block, int component) const {
     return ((static_cast<std::size_t>(e.tile) * (shape.channels / 32) + block) * comps +
-            component) * kTile + e.lane;
+            component) *
+               kTile +
+           e.lane;
   }
   /// Of sum bar * message.
   Gradients gradients() const {
@@ -233,8 +234,9 @@ struct EdgeCase {
       for (int m = 0; m < comps; ++m) y[at_y(e.tile, m, e.lane)] = Real(random.uniform());
     }
     const int runs = tables * shape.segments;
-    v.assign(static_cast<std::size_t>(runs) * paths.size() * radial_rows(shape.rank) *
-                 shape.channels, nan());
+    v.assign(
+        static_cast<std::size_t>(runs) * paths.size() * radial_rows(shape.rank) * shape.channels,
+        nan());
     for (int i = 0; i < runs; ++i) {
       run_rank.push_back(i == 0 ? shape.rank : 1 + random.below(shape.rank));
       for (int p = 0; p < static_cast<int>(paths.size()); ++p)
@@ -250,23 +252,55 @@ template <class Real>
 class DeviceCase {
  public:
   explicit DeviceCase(const EdgeCase<Real>& c)
-      : node_(c.node), receiver_kind_(c.receiver_kind), table_of_pair_(c.table_of_pair),
-        run_rank_(c.run_rank), tiles_of_(c.tiles_of), run_(c.run), sender_node_(c.sender),
-        pair_(c.pair), first_tile_(c.first_tile), u_(c.u), y_(c.y), h_(c.h), v_(c.v), bar_(c.bar),
-        by_row_(c.by_row), by_slot_(c.by_slot), units_(c.made.units) {
+      : node_(c.node),
+        receiver_kind_(c.receiver_kind),
+        table_of_pair_(c.table_of_pair),
+        run_rank_(c.run_rank),
+        tiles_of_(c.tiles_of),
+        run_(c.run),
+        sender_node_(c.sender),
+        pair_(c.pair),
+        first_tile_(c.first_tile),
+        u_(c.u),
+        y_(c.y),
+        h_(c.h),
+        v_(c.v),
+        bar_(c.bar),
+        by_row_(c.by_row),
+        by_slot_(c.by_slot),
+        units_(c.made.units) {
     const Shape& s = c.shape;
-    product_ = {s.kinds, s.segments, s.rank, c.width, s.channels,
-                static_cast<int>(c.paths.size()), c.made.slots, c.rows, c.sender_comps, s.max_ell,
-                static_cast<int>(c.made.units.size()), units_.data(), by_row_.data(),
-                by_slot_.data(), static_cast<int>(c.by_slot.size()), table_of_pair_.data(),
-                run_rank_.data(), v_.data(), {}};
+    product_ = {s.kinds,
+                s.segments,
+                s.rank,
+                c.width,
+                s.channels,
+                static_cast<int>(c.paths.size()),
+                c.made.slots,
+                c.rows,
+                c.sender_comps,
+                s.max_ell,
+                static_cast<int>(c.made.units.size()),
+                units_.data(),
+                by_row_.data(),
+                by_slot_.data(),
+                static_cast<int>(c.by_slot.size()),
+                table_of_pair_.data(),
+                run_rank_.data(),
+                v_.data(),
+                {}};
     for (std::size_t l2 = 0; l2 < c.made.paths_of.size(); ++l2)
       std::copy(c.made.paths_of[l2].begin(), c.made.paths_of[l2].end(), product_.paths_of[l2]);
     pairs_.node = node_.data();
     pairs_.receiver_kind = receiver_kind_.data();
     pairs_.first_tile = first_tile_.data();
-    tiles_ = {c.first_tile[c.pass.begin], tiles_of_.data(), run_.data(), sender_node_.data(),
-              pair_.data(), nullptr, y_.data()};
+    tiles_ = {c.first_tile[c.pass.begin],
+              tiles_of_.data(),
+              run_.data(),
+              sender_node_.data(),
+              pair_.data(),
+              nullptr,
+              y_.data()};
     pass_ = c.pass;
   }
   EdgeForward<Real> forward(Array<Real>& messages, bool wide) const {

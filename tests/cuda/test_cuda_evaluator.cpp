@@ -2,7 +2,7 @@
 // The CUDA evaluator as a whole against the CPU's, on small random models.
 #include "cuda_evaluator.hpp"
 #include "error.hpp"
-#include "graph_builder.hpp"
+#include "evaluator_case.hpp"
 #include "two_ranks.hpp"
 
 using namespace mdbench;
@@ -32,77 +32,61 @@ std::unique_ptr<ResidentEvaluator> open_cuda(const Shape& shape, const std::stri
   return std::make_unique<cuda::CudaEvaluator<float>>(std::move(opened), options);
 }
 
-/// Atoms in a periodic cube, with their images: positions, and the pairs within cutoff + skin.
-struct Periodic {
-  std::size_t num_local;
-  std::vector<double> x;
-  std::vector<std::int32_t> species, owner;
-  std::unique_ptr<GraphBuilder> builder = std::make_unique<GraphBuilder>(kCutoff, 1);
+/// The atoms of a box that rank `me` of two holds: every other one, and ghosts of all the rest.
+struct RankAtoms {
+  Periodic atoms;
+  std::vector<int> global;  ///< [row]
 
-  Periodic(int atoms, unsigned seed) : num_local(atoms) {
-    const double side = 4.2, reach = kCutoff + 0.4;
-    Random random(seed);
-    std::vector<double> inside(3 * num_local);
-    for (bool good = false; !good;) {
-      random.fill(inside, 0.0, side);
-      good = spread(inside, side);
-    }
-    for (int image = 0; image < 125; ++image) {
-      const int shift[3] = {image / 25 - 2, image / 5 % 5 - 2, image % 5 - 2};
-      if (shift[0] == 0 && shift[1] == 0 && shift[2] == 0) continue;
-      add(inside, shift, side, reach);
-    }
-    x.insert(x.begin(), inside.begin(), inside.end());
-    std::vector<std::int32_t> own, kind;
-    for (int i = 0; i < atoms; ++i) own.push_back(i), kind.push_back(i % 3 == 0);
-    owner.insert(owner.begin(), own.begin(), own.end());
-    species.insert(species.begin(), kind.begin(), kind.end());
-    builder->rebuild({num_local, x, species, owner}, 0.4);
-  }
-
- private:
-  static bool spread(const std::vector<double>& p, double side) {
-    for (std::size_t i = 0; i < p.size(); i += 3)
-      for (std::size_t j = 0; j < i; j += 3) {
-        double r2 = 0.0;
-        for (int k = 0; k < 3; ++k) {
-          const double d = p[i + k] - p[j + k];
-          r2 += std::pow(d - side * std::round(d / side), 2);
-        }
-        if (r2 < 0.8 * 0.8) return false;
-      }
-    return true;
-  }
-  void add(const std::vector<double>& inside, const int* shift, double side, double reach) {
-    for (std::size_t i = 0; i < num_local; ++i) {
-      double p[3];
-      bool near = true;
-      for (int k = 0; k < 3; ++k) {
-        p[k] = inside[3 * i + k] + shift[k] * side;
-        near = near && p[k] > -reach && p[k] < side + reach;
-      }
-      if (!near) continue;
-      x.insert(x.end(), p, p + 3);
-      owner.push_back(static_cast<std::int32_t>(i));
-      species.push_back(i % 3 == 0);
-    }
+  RankAtoms(const Periodic& box, int me) : atoms(box) {
+    std::vector<std::int32_t> row(box.num_local, -1);
+    atoms.x.clear(), atoms.species.clear(), atoms.owner.clear();
+    const auto add = [&](std::size_t i) {
+      const int of = box.owner[i];
+      if (row[of] < 0) row[of] = static_cast<std::int32_t>(global.size());
+      atoms.x.insert(atoms.x.end(), &box.x[3 * i], &box.x[3 * i] + 3);
+      atoms.species.push_back(box.species[i]);
+      atoms.owner.push_back(row[of]);
+      global.push_back(of);
+    };
+    for (std::size_t i = me; i < box.num_local; i += 2) add(i);
+    atoms.num_local = global.size();
+    for (std::size_t i = 0; i < box.owner.size(); ++i)
+      if (i >= box.num_local || i % 2 != static_cast<std::size_t>(me)) add(i);
   }
 };
 
-struct AtomResult {
-  std::vector<double> energy, force, virial, node_virial;
-  std::vector<std::int32_t> neighbors;
-  bool operator==(const AtomResult&) const = default;
-};
-
-AtomResult evaluate_at(ResidentEvaluator& evaluator, const Periodic& box) {
-  NoHalo halo;
-  const AtomEvaluation& out = evaluator.evaluate_at(box.x, true, halo);
-  return {{out.site_energy.begin(), out.site_energy.end()},
-          {out.force.begin(), out.force.end()},
-          {out.virial.begin(), out.virial.end()},
-          {out.node_virial.begin(), out.node_virial.end()},
-          {out.neighbors.begin(), out.neighbors.end()}};
+/// Energies, forces and virial.
+AtomResult evaluate_box_on_two_ranks(
+    const std::function<std::unique_ptr<ResidentEvaluator>()>& open, const Periodic& box) {
+  const RankAtoms parts[2] = {{box, 0}, {box, 1}};
+  std::unique_ptr<ResidentEvaluator> evaluators[2] = {open(), open()};
+  std::vector<Rank> ranks(2);
+  for (int me = 0; me < 2; ++me) {
+    evaluators[me]->set_atoms(parts[me].atoms.view(), kSkin);
+    const NodeList nodes = evaluators[me]->nodes();
+    ranks[me].cluster.num_local = nodes.num_local;
+    for (const int row : nodes.node_atom) ranks[me].global.push_back(parts[me].global[row]);
+  }
+  SharedHalo::Board board;
+  AtomEvaluation results[2];
+  const auto run = [&](int me) {
+    SharedHalo halo(board, ranks, me);
+    results[me] = evaluators[me]->evaluate_at(parts[me].atoms.x, false, halo);
+  };
+  std::thread other([&] { run(1); });
+  run(0);
+  other.join();
+  AtomResult out{std::vector<double>(box.num_local), std::vector<double>(3 * box.num_local),
+                 std::vector<double>(9), {}, {}};
+  for (int me = 0; me < 2; ++me) {
+    const auto& global = ranks[me].global;
+    for (std::size_t n = 0; n < results[me].site_energy.size(); ++n)
+      out.energy[global[n]] = results[me].site_energy[n];
+    for (std::size_t i = 0; i < results[me].force.size(); ++i)
+      out.force[3 * global[i / 3] + i % 3] += results[me].force[i];
+    for (int k = 0; k < 9; ++k) out.virial[k] += results[me].virial[k];
+  }
+  return out;
 }
 
 void check_equal(const AtomResult& a, const AtomResult& b, double bound) {
@@ -129,10 +113,10 @@ TEST(cuda_from_positions_equals_cpu) {
   for (const auto& shape : {shapes()[0], shapes()[2], shapes()[5]}) {
     const Periodic box(11, 5);
     ResidentOnCpu cpu(tiny::open(shape));
-    cpu.set_pairs(box.builder->pairs());
+    cpu.set_atoms(box.view(), kSkin);
     const AtomResult expected = evaluate_at(cpu, box);
     const auto gpu = open_cuda(shape, "double");
-    gpu->set_pairs(box.builder->pairs());
+    gpu->set_atoms(box.view(), kSkin);
     const AtomResult first = evaluate_at(*gpu, box);  // kernel by kernel
     check_equal(first, expected, kBound);
     for (int graph = 0; graph < 3; ++graph) CHECK(evaluate_at(*gpu, box) == first);
@@ -147,15 +131,14 @@ TEST(cuda_graph_follows_the_atoms) {
   const auto gpu = open_cuda(shape, "double");
   Random random(8);
   for (int rebuild = 0; rebuild < 2; ++rebuild) {
-    cpu.set_pairs(box.builder->pairs());
-    gpu->set_pairs(box.builder->pairs());
+    cpu.set_atoms(box.view(), kSkin);
+    gpu->set_atoms(box.view(), kSkin);
     for (int step = 0; step < 4; ++step) {
       for (std::size_t i = 0; i < box.x.size() / 3; ++i)
         for (int k = 0; k < 3; ++k)
           box.x[3 * i + k] += 0.01 * std::sin(1.0 + box.owner[i] + 3.0 * k + step);
       check_equal(evaluate_at(*gpu, box), evaluate_at(cpu, box), kBound);
     }
-    box.builder->rebuild({box.num_local, box.x, box.species, box.owner}, 0.4);
   }
 }
 
@@ -165,12 +148,12 @@ TEST(cuda_in_passes_is_the_same) {
   const Periodic box(12, 7);
   for (const auto& shape : {shapes()[0], shapes()[2]}) {
     const auto whole = open_cuda(shape, "single");
-    whole->set_pairs(box.builder->pairs());
+    whole->set_atoms(box.view(), kSkin);
     const AtomResult expected = evaluate_at(*whole, box);
     CudaOptions small;
     small.workspace = 700000;
     const auto passes = open_cuda(shape, "single", small);
-    passes->set_pairs(box.builder->pairs());
+    passes->set_atoms(box.view(), kSkin);
     AtomResult result = evaluate_at(*passes, box);
     CHECK(result == expected);
     CHECK(evaluate_at(*passes, box) == expected);
@@ -178,7 +161,7 @@ TEST(cuda_in_passes_is_the_same) {
   CudaOptions tiny_workspace;
   tiny_workspace.workspace = 1000;
   const auto none = open_cuda(shapes()[0], "single", tiny_workspace);
-  none->set_pairs(box.builder->pairs());
+  none->set_atoms(box.view(), kSkin);
   CHECK(check::thrown<Error>([&] { evaluate_at(*none, box); }).find("memory") != std::string::npos);
 }
 
@@ -188,7 +171,7 @@ TEST(cuda_steps_are_few_kernels_and_one_wait) {
   for (const auto& shape : {shapes()[0], shapes()[5]}) {
     const Periodic box(9, 7);
     const auto gpu = open_cuda(shape, "single");
-    gpu->set_pairs(box.builder->pairs());
+    gpu->set_atoms(box.view(), kSkin);
     NoHalo halo;
     for (int step = 0; step < 2; ++step) gpu->evaluate_at(box.x, false, halo);
     const auto before = emulation::counts();
@@ -220,6 +203,49 @@ TEST(cuda_leaves_close_atoms_to_the_cpu) {
     const Cluster cluster = make_cluster(12, 10, close);
     tiny::check_equal(evaluate(*gpu, cluster), evaluate(*cpu, cluster), close ? 1e-15 : 1e-10);
   }
+}
+
+TEST(cuda_leaves_positions_of_close_atoms_to_the_cpu) {
+  for (const auto& shape : {shapes()[0], shapes()[2]}) {
+    Periodic box(11, 5);
+    const auto far = box.x;
+    ResidentOnCpu cpu(tiny::open(shape));
+    const auto gpu = open_cuda(shape, "double");
+    for (int rebuild = 0; rebuild < 2; ++rebuild) {
+      for (const bool close : {false, true, true, false}) {
+        box.x = far;
+        if (close) box.make_close();
+        gpu->set_atoms(box.view(), kSkin);
+        cpu.set_atoms(box.view(), kSkin);
+        for (int step = 0; step < 2; ++step)
+          check_equal(evaluate_at(*gpu, box), evaluate_at(cpu, box), close ? 1e-12 : kBound);
+      }
+    }
+  }
+}
+
+TEST(cuda_wants_the_atoms_that_were_set) {
+  const Periodic box(9, 6);
+  const auto gpu = open_cuda(shapes()[0], "double");
+  const auto problem = [&](const Periodic& of) {
+    return check::thrown<Error>([&] { evaluate_at(*gpu, of); });
+  };
+  CHECK(!problem(box).empty());
+  gpu->set_atoms(box.view(), kSkin);
+  CHECK(problem(box).empty());
+  CHECK(gpu->nodes().num_local == 9 && gpu->nodes().node_atom.size() == 9);
+  CHECK(!problem(Periodic(8, 6)).empty());
+  evaluate(*gpu, make_cluster(10, 8, kFar));  // a graph takes the atoms' place
+  CHECK(!problem(box).empty());
+  Periodic wrong = box;
+  wrong.x[4] = std::nan("");
+  CHECK(!check::thrown<Error>([&] { gpu->set_atoms(wrong.view(), kSkin); }).empty());
+  CHECK(!problem(box).empty());
+  gpu->set_atoms(box.view(), kSkin);
+  CHECK(problem(box).empty());
+  gpu->set_atoms({}, kSkin);
+  NoHalo halo;
+  CHECK(gpu->evaluate_at({}, true, halo).force.empty());
 }
 
 TEST(cuda_graphs_without_edges_or_atoms) {
@@ -278,4 +304,20 @@ TEST(cuda_and_cpu_ranks_exchange) {
     tiny::check_equal(evaluate_on_two_ranks(open, cluster), evaluate(*tiny::open(shape), cluster),
                       1e-10);
   }
+}
+
+TEST(cuda_on_two_ranks_from_positions) {
+  for (const auto& shape : {shapes()[0], shapes()[2], shapes()[5]})
+    for (const bool close : {false, true}) {
+      Periodic box(12, 7);
+      if (close) box.make_close();
+      ResidentOnCpu cpu(tiny::open(shape));
+      cpu.set_atoms(box.view(), kSkin);
+      const AtomResult expected = evaluate_at(cpu, box);
+      const AtomResult found =
+          evaluate_box_on_two_ranks([&] { return open_cuda(shape, "double"); }, box);
+      CHECK_BELOW(relative(found.energy, expected.energy), kBound);
+      CHECK_BELOW(relative(found.force, expected.force), kBound);
+      CHECK_BELOW(relative(found.virial, expected.virial), kBound);
+    }
 }

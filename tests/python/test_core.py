@@ -64,37 +64,35 @@ def test_single_precision_does_not_see_the_origin(models):
     np.testing.assert_allclose(far, near, atol=2e-5 * np.abs(near).max())
 
 
-def images(atoms, cutoff, skin, layers=1):
-    """The atoms and all images within reach: positions, owners, and the model's kinds."""
+def images(atoms):
+    """The atoms and all images within reach: their number, positions, kinds in the model, owners."""
     shells = [(a, b, c) for a in range(-4, 5) for b in range(-4, 5) for c in range(-4, 5)]
     shells.sort(key=lambda s: s != (0, 0, 0))
     positions = np.concatenate([atoms.positions + np.array(s) @ atoms.cell.array for s in shells])
     owner = np.tile(np.arange(len(atoms)), len(shells)).astype(np.int32)
     kinds = np.array([[1, 6, 8].index(z) for z in atoms.numbers], dtype=np.int32)
-    builder = _core.GraphBuilder(cutoff, layers)
-    builder.rebuild(len(atoms), positions, kinds[owner], owner, skin)
-    return builder, positions, owner
+    return len(atoms), positions, kinds[owner], owner
 
 
-def test_pairs_and_positions_give_what_graphs_give(models, resident):
+def test_atoms_and_positions_give_what_graphs_give(models, resident):
     evaluator = _core.load_evaluator(str(models["two_heads.mace"]), precision="double",
                                      deterministic=False, workspace_mb=100)
     assert evaluator.resident
     assert evaluator.peak_device_bytes == 0
     atoms = triclinic()
-    builder, positions, owner = images(atoms, evaluator.info["cutoff_ang"], 0.6)
-    pairs = builder.pairs()
-    evaluator.set_pairs(pairs)
-    assert pairs.num_atoms == len(positions)
-    assert pairs.num_nodes == len(atoms)
-    builder.rebuild(0, np.empty((0, 3)), np.empty(0, np.int32), np.empty(0, np.int32), 0.6)
+    graphs = _core.load_evaluator(str(models["two_heads.mace"]), precision="double")
+    num_local, positions, kinds, owner = images(atoms)
+    start = positions.copy()
+    evaluator.set_atoms(num_local, start, kinds, owner, 0.6)
+    start[:] = 0.0  # nothing of it is kept
     rng = np.random.default_rng(4)
-    for per_node in (False, True):  # the pairs outlive their builder's
+    for per_node in (False, True):
         moved = rng.normal(scale=0.05, size=atoms.positions.shape)
         found = evaluator.evaluate_at(positions + moved[owner], per_node)
         shaken = atoms.copy()
         shaken.positions += moved
-        expected = evaluate_atoms(evaluator, shaken)
+        expected = evaluate_atoms(graphs, shaken)
+        np.testing.assert_array_equal(found["node_atom"], np.arange(num_local))
         assert found["site_energy"].sum() == pytest.approx(expected.energy, abs=1e-10)
         np.testing.assert_allclose(found["force"], expected.forces, atol=1e-10)
         np.testing.assert_allclose(found["virial"], expected.virial, atol=1e-10)
@@ -104,13 +102,20 @@ def test_pairs_and_positions_give_what_graphs_give(models, resident):
     np.testing.assert_allclose(found["node_virial"].sum(axis=0), found["virial"].ravel(), atol=1e-10)
     with pytest.raises(_core.CoreError, match="positions of 3 atoms"):
         evaluator.evaluate_at(positions[:3])
+    with pytest.raises(_core.CoreError, match="species 3 is not one of the model's 3"):
+        evaluator.set_atoms(num_local, positions, kinds + 1, owner, 0.6)
+    with pytest.raises(ValueError, match="one row an atom"):
+        evaluator.set_atoms(num_local, positions, kinds, owner[:-1], 0.6)
+    positions[2, 1] = np.inf
+    with pytest.raises(_core.CoreError, match="not finite"):
+        evaluator.set_atoms(num_local, positions, kinds, owner, 0.6)
 
 
-def test_evaluators_of_graphs_take_no_pairs(evaluator):
+def test_evaluators_of_graphs_take_no_atoms(evaluator):
     assert not evaluator.resident
-    builder, positions, _ = images(triclinic(), 4.4, 0.6)
+    num_local, positions, kinds, owner = images(triclinic())
     with pytest.raises(ValueError, match="graphs only"):
-        evaluator.set_pairs(builder.pairs())
+        evaluator.set_atoms(num_local, positions, kinds, owner, 0.6)
     with pytest.raises(ValueError, match="graphs only"):
         evaluator.evaluate_at(positions)
 
@@ -146,7 +151,9 @@ def test_graph_builder_equals_ase(evaluator):
     """Explicit images in, the same edges out as ASE's neighbour list."""
     atoms = triclinic()
     cutoff, skin = 4.4, 0.6
-    builder, positions, _ = images(atoms, cutoff, skin, layers=2)
+    num_local, positions, kinds, owner = images(atoms)
+    builder = _core.GraphBuilder(cutoff, 2)
+    builder.rebuild(num_local, positions, kinds, owner, skin)
     graph = builder.update(positions)
     expected = GraphArrays.from_atoms(atoms, [1, 6, 8], cutoff)
     np.testing.assert_array_equal(graph["first_edge"], expected.first_edge)

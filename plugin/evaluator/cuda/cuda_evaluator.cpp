@@ -99,18 +99,33 @@ int CudaEvaluator<Real>::halo_width() const {
 }
 
 template <class Real>
-void CudaEvaluator<Real>::set_topology(const PairList& pairs) {
-  use_device(options_.device);
-  prepare(pairs.species);
-  topology_.set(pairs, kinds_.of_species(), static_cast<int>(kinds_.used().size()),
-                model_.layers.back()->segments);
-  stale_ = true;
+PairKinds CudaEvaluator<Real>::pair_kinds() const {
+  return {kinds_.of_species(), static_cast<int>(kinds_.used().size()),
+          model_.layers.back()->segments};
 }
 
 template <class Real>
-void CudaEvaluator<Real>::set_pairs(const PairList& pairs) {
-  list_ = pairs;
-  set_topology(pairs);
+void CudaEvaluator<Real>::set_atoms(const AtomsView& atoms, double skin) {
+  use_device(options_.device);
+  std::vector<std::int32_t> members;
+  for (const auto s : atoms.species)
+    if (s >= 0 && (members.empty() || s != members.back())) members.push_back(s);
+  prepare(members);
+  has_atoms_ = false;
+  pairs_on_cpu_.forget();
+  radius_ = opened_.info.cutoff + skin;
+  topology_.search(atoms, radius_, pair_kinds(), stream_);
+  has_atoms_ = stale_ = true;
+}
+
+template <class Real>
+void CudaEvaluator<Real>::set_edges(const mdbench::Graph& graph) {
+  use_device(options_.device);
+  prepare(graph.species);
+  has_atoms_ = false;
+  topology_.set({graph.num_local, 0, graph.species, {}, graph.first_edge, graph.sender, {}},
+                pair_kinds());
+  stale_ = true;
 }
 
 /// Memory for the pairs and what is wanted of them.
@@ -326,17 +341,20 @@ template <class Real>
 const AtomEvaluation& CudaEvaluator<Real>::evaluate_at(std::span<const double> positions,
                                                        bool per_node_virial, Halo& halo) {
   const double begin = now();
+  if (!has_atoms_) throw Error("no atoms are set");
+  require_atoms(positions, topology_.num_atoms());
   use_device(options_.device);
   fit({true, per_node_virial, false});
   std::copy_n(positions.begin(), host_input_.size(), host_input_.begin());
   result_.seconds = {};
   const double ready = now();
   if (!run(halo)) {
-    on_cpu().set_pairs(list_);
+    on_cpu().set_pairs(pairs_on_cpu_.list(topology_, radius_));
     return on_cpu().evaluate_at(positions, per_node_virial, halo);
   }
   const double done = now();
   take_energies();
+  atoms_.node_atom = nodes().node_atom;
   atoms_.site_energy = site_energy_;
   atoms_.neighbors = neighbors_;
   atoms_.force = host_force_.span();
@@ -353,12 +371,7 @@ const AtomEvaluation& CudaEvaluator<Real>::evaluate_at(std::span<const double> p
 template <class Real>
 const Evaluation& CudaEvaluator<Real>::evaluate(const mdbench::Graph& graph, Halo& halo) {
   const double begin = now();
-  PairList list;
-  list.num_local = graph.num_local;
-  list.species = graph.species;
-  list.first_pair = graph.first_edge;
-  list.sender = graph.sender;
-  set_topology(list);
+  set_edges(graph);
   fit({false, false, true});
   const auto original = topology_.original();
   for (std::size_t p = 0; p < original.size(); ++p)

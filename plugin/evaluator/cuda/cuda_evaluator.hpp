@@ -6,6 +6,7 @@
 
 #include "kernel_timer.hpp"
 #include "open_model.hpp"
+#include "pairs_on_cpu.hpp"
 #include "resident_on_cpu.hpp"
 #include "step.hpp"
 
@@ -36,7 +37,10 @@ class CudaEvaluator final : public ResidentEvaluator {
   std::vector<std::pair<std::string, double>> stage_seconds() const override {
     return timer_.seconds();
   }
-  void set_pairs(const PairList& pairs) override;
+  void set_atoms(const AtomsView& atoms, double skin) override;
+  NodeList nodes() const override {
+    return {topology_.atom_nodes().num_local(), topology_.atom_nodes().node_atom()};
+  }
   const AtomEvaluation& evaluate_at(std::span<const double> positions, bool per_node_virial,
                                     Halo& halo) override;
   const Evaluation& evaluate(const mdbench::Graph& graph, Halo& halo) override;
@@ -48,7 +52,8 @@ class CudaEvaluator final : public ResidentEvaluator {
     bool operator==(const Wanted&) const = default;
   };
 
-  void set_topology(const PairList& pairs);
+  PairKinds pair_kinds() const;
+  void set_edges(const mdbench::Graph& graph);
   void fit(const Wanted& wanted);
   void fit_arrays();
   std::vector<std::int64_t> launch_shape(bool halo_active) const;
@@ -77,7 +82,10 @@ class CudaEvaluator final : public ResidentEvaluator {
   StepArrays arrays_;
   std::unique_ptr<Step<Real>> step_;
   Wanted wanted_;
-  bool stale_ = true;  ///< the pairs are new
+  bool has_atoms_ = false;  ///< the pairs are of atoms
+  bool stale_ = true;       ///< the pairs are new
+  double radius_ = 0.0;     ///< of the last search, Angstrom
+  PairsOnCpu pairs_on_cpu_;
   Array<double> input_;
   PinnedArray<double> host_input_, host_energy_, host_force_, host_node_virial_, host_gradient_,
       host_virial_;
@@ -85,7 +93,6 @@ class CudaEvaluator final : public ResidentEvaluator {
   PinnedArray<unsigned> host_flags_;
   std::vector<cuda::Graph> graphs_;  ///< [first stage]
   std::vector<std::int64_t> captured_shape_, last_shape_;
-  PairList list_;
   std::vector<double> site_energy_, edge_gradient_, exchange_;
   std::vector<Real> rows_;
   std::vector<Fixed> fixed_rows_;

@@ -173,10 +173,9 @@ bool Workspace<Real>::note_shape(const Layers& layers, const Topology& topology,
   for_arrays_of_all(layers, extent, address);
   for_arrays_of_pass(layers, sizes_, single_pass(), address);
   const Pairs pairs = topology.pairs();
-  for (const void* p : {static_cast<const void*>(pairs.node), static_cast<const void*>(pairs.sender),
-                        static_cast<const void*>(pairs.sender_kind),
-                        static_cast<const void*>(pairs.first_pair),
-                        static_cast<const void*>(kind_tiles_.data())})
+  for (const void* p : std::initializer_list<const void*>{
+           pairs.node, pairs.receiver_kind, pairs.receiver_atom, pairs.first_pair, pairs.first_tile,
+           pairs.sender, pairs.sender_kind, pairs.sender_atom, kind_tiles_.data()})
     shape.push_back(reinterpret_cast<std::intptr_t>(p));
   for (const auto& r : passes_)
     shape.insert(shape.end(), {r.pass.begin, r.pass.count, r.pass.capacity, r.first_tile,

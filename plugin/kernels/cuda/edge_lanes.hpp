@@ -17,7 +17,7 @@ inline constexpr int kChannels = 8 / static_cast<int>(sizeof(Real));
 
 /// Channels of a warp at a time.
 template <int C>
-inline constexpr int kSweep = kWarp / kEdges * C;
+inline constexpr int kSweep = kWarp / kEdges* C;
 
 __device__ __forceinline__ bool odd_lane() { return threadIdx.x % 2 != 0; }
 /// First of the lane's edges within the tile.
@@ -46,15 +46,11 @@ __device__ __forceinline__ Vector<Real, N> read_early(const Real* from) {
   if constexpr (single && N == 1)
     asm volatile("ld.global.nc.f32 %0, [%1];" : "=f"(x.at[0]) : "l"(from));
   else if constexpr (single)
-    asm volatile("ld.global.nc.v2.f32 {%0, %1}, [%2];"
-                 : "=f"(x.at[0]), "=f"(x.at[1])
-                 : "l"(from));
+    asm volatile("ld.global.nc.v2.f32 {%0, %1}, [%2];" : "=f"(x.at[0]), "=f"(x.at[1]) : "l"(from));
   else if constexpr (N == 1)
     asm volatile("ld.global.nc.f64 %0, [%1];" : "=d"(x.at[0]) : "l"(from));
   else
-    asm volatile("ld.global.nc.v2.f64 {%0, %1}, [%2];"
-                 : "=d"(x.at[0]), "=d"(x.at[1])
-                 : "l"(from));
+    asm volatile("ld.global.nc.v2.f64 {%0, %1}, [%2];" : "=d"(x.at[0]), "=d"(x.at[1]) : "l"(from));
   return x;
 #else
   return read_vector<Real, N>(from);
@@ -114,19 +110,22 @@ class TileReader {
     const int kind = run / product_.segments;
     const int at =
         __ldg(table_of_sender + kind) * product_.segments + run - kind * product_.segments;
-    packed_ = at * kPack + (__ldg(product_.run_rank + at) + 1) / 2;
+    packed_ = static_cast<unsigned>(at) * kPack +
+              static_cast<unsigned>(__ldg(product_.run_rank + at) + 1) / 2;
   }
   __device__ __forceinline__ int2 senders(int t) const {
     return __ldg(reinterpret_cast<const int2*>(
         at_stride(sender_, t, static_cast<unsigned>(step_ * kTile * sizeof(int)))));
   }
   __device__ __forceinline__ TileView<Real> view(int t) const {
-    const int packed = __shfl_sync(kAllLanes, packed_, t % kWarp);
+    // the same in all lanes, and known to be so: what depends on it are no branches of lanes
+    const unsigned packed =
+        __reduce_max_sync(kAllLanes, __shfl_sync(kAllLanes, packed_, t % kWarp));
     TileView<Real> view;
     view.u = at_stride(u_, t, u_stride_);
     view.y = at_stride(y_, t, y_stride_);
-    view.v = at_stride(v_, packed / kPack, run_stride_);
-    view.twos = packed % kPack;
+    view.v = at_stride(v_, static_cast<int>(packed / kPack), run_stride_);
+    view.twos = static_cast<int>(packed % kPack);
     view.path_stride = static_cast<unsigned>(radial_rows(product_.rank) * kWarp * sizeof(Real));
     view.slope_stride = static_cast<unsigned>(product_.width * kTile * sizeof(Real));
     return view;

@@ -5,72 +5,111 @@
 /// Gradients of the edge product. A warp takes a receiver, 32 channels (16 after 16 where numbers
 /// are many) and a part of the tiles. dE/d(slot) waits in shared memory, each number of which is
 /// read once a tile; features and their gradients stay in registers over a tile.
+///
+/// A warp's work at a tile, from the machine code for sm_90 (float, 10 paths of a model with l1 <=
+/// 1 and max_ell = 3, rank 8): 2,820 instructions, 1,680 of them multiply-adds and 430 loads; some
+/// 440 cycles of the first cache and shared memory, at 705 cycles of four schedulers. 160
+/// registers: 12 warps a multiprocessor.
 namespace mdbench::cuda {
 namespace {
 
 constexpr int kMostWarps = 4;  ///< of a block
 
+constexpr int kMostM = 2 * kMaxEdgeEll + 1;
+/// Rows of V of a path that wait in registers: they are loaded while the path before is at work.
+constexpr int kHeldRows = 8;
+
 /// What a warp works at, with C channels a lane.
 template <int C, class Real>
 struct Task {
   int place, receiver, block, split, tiles;
-  int channel;                 ///< the lane's first
-  Real* slots_bar;             ///< [slot][channel]
-  std::int64_t first_tile;     ///< then every `splits`-th
-  bool again;                  ///< other channels have written edge_bar before
+  int channel;                   ///< the lane's first
+  Real* slots_bar;               ///< [slot][channel]
+  std::int64_t first_tile;       ///< then every `splits`-th
+  unsigned long long paths_of;   ///< of each l2 and l1, four bits each
+  bool again;                    ///< other channels have written edge_bar before
   int written[kMaxEdgeEll + 1];  ///< which number of edge_bar the lane writes for each l2, or -1
+
+  __device__ __forceinline__ int paths(int l2, int l1) const {
+    return static_cast<int>(paths_of >> 4 * (l2 * (kMaxSenderL + 1) + l1)) & 15;
+  }
 };
 
-/// R = U V and R' = U' V for N rows from q = First on.
-template <int N, int First, int C, class Real>
-__device__ __forceinline__ void add_slopes(const Real* u, const Real* v, unsigned slope_stride,
-                                           Real (&r)[kEdges][C], Real (&slope)[kEdges][C]) {
-  Vector<Real, kEdges> uq[N], dq[N];
-  Vector<Real, C> vq[N];
-#pragma unroll
-  for (int q = 0; q < N; ++q) {
-    vq[q] = read_vector<Real, C>(v + (First + q) * kWarp);
-    uq[q] = read_vector<Real, kEdges>(u + (First + q) * kTile);
-    dq[q] = read_vector<Real, kEdges>(at_stride(u, 1, slope_stride) + (First + q) * kTile);
-  }
-#pragma unroll
-  for (int q = 0; q < N; ++q)
-#pragma unroll
-    for (int e = 0; e < kEdges; ++e)
-#pragma unroll
-      for (int c = 0; c < C; ++c) {
-        r[e][c] += uq[q].at[e] * vq[q].at[c];
-        slope[e][c] += dq[q].at[e] * vq[q].at[c];
-      }
-}
-
-template <int C, class Real>
-__device__ __forceinline__ void radial_slopes(const TileView<Real>& tile, const Real* v,
-                                              Real (&r)[kEdges][C], Real (&slope)[kEdges][C]) {
-  const Real* u = tile.u;
-  int twos = tile.twos;
-#pragma unroll 1
-  for (; twos >= 2; twos -= 2, u += 4 * kTile, v += 4 * kWarp)
-    add_slopes<4, 0, C>(u, v, tile.slope_stride, r, slope);
-  if (twos > 0) add_slopes<2, 0, C>(u, v, tile.slope_stride, r, slope);
-}
-
-/// What a lane gathers over a tile.
+/// What a lane gathers over a tile, and over the paths of an l2.
 template <int Components, int C, class Real>
 struct Gathered {
-  Real h[Components][kEdges][C], h_bar[Components][kEdges][C], r_bar[kEdges];
+  Real h[Components][kEdges][C], h_bar[Components][kEdges][C] = {}, r_bar[kEdges] = {};
+  Vector<Real, kEdges> y[kMostM];
+  Real y_bar[kMostM][kEdges];
 };
 
-/// One path: its slots at `s`, its rows at `v`.
+template <int C, class Real>
+struct HeldRows {
+  Vector<Real, C> row[kHeldRows];
+  __device__ __forceinline__ void load(const Real* v, int twos) {
+#pragma unroll
+    for (int q = 0; q < kHeldRows; q += 2)
+      if (q < 2 * twos) {
+        row[q] = read_early<Real, C>(v + q * kWarp);
+        row[q + 1] = read_early<Real, C>(v + (q + 1) * kWarp);
+      }
+  }
+};
+
+/// R and R' of a path.
+template <int C, class Real>
+struct Radial {
+  Real value[kEdges][C] = {}, slope[kEdges][C] = {};
+
+  /// Adds U V and U' V for N rows from q = First on.
+  template <int N, int First>
+  __device__ __forceinline__ void add(const TileView<Real>& tile, const Vector<Real, C>* v) {
+    const Real *u = tile.u + First * kTile, *d = at_stride(u, 1, tile.slope_stride);
+    Vector<Real, kEdges> uq[N], dq[N];
+#pragma unroll
+    for (int q = 0; q < N; ++q) {
+      uq[q] = read_vector<Real, kEdges>(u + q * kTile);
+      dq[q] = read_vector<Real, kEdges>(d + q * kTile);
+    }
+#pragma unroll
+    for (int q = 0; q < N; ++q)
+#pragma unroll
+      for (int e = 0; e < kEdges; ++e)
+#pragma unroll
+        for (int c = 0; c < C; ++c) {
+          value[e][c] += uq[q].at[e] * v[q].at[c];
+          slope[e][c] += dq[q].at[e] * v[q].at[c];
+        }
+  }
+  __device__ __forceinline__ Radial(const TileView<Real>& tile, const Real* v,
+                                    const HeldRows<C, Real>& held) {
+    if (tile.twos >= 2)
+      add<4, 0>(tile, held.row);
+    else
+      add<2, 0>(tile, held.row);
+    if (tile.twos >= 4)
+      add<4, 4>(tile, held.row + 4);
+    else if (tile.twos == 3)
+      add<2, 4>(tile, held.row + 4);
+    TileView<Real> rest = tile;
+#pragma unroll 1
+    for (int i = kHeldRows / 2; i < tile.twos; ++i) {
+      rest.u += 2 * kTile;
+      Vector<Real, C> row[2];
+      for (int q = 0; q < 2; ++q) row[q] = read_vector<Real, C>(v + (2 * i + q) * kWarp);
+      add<2, kHeldRows - 2>(rest, row);
+    }
+  }
+};
+
+/// A path with its slots at `s`.
 template <int L1, int L2, int C, class Real, class Sums>
-__device__ __forceinline__ void reverse_path(const TileView<Real>& tile, const Real* v,
-                                             const Real* s, const Vector<Real, kEdges>* y,
-                                             Real (*y_bar)[kEdges], Sums& sums) {
+__device__ __forceinline__ void reverse_path(const Radial<C, Real>& r, const Real* s, Sums& sums) {
   constexpr int N = 2 * L1 + 1, M = 2 * L2 + 1;
-  Real r[kEdges][C] = {}, slope[kEdges][C] = {}, along[kEdges][C] = {};
-  radial_slopes(tile, v, r, slope);
+  Real along[kEdges][C] = {};
 #pragma unroll
   for (int n = 0; n < N; ++n) {
+    const Real(&h)[kEdges][C] = sums.h[L1 * L1 + n];
     Real t[kEdges][C] = {};
 #pragma unroll
     for (int m = 0; m < M; ++m) {
@@ -79,41 +118,25 @@ __device__ __forceinline__ void reverse_path(const TileView<Real>& tile, const R
       for (int e = 0; e < kEdges; ++e)
 #pragma unroll
         for (int c = 0; c < C; ++c) {
-          t[e][c] += sm.at[c] * y[m].at[e];
-          if (M > 1) y_bar[m][e] += sm.at[c] * (r[e][c] * sums.h[L1 * L1 + n][e][c]);
+          t[e][c] += sm.at[c] * sums.y[m].at[e];
+          if (M > 1) sums.y_bar[m][e] += sm.at[c] * (r.value[e][c] * h[e][c]);
         }
     }
 #pragma unroll
     for (int e = 0; e < kEdges; ++e)
 #pragma unroll
       for (int c = 0; c < C; ++c) {
-        sums.h_bar[L1 * L1 + n][e][c] += r[e][c] * t[e][c];
-        along[e][c] += t[e][c] * sums.h[L1 * L1 + n][e][c];
+        sums.h_bar[L1 * L1 + n][e][c] += r.value[e][c] * t[e][c];
+        along[e][c] += t[e][c] * h[e][c];
       }
   }
 #pragma unroll
   for (int e = 0; e < kEdges; ++e)
 #pragma unroll
-    for (int c = 0; c < C; ++c) sums.r_bar[e] += slope[e][c] * along[e][c];
+    for (int c = 0; c < C; ++c) sums.r_bar[e] += r.slope[e][c] * along[e][c];
 }
 
-/// The paths of L1 and up; `v` and `s` move on.
-template <int L1, int MaxL1, int L2, int C, class Real, class Sums>
-__device__ __forceinline__ void reverse_paths(const int* paths, const TileView<Real>& tile,
-                                              const Real*& v, const Real*& s,
-                                              const Vector<Real, kEdges>* y,
-                                              Real (*y_bar)[kEdges], Sums& sums) {
-#pragma unroll 1
-  for (int p = 0; p < paths[L1]; ++p) {
-    reverse_path<L1, L2, C>(tile, v, s, y, y_bar, sums);
-    v = at_stride(v, 1, tile.path_stride);
-    s += (2 * L1 + 1) * (2 * L2 + 1) * kSweep<C>;
-  }
-  if constexpr (L1 < MaxL1)
-    reverse_paths<L1 + 1, MaxL1, L2, C>(paths, tile, v, s, y, y_bar, sums);
-}
-
-/// Writes the lane's share of the sums over lanes.
+/// Writes the lane's share of sums over lanes.
 template <int N, class Real>
 __device__ __forceinline__ void write_sum(Real (*sums)[kEdges], Real* edge_bar, int at,
                                           bool again) {
@@ -121,84 +144,124 @@ __device__ __forceinline__ void write_sum(Real (*sums)[kEdges], Real* edge_bar, 
   if (at >= 0) edge_bar[at] = again ? edge_bar[at] + sum : sum;
 }
 
-/// The paths of L2 and up.
+/// Where a warp is in the paths of a tile.
+template <int C, class Real>
+struct Cursor {
+  const Real *v, *s;
+  int left;  ///< paths
+  HeldRows<C, Real> held;
+};
+
+/// The paths with l1 = L1 and up of one l2.
+template <int L1, int MaxL1, int L2, int C, class Real, class Sums>
+__device__ __forceinline__ void reverse_paths(const Task<C, Real>& task, const TileView<Real>& tile,
+                                              Cursor<C, Real>& at, Sums& sums) {
+#pragma unroll 1
+  for (int p = task.paths(L2, L1); p > 0; --p) {
+    const Radial<C, Real> r(tile, at.v, at.held);
+    at.v = at_stride(at.v, 1, tile.path_stride);
+    if (--at.left > 0) at.held.load(at.v, tile.twos);
+    reverse_path<L1, L2, C>(r, at.s, sums);
+    at.s += (2 * L1 + 1) * (2 * L2 + 1) * kSweep<C>;
+  }
+  if constexpr (L1 < MaxL1) reverse_paths<L1 + 1, MaxL1, L2>(task, tile, at, sums);
+}
+
+/// The paths with l2 = L2 and up.
 template <int L2, int MaxL1, int C, class Real, class Sums>
 __device__ __forceinline__ void reverse_tile(const EdgeProduct<Real>& product,
                                              const Task<C, Real>& task, const TileView<Real>& tile,
-                                             const Real* v, const Real* s, Real* edge_bar,
-                                             Sums& sums) {
+                                             Real* edge_bar, Cursor<C, Real>& at, Sums& sums) {
   constexpr int M = 2 * L2 + 1;
   if (L2 > product.max_ell) return;
-  Vector<Real, kEdges> y[M];
-  Real y_bar[M][kEdges] = {};
 #pragma unroll
-  for (int m = 0; m < M; ++m) y[m] = read_early<Real, kEdges>(tile.y + (L2 * L2 + m) * kTile);
-  reverse_paths<0, MaxL1, L2, C>(product.paths_of[L2], tile, v, s, y, y_bar, sums);
-  if constexpr (L2 > 0) write_sum<M>(y_bar, edge_bar, task.written[L2], task.again);
+  for (int m = 0; m < M; ++m) {
+    sums.y[m] = read_early<Real, kEdges>(tile.y + (L2 * L2 + m) * kTile);
+    sums.y_bar[m][0] = sums.y_bar[m][1] = Real(0);
+  }
+  reverse_paths<0, MaxL1, L2>(task, tile, at, sums);
+  if constexpr (L2 > 0) write_sum<M>(sums.y_bar, edge_bar, task.written[L2], task.again);
   if constexpr (L2 < kMaxEdgeEll)
-    reverse_tile<L2 + 1, MaxL1>(product, task, tile, v, s, edge_bar, sums);
+    reverse_tile<L2 + 1, MaxL1>(product, task, tile, edge_bar, at, sums);
 }
 
 /// A lane's number of edge_bar after `shared_sum` over all components of an l2.
 template <int L2>
 __device__ __forceinline__ int written_of() {
-  constexpr int N = L2 == 0 ? 1 : 2 * L2 + 1;
-  const int index = shared_sum_index<N * kEdges>();
+  const int index = shared_sum_index<(2 * L2 + 1) * kEdges>();
   return index < 0 ? -1 : (L2 * L2 + index / kEdges) * kTile + lane_edge() + index % kEdges;
 }
 
-/// Adds gradients of features, numbers that do not fit excepted.
-template <class Real>
-class Adder {
- public:
-  __device__ Adder(const EdgeReverse<Real>& f, int channel)
-      : f_(f), channel_(channel), row_(f.product.channels), stride_(row_ * f.product.sender_components) {}
-  __device__ __forceinline__ void add(int sender, int component, Real x) {
-    const std::int64_t at =
-        static_cast<std::int64_t>(sender) * stride_ + component * row_ + channel_;
-    const bool fits = fabs(x) < static_cast<Real>(kFixedLimit);
-    if (fits) {
-      if (f_.sender_bar != nullptr)
-        atomicAdd(f_.sender_bar + at, static_cast<Fixed>(__double2ll_rn(x * kFixedUnit)));
-      else
-        atomicAdd(f_.sender_bar_real + at, x);
-    }
-    bad_ = bad_ || !fits;
-  }
-  __device__ __forceinline__ void finish() const {
-    if (bad_) atomicOr(f_.flags, static_cast<unsigned>(kNotFinite));
-  }
+__device__ __forceinline__ bool fits(float x) { return fabsf(x) < float(kFixedLimit); }
+__device__ __forceinline__ bool fits(double x) { return fabs(x) < kFixedLimit; }
+/// A float times 2^40 is a float.
+__device__ __forceinline__ Fixed to_fixed(float x) {
+  return static_cast<Fixed>(__float2ll_rn(x * float(kFixedUnit)));
+}
+__device__ __forceinline__ Fixed to_fixed(double x) {
+  return static_cast<Fixed>(__double2ll_rn(x * kFixedUnit));
+}
+__device__ __forceinline__ void add_to(Fixed* at, float x) { atomicAdd(at, to_fixed(x)); }
+__device__ __forceinline__ void add_to(Fixed* at, double x) { atomicAdd(at, to_fixed(x)); }
+__device__ __forceinline__ void add_to(float* at, float x) { atomicAdd(at, x); }
+__device__ __forceinline__ void add_to(double* at, double x) { atomicAdd(at, x); }
 
- private:
-  const EdgeReverse<Real>& f_;
-  int channel_, row_, stride_;
-  bool bad_ = false;
-};
-
-/// dE/dh of a tile. Two lanes with two channels each exchange numbers, so that a lane has a channel
-/// of all four edges, and the lanes add to places that follow each other.
+/// Replaces numbers that do not fit by zeros, which is rare, and so not done one by one.
 template <int Components, int C, class Real>
+__device__ __forceinline__ void drop_unfit(Real (&x)[Components][kEdges][C], unsigned* flags) {
+  bool good = true;
+#pragma unroll
+  for (int i = 0; i < Components * kEdges * C; ++i) good = good & fits((&x[0][0][0])[i]);
+  if (good) return;
+#pragma unroll
+  for (int i = 0; i < Components * kEdges * C; ++i)
+    if (!fits((&x[0][0][0])[i])) (&x[0][0][0])[i] = Real(0);
+  atomicOr(flags, static_cast<unsigned>(kNotFinite));
+}
+
+/// Adds to the features' gradients of one sender, from `out` on.
+template <int Components, class Real, class Place>
+__device__ __forceinline__ void add_sender(Place* out, int sender, unsigned row, const Real* x,
+                                           int step) {
+  const Place* at = at_stride(const_cast<const Place*>(out), sender, row * Components);
+#pragma unroll
+  for (int n = 0; n < Components; ++n)
+    add_to(const_cast<Place*>(at_stride(at, n, row)), x[n * step]);
+}
+
+/// dE/dh of a tile; `out` is at the lane's channel. Two lanes with two channels each exchange
+/// numbers, so that a lane has one channel of all four edges, and the lanes add to places that
+/// follow each other.
+template <int Components, int C, class Real, class Place>
 __device__ __forceinline__ void add_features(const EdgeReverse<Real>& f, std::int64_t tile,
                                              const Real (&h_bar)[Components][kEdges][C],
-                                             Adder<Real>& adder) {
-  const int4 sender = __ldg(reinterpret_cast<const int4*>(f.tiles.sender + tile * kTile));
-  const int4 pair = __ldg(reinterpret_cast<const int4*>(f.tiles.pair + tile * kTile));
-  const int senders[kTile] = {sender.x, sender.y, sender.z, sender.w};
-  const int pairs[kTile] = {pair.x, pair.y, pair.z, pair.w};
+                                             Place* out) {
+  const int4 sender = __ldg(reinterpret_cast<const int4*>(f.tiles.sender) + tile);
+  const int4 pair = __ldg(reinterpret_cast<const int4*>(f.tiles.pair) + tile);
+  const unsigned row = static_cast<unsigned>(f.product.channels) * sizeof(Place);
+  constexpr int N = kEdges * C;
+  Real x[Components][N];
 #pragma unroll
-  for (int e = 0; e < kEdges; ++e)
+  for (int n = 0; n < Components; ++n)
 #pragma unroll
-    for (int n = 0; n < Components; ++n) {
-      const Real even = h_bar[n][e][0], odd = h_bar[n][e][C - 1];
+    for (int e = 0; e < kEdges; ++e) {
+      x[n][e] = h_bar[n][e][0];
       if constexpr (C == 2) {
+        const Real even = h_bar[n][e][0], odd = h_bar[n][e][1];
         const Real received = __shfl_xor_sync(kAllLanes, odd_lane() ? even : odd, 1);
-        if (pairs[e] >= 0) adder.add(senders[e], n, odd_lane() ? received : even);
-        if (pairs[e + kEdges] >= 0)
-          adder.add(senders[e + kEdges], n, odd_lane() ? odd : received);
-      } else if ((odd_lane() ? pairs[e + kEdges] : pairs[e]) >= 0) {
-        adder.add(odd_lane() ? senders[e + kEdges] : senders[e], n, even);
+        x[n][e] = odd_lane() ? received : even;
+        x[n][e + kEdges] = odd_lane() ? odd : received;
       }
     }
+  const bool far = C == 1 && odd_lane();  // with one channel a lane keeps to its edges
+  if ((far ? pair.z : pair.x) >= 0)
+    add_sender<Components>(out, far ? sender.z : sender.x, row, &x[0][0], N);
+  if ((far ? pair.w : pair.y) >= 0)
+    add_sender<Components>(out, far ? sender.w : sender.y, row, &x[0][1], N);
+  if constexpr (C == 2) {
+    if (pair.z >= 0) add_sender<Components>(out, sender.z, row, &x[0][2], N);
+    if (pair.w >= 0) add_sender<Components>(out, sender.w, row, &x[0][3], N);
+  }
 }
 
 template <int MaxL1, int C, class Real>
@@ -209,32 +272,30 @@ __device__ __forceinline__ void reverse_tiles(const EdgeReverse<Real>& f,
   const int* table_of_sender =
       product.table_of_pair + f.pairs.receiver_kind[task.receiver] * product.kinds;
   TileReader<Real> reader(product, f.tiles, f.columns, task.first_tile, f.splits, task.channel);
-  Adder<Real> adder(f, C == 2 ? task.channel + lane_index() % 2 : task.channel);
   const int all = (product.max_ell + 1) * (product.max_ell + 1) * kTile;
   const int warps = product.channels / kWarp;
   Real* edge_bar = f.edge_bar + (task.first_tile * warps + task.block) * all;
+  const int channel = C == 2 ? task.channel + lane_index() % 2 : task.channel;
   int2 sender = reader.senders(0);
 #pragma unroll 1
   for (int t = 0; t < task.tiles; ++t) {
     Gathered<components, C, Real> sums;
     read_features(product, f.sender + task.channel, sender, sums.h);
     sender = reader.senders(t + 1 < task.tiles ? t + 1 : t);
-#pragma unroll
-    for (int n = 0; n < components; ++n)
-#pragma unroll
-      for (int e = 0; e < kEdges; ++e)
-#pragma unroll
-        for (int c = 0; c < C; ++c) sums.h_bar[n][e][c] = Real(0);
-    sums.r_bar[0] = sums.r_bar[1] = Real(0);
     if (t % kWarp == 0) reader.find_rows(t, task.tiles, table_of_sender);
     const TileView<Real> tile = reader.view(t);
-    Real* out = edge_bar + static_cast<std::int64_t>(t) * f.splits * warps * all;
-    reverse_tile<0, MaxL1>(product, task, tile, tile.v,
-                           const_cast<const Real*>(task.slots_bar) + lane_channel<C>(), out, sums);
-    write_sum<1>(&sums.r_bar, out, task.written[0], task.again);
-    add_features(f, task.first_tile + static_cast<std::int64_t>(t) * f.splits, sums.h_bar, adder);
+    Cursor<C, Real> at{tile.v, task.slots_bar + lane_channel<C>(), product.paths, {}};
+    at.held.load(tile.v, tile.twos);
+    reverse_tile<0, MaxL1>(product, task, tile, edge_bar, at, sums);
+    write_sum<1>(&sums.r_bar, edge_bar, task.written[0], task.again);
+    edge_bar += f.splits * warps * all;
+    const std::int64_t number = task.first_tile + static_cast<std::int64_t>(t) * f.splits;
+    drop_unfit(sums.h_bar, f.flags);
+    if (f.sender_bar != nullptr)
+      add_features(f, number, sums.h_bar, f.sender_bar + channel);
+    else
+      add_features(f, number, sums.h_bar, f.sender_bar_real + channel);
   }
-  adder.finish();
 }
 
 /// dE/d(slot) of the channels from dE/d(message).
@@ -265,8 +326,13 @@ __device__ __forceinline__ void fill_slots(const EdgeReverse<Real>& f, const Tas
   task.slots_bar[slot * kSweep<C> + lane] = sum;
 }
 
+/// Blocks that share a multiprocessor: as few as the registers need.
+template <class Real, int MaxL1>
+inline constexpr int kBlocks = sizeof(Real) == 8 && MaxL1 == 2 ? 2 : 3;
+
 template <class Real, int MaxL1, int C>
-__global__ void __launch_bounds__(kMostWarps* kWarp, 3) reverse(const EdgeReverse<Real> f) {
+__global__ void __launch_bounds__(kMostWarps* kWarp, (kBlocks<Real, MaxL1>))
+    reverse(const EdgeReverse<Real> f) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   Task<C, Real> task;
   task.place = static_cast<int>(blockIdx.x * (blockDim.x / kWarp)) + warp;
@@ -277,6 +343,12 @@ __global__ void __launch_bounds__(kMostWarps* kWarp, 3) reverse(const EdgeRevers
   task.receiver = f.pass.begin + task.place;
   task.block = static_cast<int>(blockIdx.y);
   task.first_tile = f.pairs.first_tile[task.receiver] - f.tiles.first + task.split;
+  task.paths_of = 0;
+#pragma unroll
+  for (int l2 = kMaxEdgeEll; l2 >= 0; --l2)
+#pragma unroll
+    for (int l1 = kMaxSenderL; l1 >= 0; --l1)
+      task.paths_of = task.paths_of << 4 | static_cast<unsigned>(f.product.paths_of[l2][l1]);
   task.slots_bar = shared_memory<Real>() + warp * f.product.slots * kSweep<C>;
   task.written[0] = written_of<0>();
   task.written[1] = written_of<1>();

@@ -78,8 +78,7 @@ struct EdgeReverseShape {
 /// Shared memory that is there without asking, and what a block may ask for on all of the GPUs.
 inline constexpr std::size_t kPlainShared = 48 * 1024, kMostShared = 99 * 1024;
 
-inline EdgeReverseShape edge_reverse_shared_bytes(int slots, int channels,
-                                                  std::size_t real) {
+inline EdgeReverseShape edge_reverse_shared_bytes(int slots, int channels, std::size_t real) {
   const std::size_t warp = static_cast<std::size_t>(slots) * channels * real;
   if (warp > kMostShared)
     throw Error("the edge product has " + std::to_string(slots) + " slots, the CUDA kernels take " +
