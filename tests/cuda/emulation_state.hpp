@@ -91,7 +91,7 @@ inline bool recording() {
 
 /// Whether an allocation holds all of the bytes.
 inline bool inside(const std::map<const char*, std::size_t>& allocations, const void* pointer,
-            std::size_t bytes) {
+                   std::size_t bytes) {
   const char* const address = static_cast<const char*>(pointer);
   auto found = allocations.upper_bound(address);
   if (found == allocations.begin()) return false;

@@ -48,10 +48,11 @@ struct RankAtoms {
       atoms.owner.push_back(row[of]);
       global.push_back(of);
     };
-    for (std::size_t i = me; i < box.num_local; i += 2) add(i);
+    const auto locals = static_cast<std::size_t>(box.num_local);
+    for (std::size_t i = me; i < locals; i += 2) add(i);
     atoms.num_local = global.size();
     for (std::size_t i = 0; i < box.owner.size(); ++i)
-      if (i >= box.num_local || i % 2 != static_cast<std::size_t>(me)) add(i);
+      if (i >= locals || i % 2 != static_cast<std::size_t>(me)) add(i);
   }
 };
 
@@ -76,8 +77,11 @@ AtomResult evaluate_box_on_two_ranks(
   std::thread other([&] { run(1); });
   run(0);
   other.join();
-  AtomResult out{std::vector<double>(box.num_local), std::vector<double>(3 * box.num_local),
-                 std::vector<double>(9), {}, {}};
+  AtomResult out{std::vector<double>(box.num_local),
+                 std::vector<double>(3 * box.num_local),
+                 std::vector<double>(9),
+                 {},
+                 {}};
   for (int me = 0; me < 2; ++me) {
     const auto& global = ranks[me].global;
     for (std::size_t n = 0; n < results[me].site_energy.size(); ++n)

@@ -115,8 +115,8 @@ Found check_search(cuda::Topology& topology, const Atoms& atoms, const Kinds& ki
   CHECK(topology.original().empty());
   CHECK(found.first_pair.back() == static_cast<std::int64_t>(list.num_pairs()));
   CHECK(found.first_pair[0] == 0 && found.first_tile[0] == 0);
-  CHECK(std::equal(found.first_tile.begin(), found.first_tile.end(),
-                   topology.first_tile().begin(), topology.first_tile().end()));
+  CHECK(std::equal(found.first_tile.begin(), found.first_tile.end(), topology.first_tile().begin(),
+                   topology.first_tile().end()));
   check_receivers(topology, found, list, kinds);
   check_nodes(topology, found, list, atoms);
   for (std::size_t p = 0; p < list.num_local; ++p) check_pairs(found, list, kinds, p);
