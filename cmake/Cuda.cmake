@@ -40,12 +40,22 @@ if(NOT mdbench_cuda)
   return()
 endif()
 
-file(GLOB MDBENCH_CUDA_KERNELS CONFIGURE_DEPENDS plugin/kernels/cuda/*.cu)
-file(GLOB MDBENCH_CUDA_HOST CONFIGURE_DEPENDS plugin/evaluator/cuda/*.cpp)
-list(REMOVE_ITEM MDBENCH_CUDA_HOST ${CMAKE_CURRENT_SOURCE_DIR}/plugin/evaluator/cuda/cuda.cpp)
-list(APPEND MDBENCH_CUDA_HOST plugin/evaluator/native/network.cpp)
-file(GLOB MDBENCH_CUDA_TESTS CONFIGURE_DEPENDS tests/cuda/test_*.cpp)
-file(GLOB MDBENCH_CUDA_TEST_KERNELS CONFIGURE_DEPENDS tests/cuda/*.cu)
+set(MDBENCH_CUDA_KERNELS plugin/kernels/cuda/columns.cu plugin/kernels/cuda/contraction.cu
+  plugin/kernels/cuda/dense.cu plugin/kernels/cuda/edge_forward.cu
+  plugin/kernels/cuda/edge_reverse.cu plugin/kernels/cuda/finish.cu
+  plugin/kernels/cuda/gradients.cu plugin/kernels/cuda/moments.cu plugin/kernels/cuda/readout.cu
+  plugin/kernels/cuda/scan.cu plugin/kernels/cuda/search.cu plugin/kernels/cuda/tiles.cu)
+set(MDBENCH_CUDA_HOST plugin/evaluator/cuda/atom_nodes.cpp plugin/evaluator/cuda/cuda_evaluator.cpp
+  plugin/evaluator/cuda/device_network.cpp plugin/evaluator/cuda/pair_search.cpp
+  plugin/evaluator/cuda/pairs_on_cpu.cpp plugin/evaluator/cuda/runtime.cpp
+  plugin/evaluator/cuda/step.cpp plugin/evaluator/cuda/topology.cpp
+  plugin/evaluator/cuda/workspace.cpp plugin/evaluator/native/network.cpp)
+set(MDBENCH_CUDA_TESTS tests/cuda/test_columns.cpp tests/cuda/test_contraction_kernels.cpp
+  tests/cuda/test_cuda_evaluator.cpp tests/cuda/test_dense.cpp tests/cuda/test_edge_kernels.cpp
+  tests/cuda/test_emulation.cpp tests/cuda/test_finish.cpp tests/cuda/test_gradients.cpp
+  tests/cuda/test_moments.cpp tests/cuda/test_readout_kernels.cpp tests/cuda/test_runtime.cpp
+  tests/cuda/test_search.cpp tests/cuda/test_tiles.cpp tests/cuda/test_warp.cpp)
+set(MDBENCH_CUDA_TEST_KERNELS tests/cuda/sample_kernels.cu tests/cuda/warp_kernels.cu)
 
 # Headers and options; targets add only their sources.
 add_library(mdbench_cuda_flags INTERFACE)
@@ -54,7 +64,8 @@ target_link_libraries(mdbench_cuda_flags INTERFACE mdbench_native_model OpenMP::
 if(mdbench_cuda STREQUAL EMULATE)
   target_include_directories(mdbench_cuda_flags INTERFACE tests/cuda)
   target_compile_definitions(mdbench_cuda_flags INTERFACE MDBENCH_EMULATE_CUDA)
-  list(APPEND MDBENCH_CUDA_HOST tests/cuda/emulation.cpp tests/cuda/emulation_runtime.cpp)
+  list(APPEND MDBENCH_CUDA_HOST tests/cuda/emulation.cpp tests/cuda/emulation_runtime.cpp
+    tests/cuda/emulation_streams.cpp)
   set(as_cpp -x c++ -Wno-unknown-pragmas)
   if(MDBENCH_SANITIZE MATCHES undefined)
     list(APPEND as_cpp -fsanitize=alignment)  # a misaligned access stops a GPU
@@ -88,12 +99,19 @@ if(NOT mdbench_cuda STREQUAL EMULATE)
 endif()
 
 if(MDBENCH_TESTS)
+  # The CPU's evaluator, to compare with: its own tests are the ones under sanitizers.
+  add_library(mdbench_cuda_tests_cpu OBJECT EXCLUDE_FROM_ALL plugin/evaluator/native/native.cpp)
+  target_include_directories(mdbench_cuda_tests_cpu PRIVATE
+    $<TARGET_PROPERTY:mdbench_native_model,INTERFACE_INCLUDE_DIRECTORIES>)
+  target_link_libraries(mdbench_cuda_tests_cpu PRIVATE OpenMP::OpenMP_CXX)
+  target_compile_options(mdbench_cuda_tests_cpu PRIVATE -O1 -g0)
   add_executable(mdbench_cuda_tests EXCLUDE_FROM_ALL tests/cpp/main.cpp ${MDBENCH_CUDA_TESTS}
-    ${MDBENCH_CUDA_TEST_KERNELS} ${MDBENCH_CUDA_KERNELS} ${MDBENCH_CUDA_HOST}
-    plugin/evaluator/native/native.cpp)
+    ${MDBENCH_CUDA_TEST_KERNELS} ${MDBENCH_CUDA_KERNELS} ${MDBENCH_CUDA_HOST})
   set_target_properties(mdbench_cuda_tests PROPERTIES CUDA_RUNTIME_LIBRARY Static)
   target_include_directories(mdbench_cuda_tests PRIVATE tests/cpp tests/cuda)
-  target_compile_options(mdbench_cuda_tests PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
-  target_link_libraries(mdbench_cuda_tests PRIVATE mdbench_cuda_flags mdbench_core)
+  # line numbers, no more: with sanitizers full debugging information doubles the compiler's time
+  target_compile_options(mdbench_cuda_tests PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:-O1;-g1>")
+  target_link_libraries(mdbench_cuda_tests PRIVATE mdbench_cuda_flags mdbench_core
+    mdbench_cuda_tests_cpu)
   add_test(NAME cuda COMMAND mdbench_cuda_tests)
 endif()

@@ -43,7 +43,7 @@ struct EvaluatorOptions {
   int local_rank = 0;               ///< rank on this host: picks the GPU of "cuda"
   int threads = 0;                  ///< CPU threads; 0: leave the library's choice
   bool deterministic = true;        ///< GPU: sums do not depend on the order of additions
-  std::size_t workspace_mb = 0;     ///< GPU: memory of what is kept for a pass; 0: by what is free
+  std::size_t workspace_mb = 0;     ///< GPU: memory that may be taken; 0: by what is free
 };
 
 /// What was loaded, and what will really run.

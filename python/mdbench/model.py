@@ -99,7 +99,7 @@ def cuda_problem() -> str:
         return str(problem)
     if not (Path(plugin_folder()) / _core.cuda_library).exists():
         return "mdbench was built without CUDA kernels (MDBENCH_CUDA=ON, where nvcc is)"
-    return "the CUDA kernels see no GPU: is there one, with a driver for CUDA 13?"
+    return "the CUDA kernels see no GPU: is there one, and is its driver new enough?"
 
 
 def call_worker(

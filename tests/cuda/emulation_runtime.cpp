@@ -1,142 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The emulated runtime: memory, streams, events, graphs.
-#include <algorithm>
-#include <chrono>
+// The emulated runtime: errors, devices, memory.
 #include <cstdlib>
-#include <deque>
-#include <map>
-#include <mutex>
-#include <set>
 #include <string>
-#include <vector>
+#include <utility>
 
-#include "emulation.hpp"
+#include "emulation_state.hpp"
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#endif
-
-using Work = std::function<void()>;
-
-struct CUgraph_st {
-  std::vector<Work> work;
-};
-struct CUgraphExec_st {
-  std::vector<Work> work;
-};
-struct CUstream_st {
-  bool blocking = true;
-  std::deque<Work> waiting;
-  CUgraph_st* capture = nullptr;
-};
-struct CUevent_st {
-  CUstream_st* queue = nullptr;  // where it was recorded last; null: never
-  bool pending = false;
-  std::chrono::steady_clock::time_point time;
-};
+using namespace emulation;
 
 namespace {
-
-constexpr std::size_t kSharedWithoutAsking = 48 * 1024, kSharedMost = 227 * 1024;
-
-struct Runtime {
-  std::map<const char*, std::size_t> device, pinned;
-  std::map<const void*, std::size_t> shared_limit;
-  std::size_t total = std::size_t{8} << 30, used = 0;
-  int device_count = 1, capturing = 0;
-  bool capturing_blocking = false;
-  cudaError_t last_error = cudaSuccess;
-  emulation::Counts counts;
-  CUstream_st default_queue;
-  std::set<CUstream_st*> streams;  // those with queues of their own
-};
-
-Runtime& runtime() {
-  static Runtime* const one = new Runtime;  // outlives what static objects free
-  return *one;
-}
-
-/// Host threads take turns: CUDA's runtime may be called by several.
-class Turn {
- public:
-  Turn() { mutex().lock(); }
-  ~Turn() { mutex().unlock(); }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  static std::recursive_mutex& mutex() {
-    static auto* const one = new std::recursive_mutex;
-    return *one;
-  }
-};
-
-cudaError_t result(cudaError_t error) {
-  if (error != cudaSuccess) runtime().last_error = error;
-  return error;
-}
-
-/// Whether an allocation holds all of the bytes.
-bool inside(const std::map<const char*, std::size_t>& allocations, const void* pointer,
-            std::size_t bytes) {
-  const char* const address = static_cast<const char*>(pointer);
-  auto found = allocations.upper_bound(address);
-  if (found == allocations.begin()) return false;
-  --found;
-  return address + bytes <= found->first + found->second;
-}
-
-/// AddressSanitizer lets the host touch device memory only in the device's own work.
-void lock(const void* pointer, std::size_t bytes) {
-#if defined(__SANITIZE_ADDRESS__)
-  ASAN_POISON_MEMORY_REGION(pointer, bytes);
-#else
-  static_cast<void>(pointer), static_cast<void>(bytes);
-#endif
-}
-void unlock(const void* pointer, std::size_t bytes) {
-#if defined(__SANITIZE_ADDRESS__)
-  ASAN_UNPOISON_MEMORY_REGION(pointer, bytes);
-#else
-  static_cast<void>(pointer), static_cast<void>(bytes);
-#endif
-}
-
-void must_be(bool device, const void* pointer, std::size_t bytes) {
-  if (device && !inside(runtime().device, pointer, bytes))
-    emulation::fail("a copy or memset reaches beyond the device's allocations");
-  if (!device && inside(runtime().device, pointer, 1))
-    emulation::fail("a copy takes device memory for the host's");
-}
-
-CUstream_st& queue_of(cudaStream_t stream) {
-  return stream && !stream->blocking ? *stream : runtime().default_queue;
-}
-
-cudaError_t push(cudaStream_t stream, Work work) {
-  if (stream && stream->capture)
-    stream->capture->work.push_back(std::move(work));
-  else if (runtime().capturing_blocking && &queue_of(stream) == &runtime().default_queue)
-    return cudaErrorStreamCaptureImplicit;
-  else
-    queue_of(stream).waiting.push_back(std::move(work));
-  return cudaSuccess;
-}
-
-void drain(CUstream_st& queue) {
-  while (!queue.waiting.empty()) {
-    const Work work = std::move(queue.waiting.front());
-    queue.waiting.pop_front();
-    for (const auto& [pointer, bytes] : runtime().device) unlock(pointer, bytes);
-    work();
-    for (const auto& [pointer, bytes] : runtime().device) lock(pointer, bytes);
-  }
-}
-
-void drain_all() {
-  drain(runtime().default_queue);
-  for (CUstream_st* const stream : runtime().streams) drain(*stream);
-}
 
 cudaError_t allocate(std::map<const char*, std::size_t>& allocations, void** pointer,
                      std::size_t bytes) {
@@ -220,13 +92,8 @@ const char* cudaGetErrorName(cudaError_t error) {
 const char* cudaGetErrorString(cudaError_t error) {
   return error == cudaErrorMemoryAllocation ? "out of memory" : cudaGetErrorName(error);
 }
-cudaError_t cudaGetLastError() {
-  const Turn turn;
-  const cudaError_t error = runtime().last_error;
-  runtime().last_error = cudaSuccess;
-  return error;
-}
-cudaError_t cudaPeekAtLastError() { return runtime().last_error; }
+cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
+cudaError_t cudaPeekAtLastError() { return last_error; }
 
 cudaError_t cudaGetDeviceCount(int* count) {
   const Turn turn;
@@ -250,7 +117,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
 }
 cudaError_t cudaDeviceSynchronize() {
   const Turn turn;
-  if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
+  if (recording()) return result(cudaErrorStreamCaptureUnsupported);
   ++runtime().counts.waits;
   drain_all();
   return cudaSuccess;
@@ -264,7 +131,7 @@ cudaError_t cudaMemGetInfo(std::size_t* available, std::size_t* total) {
 
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   const Turn turn;
-  if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
+  if (recording()) return result(cudaErrorStreamCaptureUnsupported);
   *pointer = nullptr;
   if (runtime().used + bytes > runtime().total) return result(cudaErrorMemoryAllocation);
   runtime().used += bytes;
@@ -275,7 +142,7 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
 cudaError_t cudaFree(void* pointer) {
   const Turn turn;
   if (!pointer) return cudaSuccess;
-  if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
+  if (recording()) return result(cudaErrorStreamCaptureUnsupported);
   drain_all();
   runtime().used -= release(runtime().device, pointer);
   return cudaSuccess;
@@ -311,7 +178,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
 }
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
   const Turn turn;
-  if (runtime().capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
+  if (recording()) return result(cudaErrorStreamCaptureUnsupported);
   const cudaError_t error = cudaMemcpyAsync(to, from, bytes, kind, nullptr);
   ++runtime().counts.waits;
   drain(runtime().default_queue);
@@ -326,109 +193,4 @@ cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t
 cudaError_t cudaMemset(void* to, int value, std::size_t bytes) {
   const Turn turn;
   return cudaMemsetAsync(to, value, bytes, nullptr);
-}
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
-  const Turn turn;
-  *stream = new CUstream_st;
-  (*stream)->blocking = (flags & cudaStreamNonBlocking) == 0;
-  if (!(*stream)->blocking) runtime().streams.insert(*stream);
-  return cudaSuccess;
-}
-cudaError_t cudaStreamCreate(cudaStream_t* stream) {
-  const Turn turn;
-  return cudaStreamCreateWithFlags(stream, cudaStreamDefault);
-}
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  const Turn turn;
-  if (stream && stream->capture) return result(cudaErrorStreamCaptureUnsupported);
-  ++runtime().counts.waits;
-  drain(queue_of(stream));
-  return cudaSuccess;
-}
-cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  const Turn turn;
-  drain(queue_of(stream));
-  runtime().streams.erase(stream);
-  delete stream;
-  return cudaSuccess;
-}
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
-  const Turn turn;
-  return result(push(stream, [=] {
-    if (event->pending) drain(*event->queue);
-  }));
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  const Turn turn;
-  *event = new CUevent_st;
-  return cudaSuccess;
-}
-cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, 0); }
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  const Turn turn;
-  cudaEventSynchronize(event);
-  delete event;
-  return cudaSuccess;
-}
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  const Turn turn;
-  event->queue = &queue_of(stream);
-  event->pending = true;
-  return result(push(stream, [=] {
-    event->time = std::chrono::steady_clock::now();
-    event->pending = false;
-  }));
-}
-cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  const Turn turn;
-  if (event->pending && event->queue) drain(*event->queue);
-  return cudaSuccess;
-}
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
-  const Turn turn;
-  if (!start->queue || !end->queue || start->pending || end->pending)
-    return result(cudaErrorInvalidValue);
-  *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
-  return cudaSuccess;
-}
-
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
-  const Turn turn;
-  if (!stream || stream->capture) return result(cudaErrorStreamCaptureUnsupported);
-  stream->capture = new CUgraph_st;
-  ++runtime().capturing;
-  runtime().capturing_blocking = stream->blocking;
-  return cudaSuccess;
-}
-cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  const Turn turn;
-  if (!stream || !stream->capture) return result(cudaErrorInvalidValue);
-  *graph = stream->capture;
-  stream->capture = nullptr;
-  --runtime().capturing;
-  runtime().capturing_blocking = false;
-  return cudaSuccess;
-}
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
-  const Turn turn;
-  *exec = new CUgraphExec_st{graph->work};
-  return cudaSuccess;
-}
-cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
-  const Turn turn;
-  return result(push(stream, [work = exec->work] {
-    for (const Work& item : work) item();
-  }));
-}
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
-  const Turn turn;
-  delete exec;
-  return cudaSuccess;
-}
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  const Turn turn;
-  delete graph;
-  return cudaSuccess;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Memory, streams and graphs.
 #include <cmath>
+#include <thread>
 
 #include "check.hpp"
 #include "error.hpp"
@@ -111,6 +112,8 @@ TEST(a_failed_recording_leaves_the_stream_usable) {
   Array<int> late;
   CHECK(check::thrown<mdbench::Error>([&] { graph.capture(stream, [&] { late.resize(9); }); }) !=
         "");
+  // but by another thread
+  graph.capture(stream, [] { std::thread([] { Array<int>(9); }).join(); });
   const Array<int> in(kNumbers);
   Array<int> out(4);
   reverse(in, out, stream);

@@ -8,87 +8,16 @@
 #include "check.hpp"
 #include "error.hpp"
 #include "graph_builder.hpp"
-#include "numeric.hpp"
 #include "orders.hpp"
-#include "periodic.hpp"
+#include "search_case.hpp"
 #include "tile_room.hpp"
-#include "topology.hpp"
 
 using namespace mdbench;
 using check::Random;
+using cuda::Array;
+using namespace search_case;
 
 namespace {
-
-constexpr double kCutoff = 2.0, kSkin = 0.5, kRadius = kCutoff + kSkin;
-
-/// Atoms that may be changed.
-struct Atoms {
-  std::size_t num_local = 0;
-  std::vector<double> x;
-  std::vector<std::int32_t> species, owner;
-
-  Atoms() = default;
-  explicit Atoms(const Periodic& box)
-      : num_local(box.num_local), x(box.x), species(box.species), owner(box.owner) {}
-  AtomsView view() const { return {num_local, x, species, owner}; }
-  std::size_t size() const { return species.size(); }
-  void add(const std::array<double, 3>& at, int kind, std::int32_t of) {
-    x.insert(x.end(), at.begin(), at.end());
-    species.push_back(kind);
-    owner.push_back(of);
-  }
-  void add_local(const std::array<double, 3>& at, int kind = 0) {
-    add(at, kind, static_cast<std::int32_t>(num_local++));
-  }
-  /// Local atoms in a cube.
-  static Atoms cube(int count, double edge, unsigned seed, int kinds = 1) {
-    Atoms atoms;
-    Random random(seed);
-    for (int i = 0; i < count; ++i) {
-      std::array<double, 3> at;
-      random.fill(at, 0.0, edge);
-      atoms.add_local(at, i % kinds);
-    }
-    return atoms;
-  }
-};
-
-/// Atoms of a periodic cube of which `part` of the local ones are here, the others' images too: a
-/// rank among several.
-Atoms rank_of(const Periodic& box, int part) {
-  Atoms atoms;
-  std::vector<std::int32_t> row(box.num_local, -1);
-  const auto at = [&](std::size_t i) {
-    return std::array{box.x[3 * i], box.x[3 * i + 1], box.x[3 * i + 2]};
-  };
-  for (int i = 0; i < part; ++i) {
-    atoms.add_local(at(i), box.species[i]);
-    row[i] = i;
-  }
-  for (std::size_t i = part; i < box.owner.size(); ++i) {
-    std::int32_t& owner = row[box.owner[i]];
-    if (owner < 0) owner = static_cast<std::int32_t>(atoms.size());
-    atoms.add(at(i), box.species[i], owner);
-  }
-  return atoms;
-}
-
-/// Species s has kind (s + 1) % kinds.
-struct Kinds {
-  int kinds, segments;
-  std::vector<int> of_species;
-  explicit Kinds(int kinds_, int segments_ = 3) : kinds(kinds_), segments(segments_) {
-    for (int s = 0; s < kinds; ++s) of_species.push_back((s + 1) % kinds);
-  }
-  cuda::PairKinds view() const { return {of_species, kinds, segments}; }
-};
-
-template <class T>
-std::vector<T> download(const T* device, std::size_t count) {
-  std::vector<T> values(count);
-  cuda::copy_and_wait(values.data(), device, count * sizeof(T), cudaMemcpyDeviceToHost);
-  return values;
-}
 
 /// What the kernels of a step read.
 struct Found {
@@ -199,7 +128,43 @@ Found check_search(const Atoms& atoms, const Kinds& kinds) {
   return check_search(topology, atoms, kinds);
 }
 
+/// Sums before each of `values` and of all.
+std::vector<std::int64_t> scanned(const std::vector<int>& values) {
+  const Array<int> in(values);
+  Array<std::int64_t> out(values.size() + 1);
+  Array<std::int64_t> sums(cuda::scan_blocks(static_cast<std::int64_t>(values.size())));
+  cuda::scan({in.data(), out.data(), sums.data(), static_cast<std::int64_t>(values.size())},
+             nullptr);
+  cuda::check_launch("scanning");
+  return out.download();
+}
+
+void check_scan(int count) {
+  Random random(count);
+  std::vector<int> values(count);
+  for (int& v : values) v = random.below(std::numeric_limits<int>::max());
+  const auto found = scanned(values);
+  std::int64_t sum = 0;
+  int wrong = 0;
+  for (int i = 0; i < count; ++i) {
+    wrong += found[i] != sum;
+    sum += values[i];
+  }
+  CHECK(wrong == 0 && found[count] == sum);
+}
+
 }  // namespace
+
+TEST(scan_of_any_size) {
+  check::for_orders([] {
+    for (const int count : {0, 1, 2, 7, 8, 31, 33, 255, 2047, 2048, 2049, 4096, 12345})
+      check_scan(count);
+  });
+  // more blocks than one block scans at once
+  check_scan(2048 * 256);
+  check_scan(2048 * 256 + 1);
+  check_scan(1'100'003);
+}
 
 TEST(search_finds_what_the_cpu_finds) {
   check::for_orders([] {
@@ -384,4 +349,37 @@ TEST(search_refuses_coordinates_that_are_not_finite) {
       check_search(topology, atoms, Kinds(2));
     }
   }
+}
+
+/// Places of pairs are beyond 32 bits where there are 10^7 atoms.
+TEST(search_writes_beyond_32_bits) {
+  const Atoms atoms = Atoms::cube(20, 2.0, 18);
+  const Kinds kinds(1);
+  const cuda::Stream stream;
+  cuda::AtomNodes nodes;
+  nodes.number(atoms.view(), kRadius);
+  const Array<int> kind(std::vector<int>(20, 0)), receivers(std::vector<int>{4, 11});
+  cuda::DeviceSearch pairs;
+  pairs.place(atoms.view(), nodes, kind.data(), kRadius, stream);
+  const cuda::DeviceSearch::Receivers of{2, receivers.data(), 1, 1};
+  Array<std::int64_t> first_pair, first_tile;
+  pairs.count(of, first_pair, first_tile, stream);
+  auto first = first_pair.download();
+  Array<int> sender(first[2]), sender_atom(first[2]);
+  pairs.write(of, first_pair, sender, sender_atom, stream);
+  const auto expected = sender_atom.download();
+  cuda::FindPairs find = pairs.find(of);
+  const std::int64_t offset = 5'000'000'000;
+  for (auto& f : first) f += offset;
+  first_pair.upload(first);
+  const auto shifted = [&](Array<int>& array) {
+    array.set_bytes(0xff, stream);
+    return reinterpret_cast<int*>(reinterpret_cast<std::uintptr_t>(array.data()) -
+                                  sizeof(int) * offset);
+  };
+  find.first_pair = first_pair.data();
+  find.sender = shifted(sender);
+  find.sender_atom = shifted(sender_atom);
+  write_pairs(find, stream);
+  CHECK(sender_atom.download() == expected);
 }

@@ -6,6 +6,11 @@
 /// Clebsch-Gordan. A warp takes a receiver, 32 channels (16 in double), and as many paths as its
 /// registers hold the sums of; the warps of a block take receivers that follow each other, which
 /// are of the same element and so read the same rows of V.
+///
+/// The three warps' work at a tile, from the machine code for sm_90 (float, 10 paths of a model
+/// with l1 <= 1 and max_ell = 3, rank 8): 1,280 instructions, 760 of them multiply-adds and 190
+/// loads; some 190 cycles of the first cache, at 320 cycles of four schedulers. 168 registers: 12
+/// warps a multiprocessor.
 namespace mdbench::cuda {
 namespace {
 

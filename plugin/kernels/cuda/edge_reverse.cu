@@ -5,6 +5,11 @@
 /// Gradients of the edge product. A warp takes a receiver, 32 channels (16 after 16 where numbers
 /// are many) and a part of the tiles. dE/d(slot) waits in shared memory, each number of which is
 /// read once a tile; features and their gradients stay in registers over a tile.
+///
+/// A warp's work at a tile, from the machine code for sm_90 (float, 10 paths of a model with l1 <=
+/// 1 and max_ell = 3, rank 8): 2,820 instructions, 1,680 of them multiply-adds and 430 loads; some
+/// 440 cycles of the first cache and shared memory, at 705 cycles of four schedulers. 160
+/// registers: 12 warps a multiprocessor.
 namespace mdbench::cuda {
 namespace {
 
