@@ -45,9 +45,9 @@ set(MDBENCH_CUDA_KERNELS plugin/kernels/cuda/columns.cu plugin/kernels/cuda/cont
   plugin/kernels/cuda/edge_reverse.cu plugin/kernels/cuda/finish.cu
   plugin/kernels/cuda/gradients.cu plugin/kernels/cuda/moments.cu plugin/kernels/cuda/readout.cu
   plugin/kernels/cuda/scan.cu plugin/kernels/cuda/search.cu plugin/kernels/cuda/tiles.cu)
-set(MDBENCH_CUDA_HOST plugin/evaluator/cuda/cpu_pairs.cpp plugin/evaluator/cuda/cuda_evaluator.cpp
-  plugin/evaluator/cuda/device_network.cpp plugin/evaluator/cuda/device_search.cpp
-  plugin/evaluator/cuda/nodes.cpp plugin/evaluator/cuda/runtime.cpp
+set(MDBENCH_CUDA_HOST plugin/evaluator/cuda/atom_nodes.cpp plugin/evaluator/cuda/cuda_evaluator.cpp
+  plugin/evaluator/cuda/device_network.cpp plugin/evaluator/cuda/pair_search.cpp
+  plugin/evaluator/cuda/pairs_on_cpu.cpp plugin/evaluator/cuda/runtime.cpp
   plugin/evaluator/cuda/step.cpp plugin/evaluator/cuda/topology.cpp
   plugin/evaluator/cuda/workspace.cpp plugin/evaluator/native/network.cpp)
 set(MDBENCH_CUDA_TESTS tests/cuda/test_columns.cpp tests/cuda/test_contraction_kernels.cpp

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "engine_atoms.hpp"
+#include "atoms_view.hpp"
 #include "graph.hpp"
 #include "resident.hpp"
 

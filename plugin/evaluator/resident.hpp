@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "engine_atoms.hpp"
+#include "atoms_view.hpp"
 #include "error.hpp"
 #include "evaluator.hpp"
 

@@ -359,9 +359,9 @@ TEST(search_writes_beyond_32_bits) {
   cuda::AtomNodes nodes;
   nodes.number(atoms.view(), kRadius);
   const Array<int> kind(std::vector<int>(20, 0)), receivers(std::vector<int>{4, 11});
-  cuda::DeviceSearch pairs;
+  cuda::PairSearch pairs;
   pairs.place(atoms.view(), nodes, kind.data(), kRadius, stream);
-  const cuda::DeviceSearch::Receivers of{2, receivers.data(), 1, 1};
+  const cuda::PairSearch::Receivers of{2, receivers.data(), 1, 1};
   Array<std::int64_t> first_pair, first_tile;
   pairs.count(of, first_pair, first_tile, stream);
   auto first = first_pair.download();

@@ -113,7 +113,7 @@ void CudaEvaluator<Real>::set_atoms(const AtomsView& atoms, double skin) {
     if (s >= 0 && (members.empty() || s != members.back())) members.push_back(s);
   prepare(members);
   has_atoms_ = false;
-  cpu_pairs_.forget();
+  pairs_on_cpu_.forget();
   radius_ = opened_.info.cutoff + skin;
   topology_.search(atoms, radius_, pair_kinds(), stream_);
   has_atoms_ = stale_ = true;
@@ -351,7 +351,7 @@ const AtomEvaluation& CudaEvaluator<Real>::evaluate_at(std::span<const double> p
   result_.seconds = {};
   const double ready = now();
   if (!run(halo)) {
-    on_cpu().set_pairs(cpu_pairs_.list(topology_, radius_));
+    on_cpu().set_pairs(pairs_on_cpu_.list(topology_, radius_));
     return on_cpu().evaluate_at(positions, per_node_virial, halo);
   }
   const double done = now();

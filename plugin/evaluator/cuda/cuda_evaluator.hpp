@@ -4,9 +4,9 @@
 #include <functional>
 #include <memory>
 
-#include "cpu_pairs.hpp"
 #include "kernel_timer.hpp"
 #include "open_model.hpp"
+#include "pairs_on_cpu.hpp"
 #include "resident_on_cpu.hpp"
 #include "step.hpp"
 
@@ -85,7 +85,7 @@ class CudaEvaluator final : public ResidentEvaluator {
   bool has_atoms_ = false;  ///< the pairs are of atoms
   bool stale_ = true;       ///< the pairs are new
   double radius_ = 0.0;     ///< of the last search, Angstrom
-  CpuPairs cpu_pairs_;
+  PairsOnCpu pairs_on_cpu_;
   Array<double> input_;
   PinnedArray<double> host_input_, host_energy_, host_force_, host_node_virial_, host_gradient_,
       host_virial_;

@@ -34,8 +34,8 @@ void Topology::search(const AtomsView& atoms, double radius, const PairKinds& ki
 
 /// Counts, waits for the totals, and writes.
 void Topology::find_pairs(const PairKinds& kinds, cudaStream_t stream) {
-  const DeviceSearch::Receivers receivers{num_receivers(), d_receiver_atom_.data(), kinds.count,
-                                          kinds.segments};
+  const PairSearch::Receivers receivers{num_receivers(), d_receiver_atom_.data(), kinds.count,
+                                        kinds.segments};
   search_.count(receivers, d_first_pair_, d_first_tile_, stream);
   first_tile_.resize(d_first_tile_.size());
   d_first_tile_.download(std::span(first_tile_), stream);

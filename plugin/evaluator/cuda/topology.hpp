@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "device_search.hpp"
 #include "layout.hpp"
+#include "pair_search.hpp"
 #include "resident.hpp"
 
 namespace mdbench::cuda {
@@ -60,7 +60,7 @@ class Topology {
   Array<int> d_kind_, d_node_, d_receiver_kind_, d_receiver_atom_, d_sender_, d_sender_atom_;
   Array<std::int64_t> d_first_pair_, d_first_tile_;
   AtomNodes atom_nodes_;
-  DeviceSearch search_;
+  PairSearch search_;
   PinnedArray<std::int64_t> total_{1};
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "device_search.hpp"
+#include "pair_search.hpp"
 
 #include <algorithm>
 
@@ -12,9 +12,10 @@ constexpr double kCellsOfAtom = 2.0, kCellsBesides = 64.0;
 
 }  // namespace
 
-void DeviceSearch::lay_out(const AtomNodes& nodes) {
-  const auto members = static_cast<double>(nodes.members().size());
-  const CellLayout layout(nodes.bounds(), 0.5 * radius_, kCellsOfAtom * members + kCellsBesides);
+void PairSearch::lay_out(const AtomNodes& nodes) {
+  const CellLayout layout(
+      nodes.bounds(), 0.5 * radius_,
+      kCellsOfAtom * static_cast<double>(nodes.members().size()) + kCellsBesides);
   std::copy(layout.low.begin(), layout.low.end(), cells_.low);
   std::copy(layout.shape.begin(), layout.shape.end(), cells_.shape);
   cells_.size = layout.size;
@@ -22,8 +23,8 @@ void DeviceSearch::lay_out(const AtomNodes& nodes) {
   first_in_cell_.resize(layout.cells() + 1);
 }
 
-void DeviceSearch::place(const AtomsView& atoms, const AtomNodes& nodes, const int* kind,
-                         double radius, cudaStream_t stream) {
+void PairSearch::place(const AtomsView& atoms, const AtomNodes& nodes, const int* kind,
+                       double radius, cudaStream_t stream) {
   radius_ = radius;
   lay_out(nodes);
   const auto members = nodes.members();
@@ -50,7 +51,7 @@ void DeviceSearch::place(const AtomsView& atoms, const AtomNodes& nodes, const i
   check_launch("sorting atoms by cell");
 }
 
-FindPairs DeviceSearch::find(const Receivers& receivers) const {
+FindPairs PairSearch::find(const Receivers& receivers) const {
   FindPairs find{};
   find.cells = cells_;
   find.sorted = sorted_.data();
@@ -65,16 +66,16 @@ FindPairs DeviceSearch::find(const Receivers& receivers) const {
   return find;
 }
 
-void DeviceSearch::scan_into(const Array<int>& counts, Array<std::int64_t>& out,
-                             cudaStream_t stream) {
+void PairSearch::scan_into(const Array<int>& counts, Array<std::int64_t>& out,
+                           cudaStream_t stream) {
   const auto count = static_cast<std::int64_t>(counts.size());
   out.resize(count + 1);
   block_sums_.resize(scan_blocks(count));
   scan({counts.data(), out.data(), block_sums_.data(), count}, stream);
 }
 
-void DeviceSearch::count(const Receivers& receivers, Array<std::int64_t>& first_pair,
-                         Array<std::int64_t>& first_tile, cudaStream_t stream) {
+void PairSearch::count(const Receivers& receivers, Array<std::int64_t>& first_pair,
+                       Array<std::int64_t>& first_tile, cudaStream_t stream) {
   pairs_.resize(receivers.count);
   tiles_.resize(receivers.count);
   FindPairs counting = find(receivers);
@@ -86,8 +87,8 @@ void DeviceSearch::count(const Receivers& receivers, Array<std::int64_t>& first_
   check_launch("counting pairs");
 }
 
-void DeviceSearch::write(const Receivers& receivers, const Array<std::int64_t>& first_pair,
-                         Array<int>& sender, Array<int>& sender_atom, cudaStream_t stream) {
+void PairSearch::write(const Receivers& receivers, const Array<std::int64_t>& first_pair,
+                       Array<int>& sender, Array<int>& sender_atom, cudaStream_t stream) {
   FindPairs writing = find(receivers);
   writing.first_pair = first_pair.data();
   writing.sender = sender.data();
@@ -96,7 +97,7 @@ void DeviceSearch::write(const Receivers& receivers, const Array<std::int64_t>& 
   check_launch("writing pairs");
 }
 
-std::size_t DeviceSearch::device_bytes() const {
+std::size_t PairSearch::device_bytes() const {
   std::size_t bytes = 0;
   const auto add = [&bytes](const auto&... arrays) {
     ((bytes += arrays.capacity() * sizeof(*arrays.data())), ...);

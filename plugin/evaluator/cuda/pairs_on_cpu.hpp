@@ -7,7 +7,7 @@ namespace mdbench::cuda {
 
 /// The pairs of a topology's last search once more, for the steps that the CPU has to evaluate:
 /// most simulations never need them.
-class CpuPairs {
+class PairsOnCpu {
  public:
   void forget() { *this = {}; }
   /// @param radius Angstrom, that of the search. Nodes are those of the topology, so what goes

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "cpu_pairs.hpp"
+#include "pairs_on_cpu.hpp"
 
 #include "cell_grid.hpp"
 
 namespace mdbench::cuda {
 
-void CpuPairs::make(const Topology& topology, double radius) {
+void PairsOnCpu::make(const Topology& topology, double radius) {
   const AtomNodes& nodes = topology.atom_nodes();
   const std::vector<double> positions = topology.searched_positions();
   const CellGrid grid(positions, nodes.members(), radius);
@@ -22,7 +22,7 @@ void CpuPairs::make(const Topology& topology, double radius) {
   made_ = true;
 }
 
-PairList CpuPairs::list(const Topology& topology, double radius) {
+PairList PairsOnCpu::list(const Topology& topology, double radius) {
   if (!made_) make(topology, radius);
   const AtomNodes& nodes = topology.atom_nodes();
   return {nodes.num_local(), nodes.num_atoms(), nodes.species(), nodes.node_atom(),

@@ -3,15 +3,15 @@
 
 #include <vector>
 
+#include "atom_nodes.hpp"
 #include "memory.hpp"
-#include "nodes.hpp"
 #include "search.hpp"
 
 namespace mdbench::cuda {
 
 /// Searches pairs on the device: atoms into cells, then the pairs of each receiver counted, then
 /// written. It keeps its memory for the next search.
-class DeviceSearch {
+class PairSearch {
  public:
   struct Receivers {
     int count;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "nodes.hpp"
+#include "atom_nodes.hpp"
 
 namespace mdbench::cuda {
 namespace {

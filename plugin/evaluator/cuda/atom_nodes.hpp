@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "atoms_view.hpp"
 #include "cell_layout.hpp"
-#include "engine_atoms.hpp"
 
 namespace mdbench::cuda {
 
