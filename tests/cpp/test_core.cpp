@@ -79,10 +79,14 @@ TEST(cell_grid_finds_what_brute_force_finds) {
 }
 
 TEST(cell_grid_refuses_coordinates_that_are_not_finite) {
-  const std::vector<double> x{0, 0, 0, 1, NAN, 0};
   const std::vector<std::int32_t> members{0, 1};
-  const auto text = check::thrown<Error>([&] { CellGrid(x, members, 1.0); });
-  CHECK(text.find("not finite") != std::string::npos);
+  for (const auto& [low, high] : {std::pair(0.0, NAN), {0.0, INFINITY}, {-1e308, 1e308}}) {
+    const std::vector<double> x{0, low, 0, 1, high, 0};
+    const auto text = check::thrown<Error>([&] { CellGrid(x, members, 1.0); });
+    CHECK(text.find("not finite") != std::string::npos);
+  }
+  const std::vector<double> x{0, 0, 0, 1, 1e300, 0};
+  CellGrid(x, members, 1.0).for_each_near(0, [](int) { CHECK(false); });
 }
 
 TEST(periodic_graph_has_one_node_an_atom_and_all_edges) {

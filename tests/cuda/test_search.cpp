@@ -297,6 +297,22 @@ TEST(search_follows_rebuilds) {
   CHECK(topology.device_bytes() > bytes);
 }
 
+#ifdef MDBENCH_EMULATE_CUDA
+TEST(search_waits_once_and_allocates_when_it_grows) {
+  const Atoms atoms(Periodic(60, 5.0, kRadius, 19));
+  const Kinds kinds(2);
+  cuda::Topology topology;
+  const cuda::Stream stream;
+  topology.search(atoms.view(), kRadius, kinds.view(), stream);
+  stream.synchronize();
+  const auto before = emulation::counts();
+  topology.search(atoms.view(), kRadius, kinds.view(), stream);
+  const auto after = emulation::counts();
+  CHECK(after.waits == before.waits + 1 && after.allocations == before.allocations);
+  stream.synchronize();
+}
+#endif
+
 /// A list from the host and a search may take turns, and say the same.
 TEST(lists_and_searches_take_turns) {
   const Atoms atoms(Periodic(40, 4.0, kRadius, 16));
