@@ -76,6 +76,21 @@ TEST(events_tell_times) {
   CHECK_BELOW(end.seconds_since(start), 10.0);
 }
 
+TEST(streams_wait_for_events) {
+  Stream first, second;
+  Event done;
+  const Array<int> in(kNumbers);
+  Array<int> middle(4), out(4);
+  PinnedArray<int> host(4);
+  reverse(in, middle, first);
+  done.record(first);
+  mdbench::cuda::check(cudaStreamWaitEvent(second, done, 0), "waiting");
+  reverse(middle, out, second);
+  out.download(host, second);
+  second.synchronize();
+  CHECK(std::vector<int>(host.begin(), host.end()) == kNumbers);
+}
+
 TEST(graphs_replay_and_are_replaced) {
   Stream stream;
   Array<int> in(kNumbers), out(std::vector<int>(4, 0)), other(4);
