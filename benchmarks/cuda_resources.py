@@ -3,7 +3,7 @@
 Usage: python benchmarks/cuda_resources.py [--architectures 80 90 100] [--output FILE]
 
 Needs nvcc, no GPU. Every warning is an error; the last architecture is also compiled to PTX, as
-the library has it. Writes benchmarks/results/cuda_resources.json and the table in README.md.
+the library has it. Writes benchmarks/results/cuda_resources.json and the table beside the kernels.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks/results/cuda_resources.json"
 MARK = "cuda_resources"
+PAGE = ROOT / "plugin/kernels/cuda/README.md"
 KERNELS = sorted((ROOT / "plugin/kernels/cuda").glob("*.cu"))
 # of a template's members that device code alone uses, the host's pass knows no use
 OPTIONS = ["-std=c++20", "-O3", "-Werror", "all-warnings", "-diag-suppress=177", "-Xptxas", "-v"]
 INCLUDE = ["kernels", "kernels/cuda", "evaluator"]
-SHOWN = 90  # the architecture of the README's table
+SHOWN = 90  # the architecture of the page's table
 ENTRY = re.compile(r"Compiling entry function '(\S+)' for 'sm_(\d+)'")
 SPILLS = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 USED = re.compile(r"Used (\d+) registers")
@@ -98,7 +99,7 @@ def measure(architectures: list[int]) -> list[dict[str, Any]]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The README's table: the largest figures of each kernel over its template arguments."""
+    """The page's table: the largest figures of each kernel over its template arguments."""
     compiled = {r["architecture"] for r in result["rows"]}
     shown = SHOWN if SHOWN in compiled else max(compiled)
     lines = [
@@ -142,7 +143,7 @@ def main() -> None:
         from plugin_vs_calculator import machine, replace_block
 
         result = {"machine": machine(), **result}
-        replace_block(MARK, table(result))
+        replace_block(MARK, table(result), PAGE)
     options.output.write_text(json.dumps(result, indent=1) + "\n")
     print(table(result))
 

@@ -4,11 +4,13 @@
 # It compiles for sm_90 alone, runs mdbench_cuda_tests on the GPU, then under compute-sanitizer
 # (memory, races, barriers) and Nsight Compute where these are installed. A step that fails does
 # not stop the next. $OUT gets summary.txt, printed last, and all logs as logs.tar.gz.
-# Where ./.gpu/setup.sh is (LAMMPS and MPICH packed for a machine without a network), it is run
-# first; without LAMMPS the tests are built all the same.
+# Where ./.gpu/setup.sh is (packages for a machine without a network: LAMMPS, MPICH, mace-torch,
+# cuEquivariance, ASE, matscipy, pydantic), it is run first, and what needs them follows the tests:
+# cuda_kernels.py, and `mdbench scaling` against the Python engines. PARTS chooses: "tests timing".
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 OUT=${OUT:-build/gpu_session}
+PARTS=${PARTS:-tests timing}
 BUILD=${BUILD:-build/gpu}
 SITE=/tmp/site
 LOGS=$(mktemp -d)
@@ -37,15 +39,16 @@ configure() {
   local lammps=()
   if [ -e .gpu/setup.sh ]; then
     lammps=(-DMDBENCH_LAMMPS_INCLUDE_DIR="$SITE/lammps/include/lammps"
-            -DMDBENCH_MPI_INCLUDE_DIR="$SITE/mpich/include")
+            -DMDBENCH_MPI_INCLUDE_DIR="$SITE/mpich/include" -DMDBENCH_PYTHON=ON)
   else  # only to configure: the plugin is not built
     mkdir -p "$LOGS/no_lammps"
     touch "$LOGS/no_lammps/pair.h" "$LOGS/no_lammps/mpi.h"
-    lammps=(-DMDBENCH_LAMMPS_INCLUDE_DIR="$LOGS/no_lammps" -DMDBENCH_MPI_INCLUDE_DIR="$LOGS/no_lammps")
+    lammps=(-DMDBENCH_LAMMPS_INCLUDE_DIR="$LOGS/no_lammps" -DMDBENCH_MPI_INCLUDE_DIR="$LOGS/no_lammps"
+            -DMDBENCH_PYTHON=OFF)
   fi
   cmake -S . -B "$BUILD" -DPython_EXECUTABLE="$(command -v python3)" -DMDBENCH_CUDA=ON \
     -DMDBENCH_CUDA_ARCHITECTURES=90-real -DMDBENCH_TESTS=ON -DMDBENCH_TORCH=OFF \
-    -DMDBENCH_PYTHON=OFF "${lammps[@]}"
+    "${lammps[@]}"
 }
 
 sanitize() {
@@ -58,8 +61,33 @@ profile() {
     "$BUILD/mdbench_cuda_tests"
 }
 
-export BUILD
-export -f sanitize profile
+# The package as an installation would have it, in $BUILD/package.
+assemble() {
+  set -e
+  cmake --build "$BUILD" -j "$(nproc)"
+  mkdir -p "$BUILD/package"
+  cp -r python/mdbench "$BUILD/package/"
+  rm -rf "$BUILD/package/mdbench/models" "$BUILD/package/mdbench/cells"
+  cp -r models/graphene-water "$BUILD/package/mdbench/models"
+  cp -r inputs "$BUILD/package/mdbench/cells"
+  cp "$BUILD"/*.so "$BUILD/package/mdbench/"
+  python3 -m mdbench doctor || true  # it also asks for what no timing needs
+}
+
+# A model of the shape of MACE-MP-0b3 medium; random weights take the same time.
+medium() {
+  python3 -W ignore tests/models/make_models.py "$BUILD" &&
+    python3 -W ignore -m mdbench convert "$BUILD/medium.model" -o "$BUILD/medium.mace" --elements H,C,O
+}
+
+scaling() {
+  python3 -m mdbench scaling --random-weights medium --device cuda --variants native,e3nn,cueq \
+    --sizes 128,372,1038,2976,24000 --rounds 3 --time-limit "500 s" -o "$BUILD/scaling"
+  cp "$BUILD/scaling/result.json" "$OUT/scaling.json"
+}
+
+export BUILD OUT
+export -f sanitize profile assemble medium scaling
 nvidia-smi > "$LOGS/device.log" 2>&1
 nvidia-smi --query-gpu=name,driver_version --format=csv,noheader >> "$OUT/summary.txt" 2>&1
 have nvcc && nvcc --version | tail -2 | head -1 >> "$OUT/summary.txt"
@@ -68,7 +96,7 @@ if [ -e .gpu/setup.sh ]; then
   export PYTHONPATH=$SITE PATH=$SITE/bin:$PATH LD_LIBRARY_PATH=$SITE/mpich/lib:${LD_LIBRARY_PATH:-}
 fi
 configure > "$LOGS/configure.log" 2>&1 || echo "configure FAILED" >> "$OUT/summary.txt"
-if step build 400 cmake --build "$BUILD" -j "$(nproc)" --target mdbench_cuda_tests mdbench_native_cuda; then
+if [[ $PARTS == *tests* ]] && step build 400 cmake --build "$BUILD" -j "$(nproc)" --target mdbench_cuda_tests mdbench_native_cuda; then
   step tests 120 "$BUILD/mdbench_cuda_tests"
   if have compute-sanitizer; then
     for tool in memcheck racecheck synccheck; do
@@ -78,6 +106,14 @@ if step build 400 cmake --build "$BUILD" -j "$(nproc)" --target mdbench_cuda_tes
     skip compute-sanitizer compute-sanitizer
   fi
   if have ncu; then step profile 120 bash -c profile; else skip profile ncu; fi
+fi
+if [[ $PARTS == *timing* && -e .gpu/setup.sh ]] && step package 400 bash -c assemble; then
+  export PYTHONPATH=$BUILD/package:$PYTHONPATH
+  step model 120 bash -c medium
+  step kernels 240 python3 benchmarks/cuda_kernels.py "$BUILD/medium.mace" --output "$OUT/cuda_kernels.json"
+  tail -60 "$LOGS/kernels.log" >> "$OUT/summary.txt"
+  step scaling 540 bash -c scaling
+  tail -40 "$LOGS/scaling.log" >> "$OUT/summary.txt"
 fi
 tar czf "$OUT/logs.tar.gz" -C "$LOGS" . && rm -rf "$LOGS"
 echo

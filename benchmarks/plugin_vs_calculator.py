@@ -176,9 +176,8 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def replace_block(mark: str, text: str) -> None:
-    """Put a text between the README's markers of that name."""
-    readme = ROOT / "README.md"
+def replace_block(mark: str, text: str, readme: Path = ROOT / "README.md") -> None:
+    """Put a text between the markers of that name."""
     begin, end = f"<!-- {mark}: made by benchmarks/ -->", "<!-- end -->"
     pattern = re.escape(begin) + ".*?" + re.escape(end)
     whole = f"{begin}\n{text}\n{end}"

@@ -64,7 +64,8 @@ target_link_libraries(mdbench_cuda_flags INTERFACE mdbench_native_model OpenMP::
 if(mdbench_cuda STREQUAL EMULATE)
   target_include_directories(mdbench_cuda_flags INTERFACE tests/cuda)
   target_compile_definitions(mdbench_cuda_flags INTERFACE MDBENCH_EMULATE_CUDA)
-  list(APPEND MDBENCH_CUDA_HOST tests/cuda/emulation.cpp tests/cuda/emulation_runtime.cpp)
+  list(APPEND MDBENCH_CUDA_HOST tests/cuda/emulation.cpp tests/cuda/emulation_runtime.cpp
+    tests/cuda/emulation_streams.cpp)
   set(as_cpp -x c++ -Wno-unknown-pragmas)
   if(MDBENCH_SANITIZE MATCHES undefined)
     list(APPEND as_cpp -fsanitize=alignment)  # a misaligned access stops a GPU

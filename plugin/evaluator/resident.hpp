@@ -49,8 +49,8 @@ struct AtomEvaluation {
   EvaluationTimes seconds;
 };
 
-/// An evaluator that searches the pairs itself and keeps them between rebuilds: positions in, forces
-/// out. A graph that it is given in between takes the place of the atoms.
+/// An evaluator that searches the pairs itself and keeps them between rebuilds: positions in,
+/// forces out. A graph that it is given in between takes the place of the atoms.
 class ResidentEvaluator : public Evaluator {
  public:
   ResidentEvaluator* resident() final { return this; }

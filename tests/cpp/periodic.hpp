@@ -20,10 +20,27 @@ inline std::vector<double> random_points(int count, double edge, unsigned seed) 
   return x;
 }
 
-/// A periodic cube: owned atoms and their images up to `reach` outside, as an MD engine has them.
+/// Whether two of the points of a periodic cube are closer than `shortest`.
+inline bool any_closer(const std::vector<double>& x, double edge, double shortest) {
+  for (std::size_t i = 0; i < x.size(); i += 3)
+    for (std::size_t j = 0; j < i; j += 3) {
+      double r2 = 0.0;
+      for (int k = 0; k < 3; ++k) {
+        const double d = x[i + k] - x[j + k];
+        r2 += std::pow(d - edge * std::round(d / edge), 2);
+      }
+      if (r2 < shortest * shortest) return true;
+    }
+  return false;
+}
+
+/// A periodic cube: owned atoms, none two closer than `shortest`, and their images up to `reach`
+/// outside, as an MD engine has them.
 struct Periodic {
-  Periodic(int count, double edge, double reach, unsigned seed) : num_local(count) {
-    x = random_points(count, edge, seed);
+  Periodic(int count, double edge, double reach, unsigned seed, double shortest = 0.0)
+      : num_local(count) {
+    do x = random_points(count, edge, seed++);
+    while (any_closer(x, edge, shortest));
     for (int i = 0; i < count; ++i) owner.push_back(i);
     const int shells = static_cast<int>(std::ceil(reach / edge));
     for (int a = -shells; a <= shells; ++a)

@@ -34,10 +34,10 @@ std::unique_ptr<ResidentEvaluator> open_cuda(const Shape& shape, const std::stri
 
 /// The atoms of a box that rank `me` of two holds: every other one, and ghosts of all the rest.
 struct RankAtoms {
-  Periodic atoms;
+  Box atoms;
   std::vector<int> global;  ///< [row]
 
-  RankAtoms(const Periodic& box, int me) : atoms(box) {
+  RankAtoms(const Box& box, int me) : atoms(box) {
     std::vector<std::int32_t> row(box.num_local, -1);
     atoms.x.clear(), atoms.species.clear(), atoms.owner.clear();
     const auto add = [&](std::size_t i) {
@@ -48,16 +48,17 @@ struct RankAtoms {
       atoms.owner.push_back(row[of]);
       global.push_back(of);
     };
-    for (std::size_t i = me; i < box.num_local; i += 2) add(i);
+    const auto locals = static_cast<std::size_t>(box.num_local);
+    for (std::size_t i = me; i < locals; i += 2) add(i);
     atoms.num_local = global.size();
     for (std::size_t i = 0; i < box.owner.size(); ++i)
-      if (i >= box.num_local || i % 2 != static_cast<std::size_t>(me)) add(i);
+      if (i >= locals || i % 2 != static_cast<std::size_t>(me)) add(i);
   }
 };
 
 /// Energies, forces and virial.
 AtomResult evaluate_box_on_two_ranks(
-    const std::function<std::unique_ptr<ResidentEvaluator>()>& open, const Periodic& box) {
+    const std::function<std::unique_ptr<ResidentEvaluator>()>& open, const Box& box) {
   const RankAtoms parts[2] = {{box, 0}, {box, 1}};
   std::unique_ptr<ResidentEvaluator> evaluators[2] = {open(), open()};
   std::vector<Rank> ranks(2);
@@ -76,8 +77,11 @@ AtomResult evaluate_box_on_two_ranks(
   std::thread other([&] { run(1); });
   run(0);
   other.join();
-  AtomResult out{std::vector<double>(box.num_local), std::vector<double>(3 * box.num_local),
-                 std::vector<double>(9), {}, {}};
+  AtomResult out{std::vector<double>(box.num_local),
+                 std::vector<double>(3 * box.num_local),
+                 std::vector<double>(9),
+                 {},
+                 {}};
   for (int me = 0; me < 2; ++me) {
     const auto& global = ranks[me].global;
     for (std::size_t n = 0; n < results[me].site_energy.size(); ++n)
@@ -111,7 +115,7 @@ TEST(cuda_equals_cpu) {
 
 TEST(cuda_from_positions_equals_cpu) {
   for (const auto& shape : {shapes()[0], shapes()[2], shapes()[5]}) {
-    const Periodic box(11, 5);
+    const Box box(11, 5);
     ResidentOnCpu cpu(tiny::open(shape));
     cpu.set_atoms(box.view(), kSkin);
     const AtomResult expected = evaluate_at(cpu, box);
@@ -126,7 +130,7 @@ TEST(cuda_from_positions_equals_cpu) {
 /// A captured step must look at the new positions, and forget nothing it was given before.
 TEST(cuda_graph_follows_the_atoms) {
   const auto shape = shapes()[1];
-  Periodic box(9, 6);
+  Box box(9, 6);
   ResidentOnCpu cpu(tiny::open(shape));
   const auto gpu = open_cuda(shape, "double");
   Random random(8);
@@ -145,7 +149,7 @@ TEST(cuda_graph_follows_the_atoms) {
 /// However few receivers go through at a time, every number is the same to the bit.
 
 TEST(cuda_in_passes_is_the_same) {
-  const Periodic box(12, 7);
+  const Box box(12, 7);
   for (const auto& shape : {shapes()[0], shapes()[2]}) {
     const auto whole = open_cuda(shape, "single");
     whole->set_atoms(box.view(), kSkin);
@@ -169,7 +173,7 @@ TEST(cuda_in_passes_is_the_same) {
 /// Of a model of two layers: kernels, allocations and waits of a step between rebuilds.
 TEST(cuda_steps_are_few_kernels_and_one_wait) {
   for (const auto& shape : {shapes()[0], shapes()[5]}) {
-    const Periodic box(9, 7);
+    const Box box(9, 7);
     const auto gpu = open_cuda(shape, "single");
     gpu->set_atoms(box.view(), kSkin);
     NoHalo halo;
@@ -207,7 +211,7 @@ TEST(cuda_leaves_close_atoms_to_the_cpu) {
 
 TEST(cuda_leaves_positions_of_close_atoms_to_the_cpu) {
   for (const auto& shape : {shapes()[0], shapes()[2]}) {
-    Periodic box(11, 5);
+    Box box(11, 5);
     const auto far = box.x;
     ResidentOnCpu cpu(tiny::open(shape));
     const auto gpu = open_cuda(shape, "double");
@@ -225,19 +229,19 @@ TEST(cuda_leaves_positions_of_close_atoms_to_the_cpu) {
 }
 
 TEST(cuda_wants_the_atoms_that_were_set) {
-  const Periodic box(9, 6);
+  const Box box(9, 6);
   const auto gpu = open_cuda(shapes()[0], "double");
-  const auto problem = [&](const Periodic& of) {
+  const auto problem = [&](const Box& of) {
     return check::thrown<Error>([&] { evaluate_at(*gpu, of); });
   };
   CHECK(!problem(box).empty());
   gpu->set_atoms(box.view(), kSkin);
   CHECK(problem(box).empty());
   CHECK(gpu->nodes().num_local == 9 && gpu->nodes().node_atom.size() == 9);
-  CHECK(!problem(Periodic(8, 6)).empty());
+  CHECK(!problem(Box(8, 6)).empty());
   evaluate(*gpu, make_cluster(10, 8, kFar));  // a graph takes the atoms' place
   CHECK(!problem(box).empty());
-  Periodic wrong = box;
+  Box wrong = box;
   wrong.x[4] = std::nan("");
   CHECK(!check::thrown<Error>([&] { gpu->set_atoms(wrong.view(), kSkin); }).empty());
   CHECK(!problem(box).empty());
@@ -309,7 +313,7 @@ TEST(cuda_and_cpu_ranks_exchange) {
 TEST(cuda_on_two_ranks_from_positions) {
   for (const auto& shape : {shapes()[0], shapes()[2], shapes()[5]})
     for (const bool close : {false, true}) {
-      Periodic box(12, 7);
+      Box box(12, 7);
       if (close) box.make_close();
       ResidentOnCpu cpu(tiny::open(shape));
       cpu.set_atoms(box.view(), kSkin);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The native evaluator on an NVIDIA GPU, as a library of its own: it is opened only where asked for.
+// The native evaluator on an NVIDIA GPU, as a library of its own: it is opened only where asked
+// for.
 #include "cuda_evaluator.hpp"
 #include "error.hpp"
 

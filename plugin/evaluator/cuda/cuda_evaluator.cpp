@@ -15,7 +15,9 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-double from_fixed(Fixed x) { return static_cast<double>(static_cast<std::int64_t>(x)) / kFixedUnit; }
+double from_fixed(Fixed x) {
+  return static_cast<double>(static_cast<std::int64_t>(x)) / kFixedUnit;
+}
 Fixed to_fixed(double x) { return static_cast<Fixed>(std::llround(x * kFixedUnit)); }
 
 Zbl device_zbl(const NativeModel& model, double scale, const Array<double>& radius,
@@ -68,17 +70,16 @@ void CudaEvaluator<Real>::prepare(std::span<const std::int32_t> species) {
   std::vector<double> isolated, radius;
   std::vector<int> numbers;
   for (const int s : kinds_.used()) {
-    isolated.push_back(
-        model.atomic_energies.values[opened_.head * model.elements.size() + s] +
-        model.shift.values[opened_.head]);
+    isolated.push_back(model.atomic_energies.values[opened_.head * model.elements.size() + s] +
+                       model.shift.values[opened_.head]);
     radius.push_back(model.zbl.power == 0 ? 0.0 : model.zbl.radius[s]);
     numbers.push_back(model.elements[s]);
   }
   model_.isolated.upload(isolated);
   model_.zbl_radius.upload(radius);
   model_.atomic_numbers.upload(numbers);
-  model_.zbl = device_zbl(model, model.scale.values[opened_.head], model_.zbl_radius,
-                          model_.atomic_numbers);
+  model_.zbl =
+      device_zbl(model, model.scale.values[opened_.head], model_.zbl_radius, model_.atomic_numbers);
   model_.layers = std::move(layers);
   step_ = std::make_unique<Step<Real>>(model_, topology_, workspace_, arrays_, timer_);
   workspace_.forget();
@@ -261,8 +262,9 @@ void CudaEvaluator<Real>::read_rows(int t, bool gradients, int nodes) {
   stream_.synchronize();
   for (std::size_t row = 0; row < std::size_t(nodes) * comps; ++row)
     for (int i = 0; i < narrow; ++i)
-      exchange_[row * narrow + i] =
-          i >= k ? 0.0 : fixed ? from_fixed(fixed_rows_[row * k + i]) : double(rows_[row * k + i]);
+      exchange_[row * narrow + i] = i >= k  ? 0.0
+                                    : fixed ? from_fixed(fixed_rows_[row * k + i])
+                                            : double(rows_[row * k + i]);
 }
 
 /// The reverse of `read_rows`, for `nodes` from `first_node` on.

@@ -33,8 +33,7 @@ struct Block {
 template <class Real, class OfKind>
 LinearMap<Real> linear_map(const Block<Real>& block, int count, int first_row, OfKind&& of_kind) {
   std::vector<Real> forward, reverse;
-  for (int kind = 0; kind < count; ++kind)
-    block.append(of_kind(kind), first_row, forward, reverse);
+  for (int kind = 0; kind < count; ++kind) block.append(of_kind(kind), first_row, forward, reverse);
   LinearMap<Real> map;
   map.forward = Array<Real>(forward);
   map.reverse = Array<Real>(reverse);
@@ -109,8 +108,8 @@ void DeviceLayer<Real>::make_folded(const NetworkLayer<Real>& layer, int model_c
       for (int receiver = 0; receiver < kinds; ++receiver) {
         const int pair = receiver * kinds + sender;
         const int rows = layer.tables[layer.table_of_pair[pair]].rank;
-        Block<Real>{rows, model_channels, moment_row, channels}.append(
-            layer.folded[pair].of_l[l], 0, forward, reverse);
+        Block<Real>{rows, model_channels, moment_row, channels}.append(layer.folded[pair].of_l[l],
+                                                                       0, forward, reverse);
       }
       LinearMap<Real> map;
       map.forward = Array<Real>(forward);
@@ -258,7 +257,8 @@ void DeviceLayer<Real>::make_contraction(const ContractionPlan& plan,
   for (int kind = 0; kind < kinds; ++kind) {
     const auto& in = layer.coefficients[kind];
     const int blocks = program_.num_coefficients == 0
-                           ? 0 : static_cast<int>(in.size() / program_.num_coefficients / W);
+                           ? 0
+                           : static_cast<int>(in.size() / program_.num_coefficients / W);
     for (int b = 0; b < blocks; ++b)
       for (int i = 0; i < program_.num_coefficients; ++i)
         std::copy_n(&in[(std::size_t(b) * program_.num_coefficients + i) * W], W,

@@ -13,8 +13,9 @@ constexpr double kCellsOfAtom = 2.0, kCellsBesides = 64.0;
 }  // namespace
 
 void PairSearch::lay_out(const AtomNodes& nodes) {
-  const CellLayout layout(nodes.bounds(), 0.5 * radius_,
-                          kCellsOfAtom * static_cast<double>(nodes.members().size()) + kCellsBesides);
+  const CellLayout layout(
+      nodes.bounds(), 0.5 * radius_,
+      kCellsOfAtom * static_cast<double>(nodes.members().size()) + kCellsBesides);
   std::copy(layout.low.begin(), layout.low.end(), cells_.low);
   std::copy(layout.shape.begin(), layout.shape.end(), cells_.shape);
   cells_.size = layout.size;

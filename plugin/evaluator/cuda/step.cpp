@@ -265,7 +265,8 @@ void Step<Real>::edges_reverse(int t, const PassRange& range, cudaStream_t strea
   edges.sender = memory.sender.data();
   edges.messages_bar = work_.messages.data();
   edges.sender_bar = memory.sender_bar.size() > 0 ? memory.sender_bar.data() : nullptr;
-  edges.sender_bar_real = memory.sender_bar_real.size() > 0 ? memory.sender_bar_real.data() : nullptr;
+  edges.sender_bar_real =
+      memory.sender_bar_real.size() > 0 ? memory.sender_bar_real.data() : nullptr;
   edges.edge_bar = work_.edge_bar.data();
   const int warps = range.pass.count * (layer(t).channels / kWarp);
   edges.splits = std::clamp(kBusyWarps / std::max(1, warps), 1, kMostSplits);

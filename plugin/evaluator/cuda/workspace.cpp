@@ -124,10 +124,11 @@ void Workspace<Real>::choose_passes(const Layers& layers, const Topology& topolo
     for_arrays_of_pass(layers, sizes_, count == 1, add(bytes));
     if (bytes <= budget(bytes)) return;
   }
-  throw Error("the GPU's memory does not hold " + std::to_string(extent.nodes) + " atoms: " +
-              std::to_string(fixed >> 20) + " MB are needed besides the workspace, and " +
-              std::to_string(budget(0) >> 20) +
-              " MB are free or allowed: take more GPUs, 'deterministic no', or a larger 'workspace'");
+  throw Error(
+      "the GPU's memory does not hold " + std::to_string(extent.nodes) +
+      " atoms: " + std::to_string(fixed >> 20) + " MB are needed besides the workspace, and " +
+      std::to_string(budget(0) >> 20) +
+      " MB are free or allowed: take more GPUs, 'deterministic no', or a larger 'workspace'");
 }
 
 template <class Real>
@@ -205,8 +206,8 @@ void Workspace<Real>::make_kind_tiles(const Topology& topology) {
 
 template <class Real>
 Tiles<Real> Workspace<Real>::tiles(const PassRange& range) {
-  return {range.first_tile,     tile_count_.data(),    tile_run_.data(),      tile_sender_.data(),
-          tile_pair_.data(),    tile_distance_.data(), tile_harmonics_.data()};
+  return {range.first_tile,  tile_count_.data(),    tile_run_.data(),      tile_sender_.data(),
+          tile_pair_.data(), tile_distance_.data(), tile_harmonics_.data()};
 }
 
 template <class Real>
@@ -282,7 +283,8 @@ void Workspace<Real>::plan_update(const DeviceLayer<Real>& layer, int t) {
                            std::int64_t(comps) * channels_,
                            m == 0 ? layer.update_bias.data() : nullptr);
       for (int s = 0; s < t; ++s) {
-        if (l >= static_cast<int>(layer.update[s].size()) || !layer.update[s][l].present()) continue;
+        if (l >= static_cast<int>(layer.update[s].size()) || !layer.update[s][l].present())
+          continue;
         const auto& map = layer.update[s][l];
         update[t].add_term(outputs(s), m, map.forward.data(), map.kind_stride);
         update_reverse[s][t].add_output(c_bar.at(m), c_bar.stride);

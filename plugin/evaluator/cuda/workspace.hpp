@@ -60,7 +60,8 @@ class Workspace {
   Rows<Real> outputs(int t);
 
   Tiles<Real> tiles(const PassRange& range);
-  Array<Real> moments, features_bar, outputs_local, outputs_bar, messages, sender_gradients, edge_bar;
+  Array<Real> moments, features_bar, outputs_local, outputs_bar, messages, sender_gradients,
+      edge_bar;
   Array<double> density_bar;
 
   DensePlan<Real> folded, folded_reverse;

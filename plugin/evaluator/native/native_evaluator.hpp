@@ -24,7 +24,10 @@ template <class Real, class Sum>
 class NativeEvaluator final : public Evaluator {
  public:
   NativeEvaluator(NativeModel model, int head, ModelInfo info)
-      : model_(std::move(model)), head_(head), info_(std::move(info)), kinds_(model_.elements.size()) {
+      : model_(std::move(model)),
+        head_(head),
+        info_(std::move(info)),
+        kinds_(model_.elements.size()) {
     states_.resize(model_.layers.size());
   }
 
@@ -87,7 +90,7 @@ class NativeEvaluator final : public Evaluator {
   std::unique_ptr<Network<Real>> network_;
   std::vector<std::unique_ptr<Work>> workers_;
   Kinds kinds_;
-  std::vector<std::int32_t> order_;   ///< local nodes by element
+  std::vector<std::int32_t> order_;  ///< local nodes by element
   std::vector<std::size_t> first_of_kind_;
   std::vector<BatchRange> batches_;
   std::vector<std::size_t> share_;  ///< [threads + 1] first batch of each thread

@@ -17,7 +17,7 @@ inline constexpr int kChannels = 8 / static_cast<int>(sizeof(Real));
 
 /// Channels of a warp at a time.
 template <int C>
-inline constexpr int kSweep = kWarp / kEdges* C;
+inline constexpr int kSweep = kWarp / kEdges * C;
 
 __device__ __forceinline__ bool odd_lane() { return threadIdx.x % 2 != 0; }
 /// First of the lane's edges within the tile.

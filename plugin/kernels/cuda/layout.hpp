@@ -114,11 +114,11 @@ struct Moments {
   Pass pass;
   Pairs pairs;
   Tiles<Real> tiles;
-  int kinds, segments;        ///< of the tiles
+  int kinds, segments;  ///< of the tiles
   int components, rank, width;
-  int row;                    ///< rank, padded: rows of the moments
+  int row;  ///< rank, padded: rows of the moments
   const Real* columns;
-  Real* moments;              ///< [kind][component][capacity][row], padding 0
+  Real* moments;  ///< [kind][component][capacity][row], padding 0
 };
 
 /// A product of a dense map: out[place][columns] += in[place][inner] weight[inner][columns].
@@ -152,10 +152,10 @@ struct Dense {
   int num_outputs, num_tiles;
   const DenseOutput<Real>* outputs;
   const DenseTerm<Real>* terms;
-  const KindTile* tiles;   ///< of the pass
-  const int* row;          ///< [receivers] row of `out` for each receiver (its node); null: the place
-  const double* divisor;   ///< [capacity] results are divided by it; null: by 1
-  bool accumulate;         ///< add to what is there
+  const KindTile* tiles;  ///< of the pass
+  const int* row;  ///< [receivers] row of `out` for each receiver (its node); null: the place
+  const double* divisor;  ///< [capacity] results are divided by it; null: by 1
+  bool accumulate;        ///< add to what is there
 };
 
 /// MACE's symmetric contraction, made by `contraction_program.hpp`: steps
@@ -189,8 +189,8 @@ struct ContractReverse {
   int channels;
   const Real* coefficients;
   const Real* a;
-  const Real* c_bar;      ///< [output][capacity][K]
-  Real* a_bar;            ///< [input][capacity][K]: dE/dA, divided by the density where there is one
+  const Real* c_bar;  ///< [output][capacity][K]
+  Real* a_bar;        ///< [input][capacity][K]: dE/dA, divided by the density where there is one
   const double* density;  ///< [capacity] or null
   double* density_bar;    ///< [capacity][K / 32] dE/d(density) of each warp's channels, or null
 };
@@ -199,9 +199,9 @@ enum class Activation { linear, silu, tanh };
 
 template <class Real>
 struct ReadoutSource {
-  const Real* c;          ///< l = 0 outputs of a layer: [place][K]
+  const Real* c;  ///< l = 0 outputs of a layer: [place][K]
   bool of_all;
-  const Real* weight;     ///< [kind][K][neurons]; null: this layer is not read
+  const Real* weight;  ///< [kind][K][neurons]; null: this layer is not read
   std::int64_t kind_stride;
 };
 
@@ -258,7 +258,7 @@ inline constexpr int kMaxEdgeEll = 3, kMaxSenderL = 2;
 template <class Real>
 struct EdgeProduct {
   int kinds, segments, rank, width, channels;
-  int paths, slots, rows;       ///< rows of the messages
+  int paths, slots, rows;  ///< rows of the messages
   int sender_components, max_ell, num_units;
   const EdgeUnit* units;
   const SlotCoupling<Real>* by_row;   ///< sorted by row within a unit
@@ -303,8 +303,8 @@ struct Zbl {
   int power;  ///< 0: none
   int terms;
   double c[8], d[8], exponent, prefactor, scale;
-  const double* radius;         ///< [kind] Angstrom
-  const int* atomic_number;     ///< [kind]
+  const double* radius;      ///< [kind] Angstrom
+  const int* atomic_number;  ///< [kind]
 };
 
 /// The edges' gradients of a layer: to forces and virials.
@@ -342,33 +342,45 @@ struct TakeGradients {
   int components, channels;
   const Fixed* fixed;  ///< [node][component][K], or null, and then
   const Real* real;
-  Real* out;           ///< [component][capacity][K]
+  Real* out;  ///< [component][capacity][K]
 };
 
 /// The end of a step: integers to numbers, and the total virial in a fixed order.
 struct Finish {
   int nodes, receivers;
   const Fixed* force;
-  double* force_out;        ///< [nodes][3]
-  const double* virial;     ///< [receivers][9]
-  double* total_virial;     ///< [9]
-  const Fixed* node_virial; ///< or null
-  double* node_virial_out;  ///< [nodes][9]
+  double* force_out;         ///< [nodes][3]
+  const double* virial;      ///< [receivers][9]
+  double* total_virial;      ///< [9]
+  const Fixed* node_virial;  ///< or null
+  double* node_virial_out;   ///< [nodes][9]
 };
 
 // Launches, on `stream`; each in a file of its own.
-template <class Real> void make_tiles(const MakeTiles<Real>&, cudaStream_t stream);
-template <class Real> void radial_columns(const RadialColumns<Real>&, cudaStream_t stream);
-template <class Real> void moments(const Moments<Real>&, cudaStream_t stream);
-template <class Real> void dense(const Dense<Real>&, cudaStream_t stream);
-template <class Real> void contract(const Contract<Real>&, cudaStream_t stream);
-template <class Real> void contract_reverse(const ContractReverse<Real>&, cudaStream_t stream);
-template <class Real> void readout(const Readout<Real>&, cudaStream_t stream);
-template <class Real> void readout_reverse(const ReadoutReverse<Real>&, cudaStream_t stream);
-template <class Real> void edge_forward(const EdgeForward<Real>&, cudaStream_t stream);
-template <class Real> void edge_reverse(const EdgeReverse<Real>&, cudaStream_t stream);
-template <class Real> void edge_gradients(const EdgeGradients<Real>&, cudaStream_t stream);
-template <class Real> void take_gradients(const TakeGradients<Real>&, cudaStream_t stream);
+template <class Real>
+void make_tiles(const MakeTiles<Real>&, cudaStream_t stream);
+template <class Real>
+void radial_columns(const RadialColumns<Real>&, cudaStream_t stream);
+template <class Real>
+void moments(const Moments<Real>&, cudaStream_t stream);
+template <class Real>
+void dense(const Dense<Real>&, cudaStream_t stream);
+template <class Real>
+void contract(const Contract<Real>&, cudaStream_t stream);
+template <class Real>
+void contract_reverse(const ContractReverse<Real>&, cudaStream_t stream);
+template <class Real>
+void readout(const Readout<Real>&, cudaStream_t stream);
+template <class Real>
+void readout_reverse(const ReadoutReverse<Real>&, cudaStream_t stream);
+template <class Real>
+void edge_forward(const EdgeForward<Real>&, cudaStream_t stream);
+template <class Real>
+void edge_reverse(const EdgeReverse<Real>&, cudaStream_t stream);
+template <class Real>
+void edge_gradients(const EdgeGradients<Real>&, cudaStream_t stream);
+template <class Real>
+void take_gradients(const TakeGradients<Real>&, cudaStream_t stream);
 void finish(const Finish&, cudaStream_t stream);
 
 }  // namespace mdbench::cuda

@@ -122,7 +122,7 @@ __device__ void fill_places(const MakeTiles<Real>& p, const Receiver& receiver, 
     const std::int64_t tile = receiver.first_tile + i / kTile, at = receiver.first_tile * kTile + i;
     const int pair = p.tiles.pair[at];
     const bool empty = pair < 0;
-    double y[kMaxComponents], r = p.shape.cutoff;
+    double y[kMaxComponents] = {}, r = p.shape.cutoff;
     int sender = p.pairs.node[receiver.index];
     Vector d{};
     if (!empty) {

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// What the emulated runtime keeps: memory, the work that waits in streams, graphs.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "emulation.hpp"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
+using Work = std::function<void()>;
+
+struct CUgraph_st {
+  std::vector<Work> work;
+};
+struct CUgraphExec_st {
+  std::vector<Work> work;
+};
+struct CUstream_st {
+  bool blocking = true;
+  std::deque<Work> waiting;
+  CUgraph_st* capture = nullptr;
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+  std::thread::id owner;  // that records
+};
+struct CUevent_st {
+  CUstream_st* queue = nullptr;  // where it was recorded last; null: never
+  bool pending = false;
+  std::chrono::steady_clock::time_point time;
+};
+
+namespace emulation {
+
+inline constexpr std::size_t kSharedWithoutAsking = 48 * 1024, kSharedMost = 227 * 1024;
+
+struct Runtime {
+  std::map<const char*, std::size_t> device, pinned;
+  std::map<const void*, std::size_t> shared_limit;
+  std::size_t total = std::size_t{8} << 30, used = 0;
+  int device_count = 1;
+  std::set<CUstream_st*> capturing;
+  Counts counts;
+  CUstream_st default_queue;
+  std::set<CUstream_st*> streams;  // those with queues of their own
+};
+
+inline Runtime& runtime() {
+  static Runtime* const one = new Runtime;  // outlives what static objects free
+  return *one;
+}
+
+/// Host threads take turns: CUDA's runtime may be called by several.
+class Turn {
+ public:
+  Turn() { mutex().lock(); }
+  ~Turn() { mutex().unlock(); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  static std::recursive_mutex& mutex() {
+    static auto* const one = new std::recursive_mutex;
+    return *one;
+  }
+};
+
+inline thread_local cudaError_t last_error = cudaSuccess;
+
+inline cudaError_t result(cudaError_t error) {
+  if (error != cudaSuccess) last_error = error;
+  return error;
+}
+
+/// Whether a recording forbids this thread to take memory or to copy without a stream.
+inline bool recording() {
+  return std::any_of(runtime().capturing.begin(), runtime().capturing.end(), [](auto* stream) {
+    return stream->mode == cudaStreamCaptureModeGlobal ||
+           (stream->mode == cudaStreamCaptureModeThreadLocal &&
+            stream->owner == std::this_thread::get_id());
+  });
+}
+
+/// Whether an allocation holds all of the bytes.
+inline bool inside(const std::map<const char*, std::size_t>& allocations, const void* pointer,
+                   std::size_t bytes) {
+  const char* const address = static_cast<const char*>(pointer);
+  auto found = allocations.upper_bound(address);
+  if (found == allocations.begin()) return false;
+  --found;
+  return address + bytes <= found->first + found->second;
+}
+
+/// AddressSanitizer lets the host touch device memory only in the device's own work.
+inline void lock(const void* pointer, std::size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_POISON_MEMORY_REGION(pointer, bytes);
+#else
+  static_cast<void>(pointer), static_cast<void>(bytes);
+#endif
+}
+inline void unlock(const void* pointer, std::size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_UNPOISON_MEMORY_REGION(pointer, bytes);
+#else
+  static_cast<void>(pointer), static_cast<void>(bytes);
+#endif
+}
+
+inline void must_be(bool device, const void* pointer, std::size_t bytes) {
+  if (device && !inside(runtime().device, pointer, bytes))
+    fail("a copy or memset reaches beyond the device's allocations");
+  if (!device && inside(runtime().device, pointer, 1))
+    fail("a copy takes device memory for the host's");
+}
+
+inline CUstream_st& queue_of(cudaStream_t stream) {
+  return stream && !stream->blocking ? *stream : runtime().default_queue;
+}
+
+inline bool recording_blocking() {
+  return std::any_of(runtime().capturing.begin(), runtime().capturing.end(),
+                     [](auto* stream) { return stream->blocking; });
+}
+
+inline cudaError_t push(cudaStream_t stream, Work work) {
+  if (stream && stream->capture)
+    stream->capture->work.push_back(std::move(work));
+  else if (&queue_of(stream) == &runtime().default_queue && recording_blocking())
+    return cudaErrorStreamCaptureImplicit;
+  else
+    queue_of(stream).waiting.push_back(std::move(work));
+  return cudaSuccess;
+}
+
+inline void drain(CUstream_st& queue) {
+  while (!queue.waiting.empty()) {
+    const Work work = std::move(queue.waiting.front());
+    queue.waiting.pop_front();
+    for (const auto& [pointer, bytes] : runtime().device) unlock(pointer, bytes);
+    work();
+    for (const auto& [pointer, bytes] : runtime().device) lock(pointer, bytes);
+  }
+}
+
+inline void drain_all() {
+  drain(runtime().default_queue);
+  for (CUstream_st* const stream : runtime().streams) drain(*stream);
+}
+
+}  // namespace emulation
