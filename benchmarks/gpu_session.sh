@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 1
 OUT=${OUT:-build/gpu_session}
 PARTS=${PARTS:-tests timing}
 BUILD=${BUILD:-build/gpu}
-SITE=/tmp/site
+SITE=${SITE:-/tmp/site}  # where .gpu/setup.sh puts packages
 LOGS=$(mktemp -d)
 mkdir -p "$OUT"
 : > "$OUT/summary.txt"

@@ -9,6 +9,7 @@
 #include "gemm.hpp"
 #include "harmonics.hpp"
 #include "numeric.hpp"
+#include "random_terms.hpp"
 #include "zbl.hpp"
 
 using namespace mdbench;
@@ -102,25 +103,8 @@ std::vector<std::pair<double, double>> gauss_legendre(int n) {
   return out;
 }
 
+using check::random_terms;
 using Term = ContractionPlan::Term;
-
-/// Terms as a file may have them: some monomials come several times, with other weights.
-std::vector<Term> random_terms(int inputs, int outputs, int orders, int count, Random& random) {
-  std::vector<Term> terms;
-  for (int i = 0; i < count; ++i) {
-    const int order = 1 + random.below(orders);
-    Term term{{-1, -1, -1}, random.below(outputs), order, random.below(3), random.uniform()};
-    for (int f = 0; f < order; ++f)
-      term.factors[f] = static_cast<std::int16_t>(random.below(inputs));
-    std::sort(term.factors.begin(), term.factors.begin() + order);
-    terms.push_back(term);
-    if (i % 4 == 0) {
-      terms.push_back(term);
-      terms.back().weight = (term.weight + 1) % 3;
-    }
-  }
-  return terms;
-}
 
 /// Weight of a term in a channel.
 double weight_of(const Term& term, int channel) {

@@ -142,13 +142,17 @@ inline cudaError_t push(cudaStream_t stream, Work work) {
 }
 
 inline void drain(CUstream_st& queue) {
+  static int depth = 0;  // work may wait for another stream
+  if (queue.waiting.empty()) return;
+  if (depth++ == 0)
+    for (const auto& [pointer, bytes] : runtime().device) unlock(pointer, bytes);
   while (!queue.waiting.empty()) {
     const Work work = std::move(queue.waiting.front());
     queue.waiting.pop_front();
-    for (const auto& [pointer, bytes] : runtime().device) unlock(pointer, bytes);
     work();
-    for (const auto& [pointer, bytes] : runtime().device) lock(pointer, bytes);
   }
+  if (--depth == 0)
+    for (const auto& [pointer, bytes] : runtime().device) lock(pointer, bytes);
 }
 
 inline void drain_all() {

@@ -7,6 +7,7 @@
 #include "contraction_program.hpp"
 #include "numeric.hpp"
 #include "pass_case.hpp"
+#include "random_terms.hpp"
 
 using namespace mdbench;
 using namespace mdbench::cuda;
@@ -14,29 +15,12 @@ using check::difference;
 using check::kEpsilon;
 using check::PassCase;
 using check::Random;
+using check::random_terms;
 using check::Worst;
 
 namespace {
 
 using Term = ContractionPlan::Term;
-
-/// Terms as a file may have them: some monomials come several times, with other weights.
-std::vector<Term> random_terms(int inputs, int outputs, int orders, int count, Random& random) {
-  std::vector<Term> terms;
-  for (int i = 0; i < count; ++i) {
-    const int order = 1 + random.below(orders);
-    Term term{{-1, -1, -1}, random.below(outputs), order, random.below(3), random.uniform()};
-    for (int f = 0; f < order; ++f)
-      term.factors[f] = static_cast<std::int16_t>(random.below(inputs));
-    std::sort(term.factors.begin(), term.factors.begin() + order);
-    terms.push_back(term);
-    if (i % 4 == 0) {
-      terms.push_back(term);
-      terms.back().weight = (term.weight + 1) % 3;
-    }
-  }
-  return terms;
-}
 
 double coefficient_of(const Term& term, int kind, int channel) {
   return term.value *

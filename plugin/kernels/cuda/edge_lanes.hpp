@@ -143,39 +143,17 @@ class TileReader {
 
 /// Of the sums v[0 .. N - 1] over lanes of the same parity, the one with number
 /// `shared_sum_index<N>()`; a fixed order.
-template <int N, int Offset = kWarp / 2, class T>
+template <int N, class T>
 __device__ __forceinline__ T shared_sum(T* v) {
-  if constexpr (Offset == 1) {
-    static_assert(N == 1);
-    return v[0];
-  } else {
-    constexpr int half = (N + 1) / 2;
-    if constexpr (N == 1) {
-      v[0] += __shfl_xor_sync(kAllLanes, v[0], Offset);
-    } else {
-      const bool upper = (lane_index() & Offset) != 0;
-#pragma unroll
-      for (int i = 0; i < half; ++i) {
-        const T first = v[i], second = i + half < N ? v[i + half < N ? i + half : 0] : T(0);
-        const T received = __shfl_xor_sync(kAllLanes, upper ? first : second, Offset);
-        v[i] = (upper ? second : first) + received;
-      }
-    }
-    return shared_sum<half, Offset / 2>(v);
-  }
+  static_assert(N <= kWarp / 2, "more sums than lanes of a parity");
+  halve_lanes<N, kWarp / 2, 1>(v);
+  return v[0];
 }
 
 /// -1 where the sum is another lane's, too.
-template <int N, int Offset = kWarp / 2>
+template <int N>
 __device__ __forceinline__ int shared_sum_index() {
-  if constexpr (Offset == 1) {
-    return 0;
-  } else {
-    constexpr int half = (N + 1) / 2;
-    const int index = shared_sum_index<half, Offset / 2>();
-    if ((lane_index() & Offset) == 0 || index < 0) return index;
-    return N > 1 && index + half < N ? index + half : -1;
-  }
+  return reduced_index<N, kWarp / 2, 1>();
 }
 
 /// R += U V for N rows from q = First on: r[path][edge][channel].

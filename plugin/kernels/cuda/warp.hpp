@@ -20,9 +20,9 @@ __device__ __forceinline__ T sum_lanes(T x) {
 
 /// Of the lanes with `upper` set the second half of `v`, of the others the first, each with the
 /// other lane's added.
-template <int N, int Offset, class T>
+template <int N, int Offset, int Stop = 0, class T>
 __device__ __forceinline__ void halve_lanes(T* v) {
-  if constexpr (Offset > 0) {
+  if constexpr (Offset > Stop) {
     constexpr int half = (N + 1) / 2;
     if constexpr (N == 1) {
       v[0] += __shfl_xor_sync(kAllLanes, v[0], Offset);
@@ -35,7 +35,7 @@ __device__ __forceinline__ void halve_lanes(T* v) {
         v[i] = (upper ? second : first) + received;
       }
     }
-    halve_lanes<half, Offset / 2>(v);
+    halve_lanes<half, Offset / 2, Stop>(v);
   }
 }
 
@@ -51,14 +51,14 @@ __device__ __forceinline__ void reduce_lanes(T (&v)[N]) {
 
 /// Which sum v[k] of this lane is after `reduce_lanes<N>`; -1 where it is none, or another lane's.
 /// Sums are spread over the lanes so that each has one owner.
-template <int N, int Offset = kWarp / 2>
+template <int N, int Offset = kWarp / 2, int Stop = 0>
 __device__ __forceinline__ int reduced_index(int k = 0) {
-  if constexpr (Offset == 0) {
+  if constexpr (Offset == Stop) {
     return k < N ? k : -1;
   } else {
     constexpr int half = (N + 1) / 2;
     const bool upper = (lane_index() & Offset) != 0;
-    const int index = reduced_index<half, Offset / 2>(k);
+    const int index = reduced_index<half, Offset / 2, Stop>(k);
     if (!upper || index < 0) return index;
     return N > 1 && index + half < N ? index + half : -1;
   }
