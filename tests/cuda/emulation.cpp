@@ -81,7 +81,8 @@ class Block {
   std::size_t scheduler_stack_bytes_ = 0;
   Fiber* current_ = nullptr;
   const std::function<void()>* body_ = nullptr;
-  std::vector<int> ready_;  // a ring
+  std::vector<int> ready_;    // a ring
+  std::vector<int> waiting_;  // lanes of each warp that wait for others
   int first_ready_ = 0, num_ready_ = 0, num_threads_ = 0, num_done_ = 0;
   unsigned order_ = first_order();
   std::mt19937 random_{order_};
@@ -151,6 +152,7 @@ void Block::prepare_threads(const dim3& size) {
     fibers_.back()->context.prepare(fibers_.back()->stack.bottom(), &Block::entry);
   }
   ready_.assign(num_threads_, 0);
+  waiting_.assign(num_threads_ / 32 + 1, 0);
   first_ready_ = num_ready_ = num_done_ = 0;
   for (int i = 0; i < num_threads_; ++i) {
     const unsigned n = static_cast<unsigned>(i);
@@ -219,43 +221,35 @@ void Block::report_deadlock() {
            .c_str());
 }
 
-std::uint64_t result_of(const Request& own, const Request* const (&all)[32], int lane) {
-  std::uint64_t result = own.operation == Operation::smallest ? ~std::uint64_t{0} : 0;
-  if (own.operation == Operation::shuffle)  // what a lane outside the mask has is undefined
-    return all[own.source] ? all[own.source]->value : ~std::uint64_t{0};
-  bool some = false, every = true;
+/// What all lanes get from a vote.
+std::uint64_t common_result(Operation operation, const Request* const (&all)[32]) {
+  std::uint64_t result = operation == Operation::all;
   for (int i = 0; i < 32; ++i) {
     if (!all[i]) continue;
     const std::uint64_t value = all[i]->value;
-    some |= value != 0;
-    every &= value != 0;
-    switch (own.operation) {
-      case Operation::ballot:
-        result |= value << i;
-        break;
-      case Operation::match_any:
-        result |= static_cast<std::uint64_t>(value == all[lane]->value) << i;
-        break;
-      case Operation::add:
-        result += value;
-        break;
-      case Operation::smallest:
-        result = std::min(result, value);
-        break;
-      case Operation::largest:
-        result = std::max(result, value);
-        break;
-      default:
-        break;
-    }
+    if (operation == Operation::ballot) result |= value << i;
+    if (operation == Operation::any) result |= value;
+    if (operation == Operation::all) result &= value;
+    if (operation == Operation::largest) result = std::max(result, value);
   }
-  if (own.operation == Operation::any) return some;
-  if (own.operation == Operation::all) return every;
   return result;
+}
+
+std::uint64_t equal_lanes(const Request* const (&all)[32], std::uint64_t value) {
+  std::uint64_t result = 0;
+  for (int i = 0; i < 32; ++i)
+    if (all[i] && all[i]->value == value) result |= std::uint64_t{1} << i;
+  return result;
+}
+
+std::uint64_t shuffled_from(const Request* source) {
+  return source ? source->value : ~std::uint64_t{0};  // of a lane outside the mask: undefined
 }
 
 /// Whether all lanes of the mask are there; then they get their results and may go on.
 bool Block::complete(const Request& request, int first) {
+  int& waiting = waiting_[first / 32];
+  if (waiting < std::popcount(request.mask)) return false;
   const Request* all[32] = {};
   for (int i = 0; i < 32; ++i) {
     if (!(request.mask >> i & 1u)) continue;
@@ -264,10 +258,17 @@ bool Block::complete(const Request& request, int first) {
     if (fiber.state != State::in_warp || !same_call(fiber.request, request)) return false;
     all[i] = &fiber.request;
   }
-  for (int i = 0; i < 32; ++i)
-    if (all[i]) fibers_[first + i]->result = result_of(*all[i], all, i);
-  for (int i = 0; i < 32; ++i)
-    if (all[i]) make_ready(*fibers_[first + i]);
+  const Operation operation = request.operation;
+  const std::uint64_t common = common_result(operation, all);
+  for (int i = 0; i < 32; ++i) {
+    if (!all[i]) continue;
+    Fiber& fiber = *fibers_[first + i];
+    fiber.result = operation == Operation::shuffle     ? shuffled_from(all[all[i]->source])
+                   : operation == Operation::match_any ? equal_lanes(all, all[i]->value)
+                                                       : common;
+    make_ready(fiber);
+    --waiting;
+  }
   return true;
 }
 
@@ -277,6 +278,7 @@ std::uint64_t Block::warp_operation(const Request& request) {
     fail(("the mask lacks the lane that calls, at " + describe(request.where)).c_str());
   self.request = request;
   self.state = State::in_warp;
+  ++waiting_[self.number / 32];
   complete(request, self.number - lane());
   leave();
   return self.result;

@@ -61,7 +61,7 @@ using Where = std::source_location;
 unsigned shuffle_order(unsigned seed);
 
 /// What a warp operation is, and what one lane brings.
-enum class Operation { sync, shuffle, ballot, any, all, match_any, add, smallest, largest };
+enum class Operation { sync, shuffle, ballot, any, all, match_any, largest };
 struct Request {
   Operation operation;
   unsigned mask;
@@ -174,18 +174,6 @@ unsigned __match_any_sync(unsigned mask, T value,
                           emulation::Where where = emulation::Where::current()) {
   return emulation::vote(emulation::Operation::match_any, mask, emulation::to_bits(value), where);
 }
-inline unsigned __reduce_add_sync(unsigned mask, unsigned value,
-                                  emulation::Where where = emulation::Where::current()) {
-  return emulation::vote(emulation::Operation::add, mask, value, where);
-}
-inline int __reduce_add_sync(unsigned mask, int value,
-                             emulation::Where where = emulation::Where::current()) {
-  return static_cast<int>(__reduce_add_sync(mask, static_cast<unsigned>(value), where));
-}
-inline unsigned __reduce_min_sync(unsigned mask, unsigned value,
-                                  emulation::Where where = emulation::Where::current()) {
-  return emulation::vote(emulation::Operation::smallest, mask, value, where);
-}
 inline unsigned __reduce_max_sync(unsigned mask, unsigned value,
                                   emulation::Where where = emulation::Where::current()) {
   return emulation::vote(emulation::Operation::largest, mask, value, where);
@@ -210,20 +198,6 @@ T atomicMax(T* address, U value) {
   const T other = static_cast<T>(value);
   return emulation::exchange(address, [&](T old) { return old < other ? other : old; });
 }
-template <class T, class U>
-T atomicMin(T* address, U value) {
-  const T other = static_cast<T>(value);
-  return emulation::exchange(address, [&](T old) { return other < old ? other : old; });
-}
-template <class T, class U>
-T atomicExch(T* address, U value) {
-  return emulation::exchange(address, [&](T) { return static_cast<T>(value); });
-}
-template <class T>
-T atomicCAS(T* address, T expected, T value) {
-  return emulation::exchange(address, [&](T old) { return old == expected ? value : old; });
-}
-
 inline int __popc(unsigned x) { return std::popcount(x); }
 inline int __popcll(unsigned long long x) { return std::popcount(x); }
 inline int __ffs(unsigned x) { return x ? std::countr_zero(x) + 1 : 0; }
@@ -235,23 +209,6 @@ template <class T>
 T __ldg(const T* address) {
   return *address;
 }
-template <class T>
-T __ldcg(const T* address) {
-  return *address;
-}
-template <class T>
-T __ldcs(const T* address) {
-  return *address;
-}
-template <class T>
-void __stcs(T* address, T value) {
-  *address = value;
-}
-template <class T>
-void __stcg(T* address, T value) {
-  *address = value;
-}
-
 inline long long __double2ll_rn(double x) {
   return emulation::rounded<long long>(x, std::numeric_limits<long long>::min());
 }
@@ -279,15 +236,6 @@ inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 inline float rsqrt(float x) { return 1.0f / std::sqrt(x); }
 inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
-inline float __expf(float x) { return std::exp(x); }
-inline float __logf(float x) { return std::log(x); }
-inline float __fdividef(float x, float y) { return x / y; }
-inline float __frcp_rn(float x) { return 1.0f / x; }
-inline double __drcp_rn(double x) { return 1.0 / x; }
-inline float __fmaf_rn(float x, float y, float z) { return std::fma(x, y, z); }
-inline double __fma_rn(double x, double y, double z) { return std::fma(x, y, z); }
-inline float __fadd_rn(float x, float y) { return x + y; }
-inline float __fmul_rn(float x, float y) { return x * y; }
 inline double __dadd_rn(double x, double y) { return x + y; }
 inline double __dmul_rn(double x, double y) { return x * y; }
 

@@ -15,6 +15,7 @@ __global__ void lanes_kernel(Lanes arguments) {
   result.exchanged = __shfl_xor_sync(kAllLanes, (1ll << 40) + lane, 16, 16);
   result.equal = __match_any_sync(kAllLanes, lane % 5);
   result.third = __ballot_sync(kAllLanes, lane % 3 == 0);
+  result.largest = __reduce_max_sync(kAllLanes, static_cast<unsigned>(7 * lane % 32));
   int sum = lane;
   if (lane < 16) {
     const unsigned half = 0x0000ffffu;

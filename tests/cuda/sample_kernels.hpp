@@ -14,6 +14,7 @@ struct LaneResults {
   long long exchanged;    ///< with lane ^ 16, width 16: the lower half keeps its own
   unsigned equal, third;  ///< lanes with the same lane % 5; ballot of lane % 3 == 0
   int any, all;           ///< in each half by itself: of lane == 20, of lane < 16
+  unsigned largest;       ///< of 7 lane % 32
   int sum;                ///< of the lanes of the own half
 };
 struct Lanes {

@@ -33,6 +33,7 @@ TEST(warp_operations) {
       for (int i = lane % 5; i < 32; i += 5) equal |= 1u << i;
       CHECK(r.equal == equal);
       CHECK(r.third == 0x49249249u);
+      CHECK(r.largest == 31);
       CHECK((r.any != 0) == (lane >= 16));
       CHECK((r.all != 0) == (lane < 16));
       CHECK(r.sum == (lane < 16 ? 120 : 376));
