@@ -56,9 +56,9 @@ def test_kernels_compile_without_warnings_or_spills(tmp_path):
 @NVCC
 @pytest.mark.slow
 def test_library_links(tmp_path):
-    """By CMake, for one architecture; CUDA's runtime is in it."""
+    """By CMake; CUDA's runtime is in it."""
     run([*CONFIGURE, "-B", str(tmp_path), "-DMDBENCH_CUDA=ON",
-         "-DMDBENCH_CUDA_ARCHITECTURES=90-real"])
+         "-DMDBENCH_CUDA_ARCHITECTURES=90-virtual"])  # PTX: no time goes into ptxas
     run(["cmake", "--build", str(tmp_path), "-j2", "--target", "mdbench_native_cuda"])
     needed = run(["ldd", str(tmp_path / "mdbench_native_cuda.so")])
     assert "libcudart" not in needed
