@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -194,7 +196,8 @@ TEST(devices_are_named_correctly) {
 }
 
 TEST(damaged_files_are_refused_in_words) {
-  const auto path = std::filesystem::temp_directory_path() / "mdbench_test_model";
+  const auto path = std::filesystem::temp_directory_path() /
+                    (std::to_string(getpid()) + "mdbench_test_model");  // others may test too
   const auto text_for = [&](const std::string& contents) {
     std::ofstream(path, std::ios::binary) << contents;
     return check::thrown<Error>([&] { inspect_model_file(path.string()); });

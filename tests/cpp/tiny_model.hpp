@@ -2,6 +2,8 @@
 // Small random native model files, written here so that tests can also write broken ones.
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -18,9 +20,12 @@
 namespace tiny {
 
 /// A file that is gone when the test is over.
+/// Of this process: several may test at a time.
 struct TemporaryFile {
   explicit TemporaryFile(const std::string& name)
-      : path((std::filesystem::temp_directory_path() / name).string()) {}
+      : path(
+            (std::filesystem::temp_directory_path() / (std::to_string(getpid()) + name)).string()) {
+  }
   ~TemporaryFile() { std::filesystem::remove(path); }
   void write(const std::string& bytes) const { std::ofstream(path, std::ios::binary) << bytes; }
   std::string path;
