@@ -15,9 +15,9 @@ __device__ __forceinline__ void for_group(const Pass& pass, const int* receiver_
   const int last = pass.count - first < N ? pass.count - first : N;
   bool together = last == N;
   for (int n = 1; n < last; ++n) together = together && kind[n] == kind[0];
-  if (together)
+  if (N == 1 || together)
     function.template operator()<N>(first);
-  else
+  else if constexpr (N > 1)
     for (int n = 0; n < last; ++n) function.template operator()<1>(first + n);
 }
 
