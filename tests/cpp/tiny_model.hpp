@@ -19,8 +19,7 @@
 
 namespace tiny {
 
-/// A file that is gone when the test is over.
-/// Of this process: several may test at a time.
+/// A file of this process, as several may test at a time; gone when the test is over.
 struct TemporaryFile {
   explicit TemporaryFile(const std::string& name)
       : path(

@@ -233,8 +233,8 @@ bool CudaEvaluator<Real>::run(Halo& halo) {
   const int last = step_->last(), stages = step_->num_stages();
   const int together = halo.active() ? 1 : stages;
   for (int s = 0; s < stages; s += together) {
-    if (s > 0 && s <= last) exchange(s, halo);
-    if (s > last) exchange_gradients(2 * last + 1 - s, halo);
+    if (s > 0 && s <= last) exchange(s, false, halo);
+    if (s > last) exchange(2 * last + 1 - s, true, halo);
     start(shape, s, s + together - 1);
     stream_.synchronize();
     if (s == 0 && (host_flags_[0] & kTooClose) != 0) return false;
@@ -299,25 +299,21 @@ void CudaEvaluator<Real>::write_rows(int t, bool gradients, int first_node, int 
   stream_.synchronize();
 }
 
+/// h_t from owners to copies, or its gradients from copies to owners.
 template <class Real>
-void CudaEvaluator<Real>::exchange(int t, Halo& halo) {
+void CudaEvaluator<Real>::exchange(int t, bool gradients, Halo& halo) {
   const double begin = now();
   const int local = topology_.num_receivers(), nodes = topology_.num_nodes();
-  exchange_.assign(std::size_t(nodes) * exchanged_width(t), 0.0);
-  read_rows(t, false, local);
-  halo.forward(exchange_, exchanged_width(t));
-  write_rows(t, false, local, nodes - local);
-  result_.seconds.halo += now() - begin;
-}
-
-template <class Real>
-void CudaEvaluator<Real>::exchange_gradients(int t, Halo& halo) {
-  const double begin = now();
-  const int local = topology_.num_receivers(), nodes = topology_.num_nodes();
-  exchange_.assign(std::size_t(nodes) * exchanged_width(t), 0.0);
-  read_rows(t, true, nodes);
-  halo.reverse(exchange_, exchanged_width(t));
-  write_rows(t, true, 0, local);
+  const int width = exchanged_width(t);
+  exchange_.assign(std::size_t(nodes) * width, 0.0);
+  read_rows(t, gradients, gradients ? nodes : local);
+  if (gradients) {
+    halo.reverse(exchange_, width);
+    write_rows(t, true, 0, local);
+  } else {
+    halo.forward(exchange_, width);
+    write_rows(t, false, local, nodes - local);
+  }
   result_.seconds.halo += now() - begin;
 }
 

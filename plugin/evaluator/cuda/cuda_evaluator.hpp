@@ -62,8 +62,7 @@ class CudaEvaluator final : public ResidentEvaluator {
   void enqueue(int first_stage, int last_stage);
   void copy_in();
   void copy_out();
-  void exchange(int t, Halo& halo);
-  void exchange_gradients(int t, Halo& halo);
+  void exchange(int t, bool gradients, Halo& halo);
   void read_rows(int t, bool gradients, int nodes);
   void write_rows(int t, bool gradients, int first_node, int nodes);
   int exchanged_width(int t) const;

@@ -133,9 +133,8 @@ void DeviceLayer<Real>::make_product(const NativeLayer& source, const NetworkLay
     paths.push_back({p.l1, p.l2, p.l3});
   }
   EdgeUnits made = make_units(paths);
-  slots = made.slots;
   std::vector<SlotCoupling<Real>> all;
-  std::vector<bool> slot_used(slots), row_used(message_rows);
+  std::vector<bool> slot_used(made.slots), row_used(message_rows);
   const auto add = [&](int slot, int row, double value) {
     all.push_back({slot, row, static_cast<Real>(value)});
     slot_used[slot] = row_used[row] = true;
@@ -178,7 +177,7 @@ void DeviceLayer<Real>::make_product(const NativeLayer& source, const NetworkLay
   product_.width = width_;
   product_.channels = channels;
   product_.paths = static_cast<int>(paths.size());
-  product_.slots = slots;
+  product_.slots = made.slots;
   product_.rows = message_rows;
   product_.sender_components = sender_components;
   product_.max_ell = max_ell;

@@ -37,7 +37,7 @@ class DeviceLayer {
   std::vector<std::vector<LinearMap<Real>>> folded;  ///< layer 0: [l][sender kind]
   std::vector<std::vector<LinearMap<Real>>> linear;  ///< later: [l][path of this l]
   std::vector<std::vector<int>> first_row;           ///< later: [l]: message rows of its paths
-  int message_rows = 0, slots = 0;
+  int message_rows = 0;
   std::vector<std::vector<LinearMap<Real>>> update;  ///< later: [s][l]
   Array<Real> update_bias;                           ///< later: [kind][K]
   Array<Real> coefficients;                          ///< [kind][coefficient][K]
