@@ -81,10 +81,16 @@ def measure(name: str, path: Path, frames: int) -> dict[str, float]:
 
 def table(result: dict) -> str:
     """The README's table."""
-    lines = ["| analysis | time, s | target | peak memory, MiB | of a tenth of the frames |",
-             "|---|---|---|---|---|"]
-    names = {"read": "reading alone", "density": "density profile of O",
-             "msd": "MSD of C, O and H", "rdf": "RDF of all six pairs to 8 A"}
+    lines = [
+        "| analysis | time, s | target | peak memory, MiB | of a tenth of the frames |",
+        "|---|---|---|---|---|",
+    ]
+    names = {
+        "read": "reading alone",
+        "density": "density profile of O",
+        "msd": "MSD of C, O and H",
+        "rdf": "RDF of all six pairs to 8 A",
+    }
     for row in result["rows"]:
         times = sorted(row["seconds"])
         target = TARGET_S[row["name"]]
@@ -121,12 +127,21 @@ def main() -> None:
         for name in TARGET_S:
             runs = [measure(name, path, options.frames) for _ in range(options.repeats)]
             tenth = measure(name, path, options.frames // 10)
-            rows.append({"name": name, "seconds": [r["seconds"] for r in runs],
-                         "peak_mib": max(r["peak_mib"] for r in runs),
-                         "peak_mib_tenth": tenth["peak_mib"]})
+            rows.append(
+                {
+                    "name": name,
+                    "seconds": [r["seconds"] for r in runs],
+                    "peak_mib": max(r["peak_mib"] for r in runs),
+                    "peak_mib_tenth": tenth["peak_mib"],
+                }
+            )
             print(rows[-1], flush=True)
-    result = {"machine": machine(), "frames": options.frames, "repeats": options.repeats,
-              "rows": rows}
+    result = {
+        "machine": machine(),
+        "frames": options.frames,
+        "repeats": options.repeats,
+        "rows": rows,
+    }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     replace_block("analysis", table(result))
 

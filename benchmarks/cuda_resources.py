@@ -1,22 +1,21 @@
 """Compile the CUDA kernels and tell the registers, shared memory and spills of each.
 
-Usage: python benchmarks/cuda_resources.py [--architectures 80 90 100] [--output FILE]
+Usage: python benchmarks/cuda_resources.py [--build FOLDER] [--output FILE]
 
-Needs nvcc, no GPU. Every warning is an error; the last architecture is also compiled to PTX, as
-the library has it. Writes benchmarks/results/cuda_resources.json and the table beside the kernels.
+Needs nvcc, no GPU. The library is built as CMake builds it, for all its architectures, but that
+every warning is an error. Writes benchmarks/results/cuda_resources.json and the table beside the
+kernels.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks/results/cuda_resources.json"
 MARK = "cuda_resources"
 PAGE = ROOT / "plugin/kernels/cuda/README.md"
-KERNELS = sorted((ROOT / "plugin/kernels/cuda").glob("*.cu"))
-# of a template's members that device code alone uses, the host's pass knows no use
-OPTIONS = ["-std=c++20", "-O3", "-Werror", "all-warnings", "-diag-suppress=177", "-Xptxas", "-v"]
-INCLUDE = ["kernels", "kernels/cuda", "evaluator"]
+# the compiler of each file says what it needs
+FLAGS = "-Werror all-warnings -Xptxas -v"
+COMPILED = re.compile(r"^\[\d+/\d+\] .* CUDA object \S+/(\w+\.cu)\.o$", re.MULTILINE)
 SHOWN = 90  # the architecture of the page's table
 ENTRY = re.compile(r"Compiling entry function '(\S+)' for 'sm_(\d+)'")
 SPILLS = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -40,18 +38,26 @@ def nvcc() -> str:
     return shutil.which("nvcc") or sys.exit("nvcc is not on the PATH")
 
 
-def report(source: Path, architectures: list[int]) -> str:
-    """What ptxas says of a file."""
-    targets = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in architectures]
-    last = architectures[-1]
-    targets.append(f"-gencode=arch=compute_{last},code=compute_{last}")
-    with tempfile.TemporaryDirectory() as folder:
-        command = [nvcc(), *OPTIONS, *targets, "-c", str(source), "-o", f"{folder}/kernel.o"]
-        command += [f"-I{ROOT / 'plugin' / name}" for name in INCLUDE]
+def compile_library(folder: Path) -> dict[str, str]:
+    """What ptxas says of each file."""
+    options = {
+        "Python_EXECUTABLE": sys.executable,
+        "MDBENCH_CUDA": "ON",
+        "MDBENCH_TORCH": "OFF",
+        "MDBENCH_PYTHON": "OFF",
+        "CMAKE_CUDA_FLAGS": FLAGS,
+    }
+    configure = ["cmake", "-G", "Ninja", "-S", str(ROOT), "-B", str(folder)]
+    configure += [f"-D{name}={value}" for name, value in options.items()]
+    build = ["cmake", "--build", str(folder), "--target", "mdbench_native_cuda"]
+    said = ""
+    for command in (configure, build):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{source.name}: nvcc failed\n{done.stdout}{done.stderr}")
-    return done.stdout + done.stderr
+        said = done.stdout + done.stderr
+        if done.returncode:
+            sys.exit(f"{' '.join(command)} failed\n{said}")
+    parts = re.split(r"^(?=\[\d+/\d+\] )", said, flags=re.MULTILINE)
+    return {found[1]: part for part in parts if (found := COMPILED.search(part))}
 
 
 def demangled(names: list[str]) -> list[str]:
@@ -66,19 +72,19 @@ def demangled(names: list[str]) -> list[str]:
     return short
 
 
-def rows_of(source: Path, architectures: list[int]) -> list[dict[str, Any]]:
+def rows_of(source: str, report: str) -> list[dict[str, Any]]:
     """A row for each kernel and architecture."""
-    parts = ENTRY.split(report(source, architectures))[1:]
+    parts = ENTRY.split(report)[1:]
     found = [parts[i : i + 3] for i in range(0, len(parts), 3)]
     names = demangled([name for name, _, _ in found])
     rows = []
     for name, (_, architecture, text) in zip(names, found, strict=True):
         spills, used, shared = SPILLS.findall(text), USED.search(text), SHARED.search(text)
         if not spills or not used:
-            sys.exit(f"{source.name}: cannot read what ptxas says of {name}: {text}")
+            sys.exit(f"{source}: cannot read what ptxas says of {name}: {text}")
         rows.append(
             {
-                "file": source.name,
+                "file": source,
                 "kernel": name,
                 "architecture": int(architecture),
                 "registers": int(used[1]),
@@ -90,28 +96,25 @@ def rows_of(source: Path, architectures: list[int]) -> list[dict[str, Any]]:
     return rows
 
 
-def measure(architectures: list[int]) -> list[dict[str, Any]]:
-    """Rows of all kernels, files compiled side by side."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        of_files = pool.map(lambda source: rows_of(source, architectures), KERNELS)
-        rows = [row for rows in of_files for row in rows]
+def measure(folder: Path) -> list[dict[str, Any]]:
+    """Rows of all kernels."""
+    reports = compile_library(folder)
+    rows = [row for file, report in reports.items() for row in rows_of(file, report)]
     return sorted(rows, key=lambda r: (r["file"], r["kernel"], r["architecture"]))
 
 
 def table(result: dict[str, Any]) -> str:
     """The page's table: the largest figures of each kernel over its template arguments."""
-    compiled = {r["architecture"] for r in result["rows"]}
-    shown = SHOWN if SHOWN in compiled else max(compiled)
     lines = [
         (
-            f"| kernel (sm_{shown}) | variants | registers, float | double | shared memory, B "
+            f"| kernel (sm_{SHOWN}) | variants | registers, float | double | shared memory, B "
             "| spilled, float, B | double |"
         ),
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     of_kernel: dict[str, list[dict[str, Any]]] = {}
     for row in result["rows"]:
-        if row["architecture"] == shown:
+        if row["architecture"] == SHOWN:
             name = f"{row['file']}: {row['kernel'].split('<')[0]}"
             of_kernel.setdefault(name, []).append(row)
     for name, rows in of_kernel.items():
@@ -132,10 +135,11 @@ def table(result: dict[str, Any]) -> str:
 def main() -> None:
     """Compile and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--architectures", type=int, nargs="+", default=[80, 90, 100])
+    parser.add_argument("--build", type=Path, help="folder to build in; default: a temporary one")
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
-    rows = measure(options.architectures)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(options.build or Path(folder))
     version = subprocess.run([nvcc(), "--version"], capture_output=True, text=True, check=True)
     found = re.search(r"release [\d.]+, V([\d.]+)", version.stdout)
     result = {"nvcc": found[1] if found else "", "rows": rows}

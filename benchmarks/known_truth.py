@@ -55,9 +55,8 @@ def table(summary: dict) -> str:
 def main() -> None:
     """Run, compare, write."""
     jobs = [
-        subprocess.Popen(
-            [sys.executable, "-m", "mdbench", "run", FOLDER / case, "--resume"]
-        ) for case in CASES
+        subprocess.Popen([sys.executable, "-m", "mdbench", "run", FOLDER / case, "--resume"])
+        for case in CASES
     ]
     if any(job.wait() for job in jobs):
         sys.exit("a run failed")

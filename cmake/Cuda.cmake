@@ -101,19 +101,14 @@ if(NOT mdbench_cuda STREQUAL EMULATE)
 endif()
 
 if(MDBENCH_TESTS)
-  # The CPU's evaluator, to compare with: its own tests are the ones under sanitizers.
-  add_library(mdbench_cuda_tests_cpu OBJECT EXCLUDE_FROM_ALL plugin/evaluator/native/native.cpp)
-  target_include_directories(mdbench_cuda_tests_cpu PRIVATE
-    $<TARGET_PROPERTY:mdbench_native_model,INTERFACE_INCLUDE_DIRECTORIES>)
-  target_link_libraries(mdbench_cuda_tests_cpu PRIVATE OpenMP::OpenMP_CXX)
-  target_compile_options(mdbench_cuda_tests_cpu PRIVATE -O1 -g0)
   add_executable(mdbench_cuda_tests EXCLUDE_FROM_ALL tests/cpp/main.cpp ${MDBENCH_CUDA_TESTS}
     ${MDBENCH_CUDA_TEST_KERNELS} ${MDBENCH_CUDA_KERNELS} ${MDBENCH_CUDA_HOST})
   set_target_properties(mdbench_cuda_tests PROPERTIES CUDA_RUNTIME_LIBRARY Static)
   target_include_directories(mdbench_cuda_tests PRIVATE tests/cpp tests/cuda)
   # line numbers, no more: with sanitizers full debugging information doubles the compiler's time
   target_compile_options(mdbench_cuda_tests PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:-O1;-g1>")
+  list(GET MDBENCH_ISAS -1 plainest)  # of the CPU's evaluator, to compare with
   target_link_libraries(mdbench_cuda_tests PRIVATE mdbench_cuda_flags mdbench_core
-    mdbench_cuda_tests_cpu)
+    mdbench_native_objects_${plainest})
   add_test(NAME cuda COMMAND mdbench_cuda_tests)
 endif()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 from ase import Atoms
@@ -20,6 +21,19 @@ BIN = Path(sys.executable).parent
 BUNDLED = ROOT / "models/graphene-water/graphene-water.model"
 BUNDLED_LAMMPS = ROOT / "models/graphene-water/graphene-water-lammps.pt"
 SPECIES = ["C", "O", "H"]
+
+
+def build(name: str, target: str, *options: str) -> Path:
+    """A program or library of the C++ code, in build/NAME; without torch and Python."""
+    folder = ROOT / "build" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    configure = ["cmake", "-S", str(ROOT), "-B", str(folder), f"-DPython_EXECUTABLE={sys.executable}",
+                 "-DMDBENCH_TORCH=OFF", "-DMDBENCH_PYTHON=OFF", *options]
+    with filelock.FileLock(folder / "lock"):  # one of the parallel workers at a time
+        for command in (configure, ["cmake", "--build", str(folder), "-j2", "--target", target]):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+    return folder / target
 
 
 RESIDENT = {"MDBENCH_RESIDENT": "1"}

@@ -20,6 +20,8 @@ std::filesystem::path own_folder() {
   return std::filesystem::absolute(here.dli_fname).parent_path();
 }
 
+std::string library_of(const std::string& isa) { return "mdbench_native_" + isa + ".so"; }
+
 /// The largest instruction set that this processor has and this build holds.
 std::string choose_isa() {
   std::vector<std::string> usable;
@@ -31,6 +33,11 @@ std::string choose_isa() {
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable.push_back("avx2");
 #endif
   usable.push_back("baseline");
+  std::erase_if(usable, [](const std::string& isa) {
+    return !std::filesystem::exists(own_folder() / library_of(isa));
+  });
+  if (usable.empty())
+    throw Error("this build has no kernels for this processor: install mdbench again");
   const char* asked = std::getenv("MDBENCH_ISA");
   if (!asked || !*asked) return usable.front();
   std::string known;
@@ -38,7 +45,8 @@ std::string choose_isa() {
     if (isa == asked) return isa;
     known += (known.empty() ? "" : ", ") + isa;
   }
-  throw Error("MDBENCH_ISA is '" + std::string(asked) + "': this processor has " + known);
+  throw Error("MDBENCH_ISA is '" + std::string(asked) + "': this processor and build have " +
+              known);
 }
 
 }  // namespace
@@ -68,6 +76,6 @@ int cuda_devices() {
   return count();
 }
 
-std::string native_library() { return "mdbench_native_" + choose_isa() + ".so"; }
+std::string native_library() { return library_of(choose_isa()); }
 
 }  // namespace mdbench

@@ -199,6 +199,7 @@ TEST(damaged_files_are_refused_in_words) {
   const auto path = std::filesystem::temp_directory_path() /
                     (std::to_string(getpid()) + "mdbench_test_model");  // others may test too
   const auto text_for = [&](const std::string& contents) {
+    std::filesystem::remove(path);  // ext4 writes a file that replaces another to the disk at once
     std::ofstream(path, std::ios::binary) << contents;
     return check::thrown<Error>([&] { inspect_model_file(path.string()); });
   };

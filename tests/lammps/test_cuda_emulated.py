@@ -10,18 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import filelock
 import numpy as np
 import pytest
 from ranks import write_data
-from support import ROOT, boxed, carbon_crystal, rattled, triclinic
+from support import ROOT, boxed, build, carbon_crystal, rattled, triclinic
 
 from mdbench import plugin_folder
 from mdbench.programs import lammps_command
 from mdbench.structure import graphene_water
-
-CONFIGURE = ["cmake", "-S", str(ROOT), f"-DPython_EXECUTABLE={sys.executable}",
-             "-DMDBENCH_CUDA=EMULATE", "-DMDBENCH_TORCH=OFF", "-DMDBENCH_PYTHON=OFF"]
 
 pytestmark = pytest.mark.slow
 
@@ -29,15 +25,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def plugins(tmp_path_factory):
     """The installed libraries and the emulated one in a folder."""
-    build = ROOT / "build/emulated-library"
-    build.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(build / "lock"):  # one of the parallel workers builds
-        for command in ([*CONFIGURE, "-B", str(build)],
-                        ["cmake", "--build", str(build), "-j2", "--target", "mdbench_native_cuda"]):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stdout + done.stderr
+    emulated = build("emulated", "mdbench_native_cuda", "-DMDBENCH_CUDA=EMULATE").with_suffix(".so")
     folder = tmp_path_factory.mktemp("plugins")
-    for library in [*Path(plugin_folder()).glob("*.so"), build / "mdbench_native_cuda.so"]:
+    for library in [*Path(plugin_folder()).glob("*.so"), emulated]:
         (folder / library.name).unlink(missing_ok=True)
         (folder / library.name).symlink_to(library.resolve())
     return folder

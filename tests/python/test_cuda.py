@@ -1,7 +1,6 @@
-"""The CUDA back end without a GPU: its tests on the emulation, its kernels by the compiler."""
+"""The CUDA back end without a GPU: its kernels by the compiler. Their tests: test_cpp.py."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -9,13 +8,9 @@ import sys
 import pytest
 from support import ROOT
 
-CONFIGURE = ["cmake", "-S", str(ROOT), f"-DPython_EXECUTABLE={sys.executable}",
-             "-DMDBENCH_TESTS=ON", "-DMDBENCH_TORCH=OFF", "-DMDBENCH_PYTHON=OFF"]
-NVCC = pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")
 
-
-def run(command, **settings):
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **settings)
+def run(command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -27,23 +22,13 @@ def test_every_source_is_compiled():
             assert str(path.relative_to(ROOT)) in listed
 
 
+@pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")
 @pytest.mark.slow
-def test_kernels_on_the_emulation_under_sanitizers():
-    build = ROOT / "build/emulated"
-    run([*CONFIGURE, "-B", str(build), "-DMDBENCH_CUDA=EMULATE",
-         "-DMDBENCH_SANITIZE=address,undefined", "-DCMAKE_BUILD_TYPE=Debug"])
-    run(["cmake", "--build", str(build), "-j2", "--target", "mdbench_cuda_tests"])
-    # threads and blocks take turns by chance; the tests of kernels ask for the plain order too
-    print(run([str(build / "mdbench_cuda_tests")],
-              env={**os.environ, "MDBENCH_EMULATION_ORDER": "1"}))
-
-
-@NVCC
-@pytest.mark.slow
-def test_kernels_compile_without_warnings_or_spills(tmp_path):
-    """For the GPUs that the library is compiled for, and PTX."""
+def test_library_compiles_without_warnings_or_spills(tmp_path):
+    """For the GPUs that it is for, and PTX; CUDA's runtime is in it."""
     output = tmp_path / "resources.json"
-    print(run([sys.executable, str(ROOT / "benchmarks/cuda_resources.py"), "--output", str(output)]))
+    print(run([sys.executable, str(ROOT / "benchmarks/cuda_resources.py"), "--output", str(output),
+               "--build", str(tmp_path)]))
     rows = json.loads(output.read_text())["rows"]
     assert {row["architecture"] for row in rows} == {80, 90, 100}
     files = {path.name for path in (ROOT / "plugin/kernels/cuda").glob("*.cu")}
@@ -51,15 +36,6 @@ def test_kernels_compile_without_warnings_or_spills(tmp_path):
     floats = [row for row in rows if "float" in row["kernel"] or "double" not in row["kernel"]]
     assert len(floats) * 2 >= len(rows)
     assert [row for row in floats if row["spilled_bytes"] or row["stack_bytes"]] == []
-
-
-@NVCC
-@pytest.mark.slow
-def test_library_links(tmp_path):
-    """By CMake; CUDA's runtime is in it."""
-    run([*CONFIGURE, "-B", str(tmp_path), "-DMDBENCH_CUDA=ON",
-         "-DMDBENCH_CUDA_ARCHITECTURES=90-virtual"])  # PTX: no time goes into ptxas
-    run(["cmake", "--build", str(tmp_path), "-j2", "--target", "mdbench_native_cuda"])
     needed = run(["ldd", str(tmp_path / "mdbench_native_cuda.so")])
     assert "libcudart" not in needed
     assert "not found" not in needed

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "evaluator.hpp"
-#include "layout.hpp"
+#include "exchange.hpp"
 #include "memory.hpp"
 
 namespace mdbench::cuda {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "layout.hpp"
+#include "exchange.hpp"
 #include "warp.hpp"
 
 /// Rows of features, or of gradients by them, between the arrays of nodes and the buffer in which

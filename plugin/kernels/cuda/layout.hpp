@@ -345,17 +345,6 @@ struct TakeGradients {
   Real* out;  ///< [component][capacity][K]
 };
 
-/// Rows that travel between ranks. Channels from `width` on are padding: 0 on arrival.
-template <class Real>
-struct ExchangeRows {
-  const int* node;  ///< [count] of each row, or null: `first_node` and on
-  int first_node, count, components, channels, width;
-  Real* real;       ///< [node][component][channels], or null, and then
-  Fixed* fixed;     ///< the same in integers
-  double* rows;     ///< [count][component][width]
-  unsigned* flags;  ///< of `add_rows`
-};
-
 /// The end of a step: integers to numbers, and the total virial in a fixed order.
 struct Finish {
   int nodes, receivers;
@@ -392,15 +381,6 @@ template <class Real>
 void edge_gradients(const EdgeGradients<Real>&, cudaStream_t stream);
 template <class Real>
 void take_gradients(const TakeGradients<Real>&, cudaStream_t stream);
-/// To `rows`.
-template <class Real>
-void pack_rows(const ExchangeRows<Real>&, cudaStream_t stream);
-/// From `rows`, to `real`.
-template <class Real>
-void set_rows(const ExchangeRows<Real>&, cudaStream_t stream);
-/// Adds `rows`.
-template <class Real>
-void add_rows(const ExchangeRows<Real>&, cudaStream_t stream);
 void finish(const Finish&, cudaStream_t stream);
 
 }  // namespace mdbench::cuda
