@@ -27,8 +27,8 @@ def build(name: str, target: str, *options: str) -> Path:
     """A program or library of the C++ code, in build/NAME; without torch and Python."""
     folder = ROOT / "build" / name
     folder.mkdir(parents=True, exist_ok=True)
-    configure = ["cmake", "-S", str(ROOT), "-B", str(folder), f"-DPython_EXECUTABLE={sys.executable}",
-                 "-DMDBENCH_TORCH=OFF", "-DMDBENCH_PYTHON=OFF", *options]
+    configure = ["cmake", "-S", str(ROOT), "-B", str(folder), "-DMDBENCH_TORCH=OFF",
+                 "-DMDBENCH_PYTHON=OFF", f"-DPython_EXECUTABLE={sys.executable}", *options]
     with filelock.FileLock(folder / "lock"):  # one of the parallel workers at a time
         for command in (configure, ["cmake", "--build", str(folder), "-j2", "--target", target]):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
