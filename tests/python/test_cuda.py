@@ -33,9 +33,17 @@ def test_kernels_on_the_emulation_under_sanitizers():
     run([*CONFIGURE, "-B", str(build), "-DMDBENCH_CUDA=EMULATE",
          "-DMDBENCH_SANITIZE=address,undefined", "-DCMAKE_BUILD_TYPE=Debug"])
     run(["cmake", "--build", str(build), "-j2", "--target", "mdbench_cuda_tests"])
-    # threads and blocks take turns by chance; the tests of kernels ask for the plain order too
+    # threads and blocks take turns by chance; the tests of kernels ask for other orders too
     print(run([str(build / "mdbench_cuda_tests")],
-              env={**os.environ, "MDBENCH_EMULATION_ORDER": "1"}))
+              env={**os.environ, "MDBENCH_EMULATION_ORDER": "3"}))
+
+
+@pytest.mark.slow
+def test_kernels_have_no_races():
+    build = ROOT / "build/races"
+    run([*CONFIGURE, "-B", str(build), "-DMDBENCH_CUDA=EMULATE", "-DMDBENCH_CUDA_RACES=ON"])
+    run(["cmake", "--build", str(build), "-j2", "--target", "mdbench_cuda_tests"])
+    print(run([str(build / "mdbench_cuda_tests")]))
 
 
 @NVCC
