@@ -19,6 +19,7 @@ std::vector<Shape> shapes() {
   all.push_back({1, 3, 8, 96});
   all.push_back({1, 3, 40, 128, 3, 1, 5, 0, 5});
   all.push_back({1, 2, 7, 64, 1, 8, 5, 3, 1});
+  all.push_back({1, 1, kMaxEdgeRank, 32, 1, 2, 5, 0, 2});
   all.push_back({2, 3, 5, 32, 4, 2, 5, 1, 4});
   all.push_back({1, 3, 6, 32, 2, 3, 5, 1, 3, true});
   all.push_back({2, 3, 9, 64, 2, 3, 5, 2, 3, true});
@@ -128,6 +129,8 @@ TEST(edge_units_number_paths_and_slots) {
   CHECK(made.units[4].first_path == 5 && made.units[1].l1 == 2 && made.units[1].l2 == 0);
   CHECK(made.paths_of[1][1] == 3 && made.paths_of[0][2] == 1 && made.paths_of[3][0] == 0);
   CHECK(!check::thrown<mdbench::Error>([] { make_units({{3, 0, 3}}); }).empty());
+  CHECK(!check::thrown<mdbench::Error>([] { require_edge_rank(kMaxEdgeRank + 1); }).empty());
+  require_edge_rank(kMaxEdgeRank);
   CHECK(!check::thrown<mdbench::Error>([] { edge_reverse_shared_bytes(2000, 32, 8); }).empty());
   CHECK(edge_reverse_shared_bytes(88, 32, 4).warps == 4);
   CHECK(edge_reverse_shared_bytes(388, 32, 4).bytes > kPlainShared);

@@ -252,7 +252,7 @@ struct SlotCoupling {
 
 /// Rows of V are taken in twos: an odd one is followed by a row of zeros.
 MDBENCH_HD constexpr int radial_rows(int rank) { return (rank + 1) / 2 * 2; }
-inline constexpr int kMaxEdgeEll = 3, kMaxSenderL = 2;
+inline constexpr int kMaxEdgeEll = 3, kMaxSenderL = 2, kMaxEdgeRank = 126;
 
 /// The edge product of a layer after the first. Units are sorted by l2, then l1, and so are paths.
 template <class Real>
