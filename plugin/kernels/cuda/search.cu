@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "geometry.hpp"
 #include "search.hpp"
 #include "tile_room.hpp"
 #include "warp.hpp"
@@ -75,12 +76,10 @@ __device__ Around around(const FindPairs& p, int receiver) {
   return a;
 }
 
-/// Each operation is rounded, so that every kernel, and the CPU, decides alike.
 __device__ __forceinline__ bool is_pair(const FindPairs& p, const Around& a,
                                         const CellAtom& other) {
-  const double dx = other.x - a.x[0], dy = other.y - a.x[1], dz = other.z - a.x[2];
-  const double r2 = __dadd_rn(__dadd_rn(__dmul_rn(dx, dx), __dmul_rn(dy, dy)), __dmul_rn(dz, dz));
-  return r2 < __dmul_rn(p.radius, p.radius) && other.atom != a.atom;
+  const Vector d{other.x - a.x[0], other.y - a.x[1], other.z - a.x[2]};
+  return squared_length(d) < p.radius * p.radius && other.atom != a.atom;
 }
 
 /// Calls visit(kind of the sender, its atom) in every lane for every 32 atoms around; -1 where a
