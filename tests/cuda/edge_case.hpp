@@ -97,6 +97,11 @@ struct EdgeCase {
     return (static_cast<std::size_t>(tile) * comps + m) * kTile + lane;
   }
   int index_of_run(const Edge& e) const {
+  int most_of_sender() const {
+    std::vector<int> of_sender(nodes);
+    for (const Edge& e : edges) ++of_sender[e.sender];
+    return std::ranges::max(of_sender);
+  }
     const int kind = receiver_kind[pass.begin + e.place];
     return table_of_pair[kind * shape.kinds + e.run / shape.segments] * shape.segments +
            e.run % shape.segments;
@@ -268,7 +273,8 @@ class DeviceCase {
         bar_(c.bar),
         by_row_(c.by_row),
         by_slot_(c.by_slot),
-        units_(c.made.units) {
+        units_(c.made.units),
+        limit_(static_cast<Real>(fixed_limit(c.most_of_sender()))) {
     const Shape& s = c.shape;
     product_ = {s.kinds,
                 s.segments,
@@ -309,7 +315,8 @@ class DeviceCase {
   EdgeReverse<Real> reverse(int splits) const {
     EdgeReverse<Real> r{};
     r.pass = pass_, r.pairs = pairs_, r.tiles = tiles_, r.product = product_;
-    r.columns = u_.data(), r.sender = h_.data(), r.messages_bar = bar_.data(), r.splits = splits;
+    r.columns = columns(), r.sender = sender(), r.messages_bar = bar_.data(), r.splits = splits;
+    r.limit = limit_;
     return r;
   }
 
@@ -326,3 +333,6 @@ class DeviceCase {
 };
 
 }  // namespace edge_test
+  Real limit_;
+  std::array<int, 2> tile_size_;  ///< numbers of the columns and of edge_bar
+  int node_size_;

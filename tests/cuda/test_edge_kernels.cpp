@@ -87,8 +87,7 @@ Reversed<Real> reversed(const EdgeCase<Real>& c, int splits, bool real) {
   Reversed<Real> out{{}, fixed.download(), edge.download(), flags.download()[0]};
   const std::vector<Real> in_real = sums.download();
   for (std::size_t i = 0; i < c.h.size(); ++i)
-    out.h.push_back(real ? double(in_real[i]) - 0.5
-                         : double(static_cast<long long>(out.fixed[i] - 3)) / kFixedUnit);
+    out.h.push_back(real ? double(in_real[i]) - 0.5 : from_fixed(out.fixed[i] - 3));
   return out;
 }
 
@@ -271,4 +270,27 @@ TEST(edge_gradients_that_do_not_fit_raise_a_flag) {
             worst.add(found.h[c.at_h(o.sender, n, k)], expected.h[c.at_h(o.sender, n, k)]);
       CHECK_BELOW(worst / largest(expected.h), 1e-5);
     }
+}
+
+/// All edges have the same sender and add the same to it: as much as its sum holds, or more.
+TEST(edge_gradients_do_not_wrap_around) {
+  EdgeCase<float> c({0, 0, 2, 32, 1, 1, 5, 3, 1}, 12);
+  std::fill(c.v.begin(), c.v.end(), 1.0f);
+  for (float& u : c.u) u = u == 0.0f ? 0.0f : 1.0f;
+  for (Edge& e : c.edges) {
+    e.sender = c.sender[kTile * e.tile + e.lane] = 0;
+    c.y[c.at_y(e.tile, 0, e.lane)] = 1.0f;
+  }
+  const auto edges = static_cast<double>(c.edges.size());
+  const double limit = fixed_limit(c.most_of_sender());
+  CHECK(edges > 64 && c.most_of_sender() == static_cast<int>(edges));
+  for (const double each : {0.99 * limit, 1.01 * limit, 240000.0}) {
+    for (int k = 0; k < 32; ++k)
+      c.bar[c.at_message(0, 0, k)] = static_cast<float>(0.5 * each / c.couplings[0].value);
+    const auto found = reversed(c, 1, false);
+    CHECK(found.flags == (each < limit ? 0u : kNotFinite));
+    for (int k = 0; k < 32; ++k)
+      CHECK_BELOW(std::abs(found.h[c.at_h(0, 0, k)] - (each < limit ? edges * each : 0.0)),
+                  1e-5 * edges * each);
+  }
 }

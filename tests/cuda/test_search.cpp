@@ -121,6 +121,9 @@ Found check_search(cuda::Topology& topology, const Atoms& atoms, const Kinds& ki
   check_nodes(topology, found, list, atoms);
   for (std::size_t p = 0; p < list.num_local; ++p) check_pairs(found, list, kinds, p);
   return found;
+  std::vector<int> of_sender(found.sender_kind.size() + 1);
+  for (const int node : found.sender) ++of_sender[node];
+  CHECK(topology.most_of_sender() == std::ranges::max(of_sender));
 }
 
 Found check_search(const Atoms& atoms, const Kinds& kinds) {
@@ -322,8 +325,10 @@ TEST(lists_and_searches_take_turns) {
   cuda::Topology topology;
   Found found = search(topology, atoms, kinds);
   topology.set(builder.pairs(), kinds.view());
+  const int most = topology.most_of_sender();
   CHECK(topology.original().size() == topology.num_pairs());
   Found listed(topology);
+  CHECK(topology.most_of_sender() == most);
   for (Found* f : {&found, &listed})
     for (std::size_t p = 0; p < f->node.size(); ++p)
       std::sort(f->sender_atom.begin() + f->first_pair[p],
@@ -361,7 +366,7 @@ TEST(search_writes_beyond_32_bits) {
   const Array<int> kind(std::vector<int>(20, 0)), receivers(std::vector<int>{4, 11});
   cuda::PairSearch pairs;
   pairs.place(atoms.view(), nodes, kind.data(), kRadius, stream);
-  const cuda::PairSearch::Receivers of{2, receivers.data(), 1, 1};
+  const cuda::PairSearch::Receivers of{2, receivers.data(), 1, 1, 20};
   Array<std::int64_t> first_pair, first_tile;
   pairs.count(of, first_pair, first_tile, stream);
   auto first = first_pair.download();

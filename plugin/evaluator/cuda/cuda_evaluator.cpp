@@ -2,6 +2,7 @@
 #include "cuda_evaluator.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -15,9 +16,6 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-double from_fixed(Fixed x) {
-  return static_cast<double>(static_cast<std::int64_t>(x)) / kFixedUnit;
-}
 Fixed to_fixed(double x) { return static_cast<Fixed>(std::llround(x * kFixedUnit)); }
 
 Zbl device_zbl(const NativeModel& model, double scale, const Array<double>& radius,
@@ -176,6 +174,8 @@ std::vector<std::int64_t> CudaEvaluator<Real>::launch_shape(bool halo_active) co
       host_virial_, host_edges_, host_flags_, arrays_.edges, arrays_.energy, arrays_.force,
       arrays_.node_virial, arrays_.virial, arrays_.edge_gradient, arrays_.force_out,
       arrays_.total_virial, arrays_.node_virial_out);
+  for (const double limit : {step_->sender_limit(), step_->force_limit()})
+    shape.push_back(std::bit_cast<std::int64_t>(limit));
   shape.push_back(halo_active);
   return shape;
 }
@@ -230,6 +230,7 @@ bool CudaEvaluator<Real>::run(Halo& halo) {
     captured_shape_ = shape;
   }
   last_shape_ = shape;
+  unfit_ = false;
   const int last = step_->last(), stages = step_->num_stages();
   const int together = halo.active() ? 1 : stages;
   for (int s = 0; s < stages; s += together) {
@@ -280,8 +281,10 @@ void CudaEvaluator<Real>::write_rows(int t, bool gradients, int first_node, int 
   for (std::size_t row = 0; row < std::size_t(nodes) * comps; ++row)
     for (int i = 0; i < std::min(narrow, k); ++i) {
       const double x = exchange_[(offset + row) * narrow + i];
+      const bool fits = std::abs(x) < kFixedRange;
+      unfit_ |= gradients && !fits;
       if (fixed)
-        fixed_rows_[row * k + i] = to_fixed(x);
+        fixed_rows_[row * k + i] = fits ? to_fixed(x) : 0;
       else
         rows_[row * k + i] = static_cast<Real>(x);
     }
@@ -325,7 +328,7 @@ ResidentOnCpu& CudaEvaluator<Real>::on_cpu() {
 
 template <class Real>
 void CudaEvaluator<Real>::take_energies() {
-  const bool finite = (host_flags_[0] & kNotFinite) == 0;
+  const bool finite = (host_flags_[0] & kNotFinite) == 0 && !unfit_;
   const auto node = topology_.node();
   site_energy_.resize(node.size());
   neighbors_.resize(node.size());

@@ -83,6 +83,7 @@ class CudaEvaluator final : public ResidentEvaluator {
   Wanted wanted_;
   bool has_atoms_ = false;  ///< the pairs are of atoms
   bool stale_ = true;       ///< the pairs are new
+  bool unfit_ = false;      ///< gradients came from other ranks that `Fixed` does not hold
   double radius_ = 0.0;     ///< of the last search, Angstrom
   PairsOnCpu pairs_on_cpu_;
   Array<double> input_;

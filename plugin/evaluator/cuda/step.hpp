@@ -42,6 +42,9 @@ class Step {
   int num_stages() const { return 2 * last() + 1; }
   int last() const { return static_cast<int>(model_.layers.size()) - 1; }
   void stage(int s, cudaStream_t stream);
+  /// Bounds of what a sender's edges add to dE/dh, and all layers' edges to forces: `fixed_limit`.
+  double sender_limit() const { return fixed_limit(topology_.most_of_sender()); }
+  double force_limit() const;
 
  private:
   const DeviceLayer<Real>& layer(int t) const { return *model_.layers[t]; }

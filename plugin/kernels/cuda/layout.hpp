@@ -21,10 +21,21 @@ inline constexpr int kMaxLayers = 8;
 inline constexpr int kComponents = 16;  ///< of the harmonics up to l = 3
 
 /// Sums over edges that many warps add to are integers, units of 2^-40: the order of the additions
-/// does not show, so that runs repeat bit for bit. Numbers beyond +-2^18 raise `kNotFinite`: a sum
-/// of thirty would still be held.
+/// does not show, so that runs repeat bit for bit. They hold numbers below 2^23.
 using Fixed = unsigned long long;
-inline constexpr double kFixedUnit = 1099511627776.0, kFixedLimit = 262144.0;
+inline constexpr double kFixedUnit = 1099511627776.0, kFixedRange = 8388608.0;
+
+MDBENCH_HD inline double from_fixed(Fixed x) {
+  return static_cast<double>(static_cast<long long>(x)) * (1.0 / kFixedUnit);
+}
+
+/// Numbers below it cannot make a sum of `terms` or fewer wrap around; others raise `kNotFinite`
+/// and are left out. A power of two, so that it seldom changes with the number of pairs.
+MDBENCH_HD constexpr double fixed_limit(std::int64_t terms) {
+  double limit = kFixedRange;
+  for (; terms > 0; terms /= 2) limit *= 0.5;
+  return limit;
+}
 
 /// What a kernel found; bits of `flags`.
 /// `kNoRoom`: a receiver's tiles do not fit, `tile_room` was not heeded.
@@ -295,6 +306,7 @@ struct EdgeReverse {
   Real* sender_bar_real;     ///< the same in Real: less memory, an order of additions by chance
   Real* edge_bar;            ///< [tile][K / 32][components(max_ell)][4]: dE/dr, then dE/dY_m, m > 0
   int splits;                ///< warps that share the tiles of a receiver
+  Real limit;                ///< `fixed_limit` of the edges of a sender
   unsigned* flags;
 };
 
@@ -331,6 +343,7 @@ struct EdgeGradients {
   double* virial;             ///< [receivers][9] of all: sums of -d (x) g, added to; or null
   Fixed* node_virial;         ///< [nodes][9], half an edge's to each end, added to; or null
   double* edge_gradient;      ///< [pairs][3] dE/d(edge vector), added to; or null
+  double limit;               ///< `fixed_limit` of what is added to a node's force
   unsigned* flags;
 };
 

@@ -103,12 +103,15 @@ __device__ __forceinline__ void for_atoms_around(const FindPairs& p, const Aroun
     }
 }
 
-/// Pairs of each kind; `count` is the warp's.
-__device__ void count_kinds(const FindPairs& p, const Around& a, int* count) {
+/// Pairs of each kind; `count` is the warp's. Calls visit(its atom) for each sender.
+template <class Visit>
+__device__ void count_kinds(const FindPairs& p, const Around& a, int* count, Visit&& visit) {
   for (int kind = lane_index(); kind < p.kinds; kind += kWarp) count[kind] = 0;
   __syncwarp();
-  for_atoms_around(p, a, [&](int kind, int) {
-    if (kind >= 0) atomicAdd(count + kind, 1);
+  for_atoms_around(p, a, [&](int kind, int atom) {
+    if (kind < 0) return;
+    atomicAdd(count + kind, 1);
+    visit(atom);
   });
   __syncwarp();
 }
@@ -118,15 +121,18 @@ __global__ void __launch_bounds__(kWarps* kWarp) count_pairs_kernel(FindPairs p)
   const int receiver = static_cast<int>(blockIdx.x) * kWarps + warp;
   if (receiver >= p.receivers) return;
   int* count = shared_memory<int>() + warp * p.kinds;
-  count_kinds(p, around(p, receiver), count);
-  int pairs = 0, tiles = 0;
+  int pairs = 0, tiles = 0, most = 0;
+  count_kinds(p, around(p, receiver), count,
+              [&](int atom) { most = max(most, atomicAdd(p.of_sender + p.node[atom], 1) + 1); });
   for (int kind = lane_index(); kind < p.kinds; kind += kWarp) {
     pairs += count[kind];
     tiles += tile_room(count[kind], p.segments);
   }
   pairs = sum_lanes(pairs);
   tiles = sum_lanes(tiles);
+  most = static_cast<int>(__reduce_max_sync(kAllLanes, static_cast<unsigned>(most)));
   if (lane_index() != 0) return;
+  atomicMax(p.most, most);
   p.pairs[receiver] = pairs;
   p.tiles[receiver] = tiles;
 }
@@ -156,7 +162,7 @@ __global__ void __launch_bounds__(kWarps* kWarp) write_pairs_kernel(FindPairs p)
   if (receiver >= p.receivers) return;
   int* next = shared_memory<int>() + warp * p.kinds;
   const Around a = around(p, receiver);
-  count_kinds(p, a, next);
+  count_kinds(p, a, next, [](int) {});
   place_kinds(p, next);
   const std::int64_t first = p.first_pair[receiver];
   for_atoms_around(p, a, [&](int kind, int atom) {
