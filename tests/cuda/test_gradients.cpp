@@ -160,12 +160,18 @@ Result run(Case<Real>& c, unsigned wanted) {
   p.rank = kRank;
   p.row = kRow;
   p.width = kWidth;
-  p.columns = columns.data();
-  (c.first_layer ? p.moments_bar : p.edge_bar) = c.first_layer ? moments_bar.data() : bar.data();
+  p.columns = c.tiles.far(columns.data(), 8 * kWidth);
+  if (c.first_layer)
+    p.moments_bar = moments_bar.data();
+  else
+    p.edge_bar = c.tiles.far(bar.data(), kWarps * c.tiles.comps() * 4);
   if (wanted & kDensity) p.density_bar = density_bar.data();
   if (wanted & kRepulsion) p.zbl = device_zbl(c, radius.data(), atomic_number.data());
   p.energy = energy.data();
-  p.force = wanted & kForce ? force.data() : nullptr;
+  const auto of_nodes = [](auto& array, int size) {
+    return check::begin_of_far(array.data(), std::int64_t{check::kFarNode} * size);
+  };
+  p.force = wanted & kForce ? of_nodes(force, 3) : nullptr;
   p.virial = wanted & kVirial ? virial.data() : nullptr;
   p.node_virial = wanted & kNodeVirial ? of_nodes(node_virial, 9) : nullptr;
   p.edge_gradient = wanted & kEdgeGradient

@@ -7,6 +7,7 @@
 
 #include "check.hpp"
 #include "error.hpp"
+#include "far.hpp"
 #include "graph_builder.hpp"
 #include "orders.hpp"
 #include "search_case.hpp"
@@ -120,10 +121,10 @@ Found check_search(cuda::Topology& topology, const Atoms& atoms, const Kinds& ki
   check_receivers(topology, found, list, kinds);
   check_nodes(topology, found, list, atoms);
   for (std::size_t p = 0; p < list.num_local; ++p) check_pairs(found, list, kinds, p);
-  return found;
   std::vector<int> of_sender(found.sender_kind.size() + 1);
   for (const int node : found.sender) ++of_sender[node];
   CHECK(topology.most_of_sender() == std::ranges::max(of_sender));
+  return found;
 }
 
 Found check_search(const Atoms& atoms, const Kinds& kinds) {
@@ -324,11 +325,11 @@ TEST(lists_and_searches_take_turns) {
   builder.rebuild(atoms.view(), kSkin);
   cuda::Topology topology;
   Found found = search(topology, atoms, kinds);
-  topology.set(builder.pairs(), kinds.view());
   const int most = topology.most_of_sender();
+  topology.set(builder.pairs(), kinds.view());
   CHECK(topology.original().size() == topology.num_pairs());
-  Found listed(topology);
   CHECK(topology.most_of_sender() == most);
+  Found listed(topology);
   for (Found* f : {&found, &listed})
     for (std::size_t p = 0; p < f->node.size(); ++p)
       std::sort(f->sender_atom.begin() + f->first_pair[p],
@@ -374,13 +375,11 @@ TEST(search_writes_beyond_32_bits) {
   pairs.write(of, first_pair, sender, sender_atom, stream);
   const auto expected = sender_atom.download();
   cuda::FindPairs find = pairs.find(of);
-  const std::int64_t offset = 5'000'000'000;
-  for (auto& f : first) f += offset;
+  for (auto& f : first) f += check::kFarPair;
   first_pair.upload(first);
   const auto shifted = [&](Array<int>& array) {
     array.set_bytes(0xff, stream);
-    return reinterpret_cast<int*>(reinterpret_cast<std::uintptr_t>(array.data()) -
-                                  sizeof(int) * offset);
+    return check::begin_of_far(array.data(), check::kFarPair);
   };
   find.first_pair = first_pair.data();
   find.sender = shifted(sender);
