@@ -13,22 +13,27 @@
 namespace mdbench {
 
 /// Exchange of per-node data between the owners of atoms and their copies on other ranks.
-/// Collective: every rank calls it, also one without atoms. Arrays are [nodes * width].
+/// Collective: every rank calls it, also one without atoms. Only rows that travel are handed over:
+/// [shared + copies][width], those of the shared nodes, then those of the copies that are here,
+/// nodes num_local and on.
 class Halo {
  public:
   virtual ~Halo() = default;
   /// False when no node has copies: nothing needs to be exchanged.
   virtual bool active() const { return true; }
-  /// Copies each owner's row to all its copies.
-  virtual void forward(std::span<double> features, int width) = 0;
-  /// Adds each copy's row to its owner's and clears it.
-  virtual void reverse(std::span<double> gradients, int width) = 0;
+  /// Local nodes that other ranks have copies of, ascending; stays while the nodes do.
+  virtual std::span<const std::int32_t> shared() const = 0;
+  /// Copies the rows of shared nodes to their copies.
+  virtual void forward(std::span<double> rows, int width) = 0;
+  /// Writes to the rows of shared nodes the sums of their copies' rows.
+  virtual void reverse(std::span<double> rows, int width) = 0;
 };
 
 /// The halo of a graph without copies: every node is owned here.
 class NoHalo final : public Halo {
  public:
   bool active() const override { return false; }
+  std::span<const std::int32_t> shared() const override { return {}; }
   void forward(std::span<double>, int) override {}
   void reverse(std::span<double>, int) override {}
 };

@@ -60,7 +60,10 @@ void PairMACE::compute_graph(std::span<const double> positions) {
 /// fix has changed types in between.
 void PairMACE::refresh_atoms() {
   const std::size_t all = atom->nlocal + atom->nghost;
-  bool stale = rebuild_needed_ || neighbor->ago == 0 || species_.size() != all;
+  // the same on all ranks; builds at which no evaluation fell count too
+  const bool new_ghosts = rebuild_needed_ || neighbor->ago == 0 || neighbor->ncalls != builds_;
+  builds_ = neighbor->ncalls;
+  bool stale = new_ghosts || species_.size() != all;
   species_.resize(all);
   for (std::size_t i = 0; i < all; ++i) {
     const int species = species_of_type_[atom->type[i]];
@@ -82,6 +85,8 @@ void PairMACE::refresh_atoms() {
     error->one(FLERR, std::string("pair_style mace: ") + problem.what());
   }
   rebuild_needed_ = false;
+  if (new_ghosts && comm->nprocs > 1 && evaluator_->halo_width() > 0)
+    halo_.find_shared(atom->nlocal, owner_);
   timings_.lap(RunTimings::list);
 }
 

@@ -101,6 +101,7 @@ class PairMACE final : public PairElements {
   mdbench::RunTimings timings_;
   double energy_unit_ = 1.0;  ///< LAMMPS energy units in an eV
   bool warm_ = false, rebuild_needed_ = true;
+  bigint builds_ = 0;  ///< of LAMMPS's lists, at the last evaluation
 
   std::vector<int> species_of_type_;  ///< [ntypes + 1]; -1: not ours
   std::vector<std::int32_t> species_, owner_;

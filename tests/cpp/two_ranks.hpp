@@ -2,7 +2,9 @@
 // A graph cut in two, evaluated by two evaluators that exchange features and gradients.
 #pragma once
 
+#include <algorithm>
 #include <barrier>
+#include <set>
 #include <thread>
 
 #include "cluster.hpp"
@@ -49,41 +51,55 @@ class SharedHalo final : public Halo {
     std::span<double> rows[2];
   };
   SharedHalo(Board& board, const std::vector<Rank>& ranks, int me)
-      : board_(board), ranks_(ranks), me_(me) {}
-  void forward(std::span<double> features, int width) override {
-    publish(features, width);
-    for_copies(me_, [&](int copy, int owner) {
-      std::copy_n(&board_.rows[1 - me_][owner * width], width, &features[copy * width]);
+      : board_(board), ranks_(ranks), me_(me) {
+    for (int rank = 0; rank < 2; ++rank) {
+      const auto copies = copies_of(1 - rank);
+      std::set<std::int32_t> owners;
+      for (const int i : copies) owners.insert(i / 2);
+      shared_[rank].assign(owners.begin(), owners.end());
+    }
+  }
+  std::span<const std::int32_t> shared() const override { return shared_[me_]; }
+  void forward(std::span<double> rows, int width) override {
+    publish(rows, width);
+    for_copies(me_, [&](std::size_t copy, std::size_t owner) {
+      std::copy_n(&board_.rows[1 - me_][owner * width], width, &rows[copy * width]);
     });
     board_.meet.arrive_and_wait();
   }
-  void reverse(std::span<double> gradients, int width) override {
-    publish(gradients, width);
-    for_copies(1 - me_, [&](int copy, int owner) {
+  void reverse(std::span<double> rows, int width) override {
+    publish(rows, width);
+    std::fill_n(rows.begin(), shared_[me_].size() * width, 0.0);
+    for_copies(1 - me_, [&](std::size_t copy, std::size_t owner) {
       for (int i = 0; i < width; ++i)
-        gradients[owner * width + i] += board_.rows[1 - me_][copy * width + i];
+        rows[owner * width + i] += board_.rows[1 - me_][copy * width + i];
     });
     board_.meet.arrive_and_wait();
-    const auto own = static_cast<std::ptrdiff_t>(ranks_[me_].cluster.num_local) * width;
-    std::fill(gradients.begin() + own, gradients.end(), 0.0);
   }
 
  private:
   void publish(std::span<double> rows, int width) {
-    CHECK(rows.size() == ranks_[me_].global.size() * width);
+    CHECK(rows.size() == (shared_[me_].size() + copies_of(me_).size()) * width);
     board_.rows[me_] = rows;
     board_.meet.arrive_and_wait();
   }
-  /// Calls function(node of the copy on `rank`, node of its owner on the other).
+  /// Global numbers of the copies on a rank; the other's node of number i is i / 2.
+  std::span<const int> copies_of(int rank) const {
+    return std::span(ranks_[rank].global).subspan(ranks_[rank].cluster.num_local);
+  }
+  /// Calls function(row of the copy on `rank`, row of its owner on the other).
   template <class Function>
   void for_copies(int rank, Function&& function) const {
-    const auto& all = ranks_[rank].global;
-    for (std::size_t n = ranks_[rank].cluster.num_local; n < all.size(); ++n)
-      function(static_cast<int>(n), all[n] / 2);
+    const auto copies = copies_of(rank);
+    const auto& owners = shared_[1 - rank];
+    for (std::size_t n = 0; n < copies.size(); ++n)
+      function(shared_[rank].size() + n,
+               std::ranges::lower_bound(owners, copies[n] / 2) - owners.begin());
   }
   Board& board_;
   const std::vector<Rank>& ranks_;
   int me_;
+  std::vector<std::int32_t> shared_[2];
 };
 
 /// @param open makes the evaluator of each rank

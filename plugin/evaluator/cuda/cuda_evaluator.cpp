@@ -16,8 +16,6 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-Fixed to_fixed(double x) { return static_cast<Fixed>(std::llround(x * kFixedUnit)); }
-
 Zbl device_zbl(const NativeModel& model, double scale, const Array<double>& radius,
                const Array<int>& numbers) {
   Zbl zbl{};
@@ -83,18 +81,25 @@ void CudaEvaluator<Real>::prepare(std::span<const std::int32_t> species) {
   workspace_.forget();
 }
 
-template <class Real>
-int CudaEvaluator<Real>::exchanged_width(int t) const {
-  // as wide as the CPU's: a rank whose atoms are too close for the tables evaluates there
-  return components(opened_.model.layers[t].sender_l) * padded<Real>(opened_.model.channels);
-}
-
+/// As wide as the CPU's: a rank whose atoms are too close for the tables evaluates there.
 template <class Real>
 int CudaEvaluator<Real>::halo_width() const {
   int widest = 0;
   for (std::size_t t = 1; t < opened_.model.layers.size(); ++t)
-    widest = std::max(widest, exchanged_width(static_cast<int>(t)));
+    widest = std::max(widest, components(opened_.model.layers[t].sender_l) *
+                                  padded<Real>(opened_.model.channels));
   return widest;
+}
+
+template <class Real>
+typename FeatureExchange<Real>::Layer CudaEvaluator<Real>::travelling(int t) {
+  auto& memory = workspace_.layer(t);
+  return {model_.layers[t]->sender_components,
+          model_.layers[t]->channels,
+          padded<Real>(opened_.model.channels),
+          memory.sender.data(),
+          memory.sender_bar.size() > 0 ? memory.sender_bar.data() : nullptr,
+          memory.sender_bar_real.size() > 0 ? memory.sender_bar_real.data() : nullptr};
 }
 
 template <class Real>
@@ -129,11 +134,16 @@ void CudaEvaluator<Real>::set_edges(const mdbench::Graph& graph) {
 
 /// Memory for the pairs and what is wanted of them.
 template <class Real>
-void CudaEvaluator<Real>::fit(const Wanted& wanted) {
+void CudaEvaluator<Real>::fit(const Wanted& wanted, const Halo& halo) {
+  const int local = topology_.num_receivers();
+  if (halo.active() &&
+      features_.fit(halo.shared(), local, topology_.num_nodes() - local, halo_width()))
+    stale_ = true;
   if (!stale_ && wanted == wanted_) return;
   wanted_ = wanted;
   fit_arrays();
-  workspace_.fit(model_.layers, topology_, options_.workspace, options_.deterministic);
+  workspace_.fit(model_.layers, topology_, {options_.workspace, features_.device_bytes()},
+                 options_.deterministic);
   stale_ = false;
 }
 
@@ -176,7 +186,7 @@ std::vector<std::int64_t> CudaEvaluator<Real>::launch_shape(bool halo_active) co
       arrays_.total_virial, arrays_.node_virial_out);
   for (const double limit : {step_->sender_limit(), step_->force_limit()})
     shape.push_back(std::bit_cast<std::int64_t>(limit));
-  shape.push_back(halo_active);
+  if (halo_active) features_.add_to(shape);
   return shape;
 }
 
@@ -198,16 +208,28 @@ void CudaEvaluator<Real>::copy_out() {
   take(arrays_.edge_gradient, host_gradient_);
 }
 
+/// Stages that follow each other without the host; between others features travel.
 template <class Real>
 void CudaEvaluator<Real>::enqueue(int first_stage, int last_stage) {
-  if (first_stage == 0) copy_in();
+  const auto run = [&](const auto& work) { timer_.run("exchange", stream_, work); };
+  if (first_stage == 0) {
+    copy_in();
+  } else {
+    const auto [t, gradients] = step_->travels_before(first_stage);
+    run([&] { features_.give(travelling(t), gradients, arrays_.flags.data(), stream_); });
+  }
   for (int s = first_stage; s <= last_stage; ++s) step_->stage(s, stream_);
-  if (last_stage + 1 == step_->num_stages()) copy_out();
+  if (last_stage + 1 == step_->num_stages()) {
+    copy_out();
+  } else {
+    const auto [t, gradients] = step_->travels_before(last_stage + 1);
+    run([&] { features_.take(travelling(t), gradients, stream_); });
+  }
   arrays_.flags.download(host_flags_.span(), stream_);
 }
 
-/// Stages that follow each other without the host: a graph from the second time on, as capturing
-/// one costs more than to start its kernels once.
+/// The same by a graph from the second time on: capturing one costs more than to start its kernels
+/// once.
 template <class Real>
 void CudaEvaluator<Real>::start(const std::vector<std::int64_t>& shape, int first_stage,
                                 int last_stage) {
@@ -230,12 +252,9 @@ bool CudaEvaluator<Real>::run(Halo& halo) {
     captured_shape_ = shape;
   }
   last_shape_ = shape;
-  unfit_ = false;
-  const int last = step_->last(), stages = step_->num_stages();
-  const int together = halo.active() ? 1 : stages;
+  const int stages = step_->num_stages(), together = halo.active() ? 1 : stages;
   for (int s = 0; s < stages; s += together) {
-    if (s > 0 && s <= last) exchange(s, false, halo);
-    if (s > last) exchange(2 * last + 1 - s, true, halo);
+    if (s > 0) exchange(s, halo);
     start(shape, s, s + together - 1);
     stream_.synchronize();
     if (s == 0 && (host_flags_[0] & kTooClose) != 0) return false;
@@ -245,78 +264,12 @@ bool CudaEvaluator<Real>::run(Halo& halo) {
   return true;
 }
 
-/// Rows of h_t, or of its gradients, of the first nodes: to `exchange_`, as wide as it travels.
-template <class Real>
-void CudaEvaluator<Real>::read_rows(int t, bool gradients, int nodes) {
-  const int k = model_.layers[t]->channels, comps = model_.layers[t]->sender_components;
-  const int narrow = padded<Real>(opened_.model.channels);
-  const std::size_t count = std::size_t(nodes) * comps * k;
-  auto& memory = workspace_.layer(t);
-  const bool fixed = gradients && options_.deterministic;
-  if (fixed) {
-    fixed_rows_.resize(count);
-    memory.sender_bar.download(std::span(fixed_rows_), stream_);
-  } else {
-    rows_.resize(count);
-    (gradients ? memory.sender_bar_real : memory.sender).download(std::span(rows_), stream_);
-  }
-  stream_.synchronize();
-  for (std::size_t row = 0; row < std::size_t(nodes) * comps; ++row)
-    for (int i = 0; i < narrow; ++i)
-      exchange_[row * narrow + i] = i >= k  ? 0.0
-                                    : fixed ? from_fixed(fixed_rows_[row * k + i])
-                                            : double(rows_[row * k + i]);
-}
-
-/// The reverse of `read_rows`, for `nodes` from `first_node` on.
-template <class Real>
-void CudaEvaluator<Real>::write_rows(int t, bool gradients, int first_node, int nodes) {
-  const int k = model_.layers[t]->channels, comps = model_.layers[t]->sender_components;
-  const int narrow = padded<Real>(opened_.model.channels);
-  const std::size_t count = std::size_t(nodes) * comps * k;
-  const std::size_t offset = std::size_t(first_node) * comps;
-  const bool fixed = gradients && options_.deterministic;
-  fixed_rows_.assign(fixed ? count : 0, 0);
-  rows_.assign(fixed ? 0 : count, Real(0));
-  for (std::size_t row = 0; row < std::size_t(nodes) * comps; ++row)
-    for (int i = 0; i < std::min(narrow, k); ++i) {
-      const double x = exchange_[(offset + row) * narrow + i];
-      const bool fits = std::abs(x) < kFixedRange;
-      unfit_ |= gradients && !fits;
-      if (fixed)
-        fixed_rows_[row * k + i] = fits ? to_fixed(x) : 0;
-      else
-        rows_[row * k + i] = static_cast<Real>(x);
-    }
-  auto& memory = workspace_.layer(t);
-  const auto copy = [&](auto* to, const auto& from) {
-    if (count > 0)
-      check(cudaMemcpyAsync(to + offset * k, from.data(), count * sizeof(*to),
-                            cudaMemcpyHostToDevice, stream_),
-            "copying features to the GPU");
-  };
-  if (fixed)
-    copy(memory.sender_bar.data(), fixed_rows_);
-  else
-    copy((gradients ? memory.sender_bar_real : memory.sender).data(), rows_);
-  stream_.synchronize();
-}
-
 /// h_t from owners to copies, or its gradients from copies to owners.
 template <class Real>
-void CudaEvaluator<Real>::exchange(int t, bool gradients, Halo& halo) {
+void CudaEvaluator<Real>::exchange(int stage, Halo& halo) {
   const double begin = now();
-  const int local = topology_.num_receivers(), nodes = topology_.num_nodes();
-  const int width = exchanged_width(t);
-  exchange_.assign(std::size_t(nodes) * width, 0.0);
-  read_rows(t, gradients, gradients ? nodes : local);
-  if (gradients) {
-    halo.reverse(exchange_, width);
-    write_rows(t, true, 0, local);
-  } else {
-    halo.forward(exchange_, width);
-    write_rows(t, false, local, nodes - local);
-  }
+  const auto [t, gradients] = step_->travels_before(stage);
+  features_.travel(travelling(t), gradients, halo);
   result_.seconds.halo += now() - begin;
 }
 
@@ -328,7 +281,7 @@ ResidentOnCpu& CudaEvaluator<Real>::on_cpu() {
 
 template <class Real>
 void CudaEvaluator<Real>::take_energies() {
-  const bool finite = (host_flags_[0] & kNotFinite) == 0 && !unfit_;
+  const bool finite = (host_flags_[0] & kNotFinite) == 0;
   const auto node = topology_.node();
   site_energy_.resize(node.size());
   neighbors_.resize(node.size());
@@ -345,7 +298,7 @@ const AtomEvaluation& CudaEvaluator<Real>::evaluate_at(std::span<const double> p
   if (!has_atoms_) throw Error("no atoms are set");
   require_atoms(positions, topology_.num_atoms());
   use_device(options_.device);
-  fit({true, per_node_virial, false});
+  fit({true, per_node_virial, false}, halo);
   std::copy_n(positions.begin(), host_input_.size(), host_input_.begin());
   result_.seconds = {};
   const double ready = now();
@@ -373,7 +326,7 @@ template <class Real>
 const Evaluation& CudaEvaluator<Real>::evaluate(const mdbench::Graph& graph, Halo& halo) {
   const double begin = now();
   set_edges(graph);
-  fit({false, false, true});
+  fit({false, false, true}, halo);
   const auto original = topology_.original();
   for (std::size_t p = 0; p < original.size(); ++p)
     std::copy_n(&graph.edge_vector[3 * original[p]], 3, &host_input_[3 * p]);

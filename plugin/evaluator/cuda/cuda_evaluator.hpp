@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "feature_exchange.hpp"
 #include "kernel_timer.hpp"
 #include "open_model.hpp"
 #include "pairs_on_cpu.hpp"
@@ -54,7 +55,7 @@ class CudaEvaluator final : public ResidentEvaluator {
 
   PairKinds pair_kinds() const;
   void set_edges(const mdbench::Graph& graph);
-  void fit(const Wanted& wanted);
+  void fit(const Wanted& wanted, const Halo& halo);
   void fit_arrays();
   std::vector<std::int64_t> launch_shape(bool halo_active) const;
   bool run(Halo& halo);
@@ -62,10 +63,8 @@ class CudaEvaluator final : public ResidentEvaluator {
   void enqueue(int first_stage, int last_stage);
   void copy_in();
   void copy_out();
-  void exchange(int t, bool gradients, Halo& halo);
-  void read_rows(int t, bool gradients, int nodes);
-  void write_rows(int t, bool gradients, int first_node, int nodes);
-  int exchanged_width(int t) const;
+  void exchange(int stage, Halo& halo);
+  typename FeatureExchange<Real>::Layer travelling(int t);
   void take_energies();
   ResidentOnCpu& on_cpu();
 
@@ -83,7 +82,6 @@ class CudaEvaluator final : public ResidentEvaluator {
   Wanted wanted_;
   bool has_atoms_ = false;  ///< the pairs are of atoms
   bool stale_ = true;       ///< the pairs are new
-  bool unfit_ = false;      ///< gradients came from other ranks that `Fixed` does not hold
   double radius_ = 0.0;     ///< of the last search, Angstrom
   PairsOnCpu pairs_on_cpu_;
   Array<double> input_;
@@ -93,9 +91,8 @@ class CudaEvaluator final : public ResidentEvaluator {
   PinnedArray<unsigned> host_flags_;
   std::vector<cuda::Graph> graphs_;  ///< [first stage]
   std::vector<std::int64_t> captured_shape_, last_shape_;
-  std::vector<double> site_energy_, edge_gradient_, exchange_;
-  std::vector<Real> rows_;
-  std::vector<Fixed> fixed_rows_;
+  FeatureExchange<Real> features_;
+  std::vector<double> site_energy_, edge_gradient_;
   std::vector<std::int32_t> neighbors_;
   Evaluation result_;
   AtomEvaluation atoms_;

@@ -37,16 +37,22 @@ class Step {
        KernelTimer& timer)
       : model_(model), topology_(topology), work_(workspace), arrays_(arrays), timer_(timer) {}
 
-  /// Between two stages the features of a layer, or their gradients, go through the halo: layer
-  /// t = s + 1 after stage s < last, layer 2 last - s after the others.
+  /// Between two stages the features of a layer, or their gradients, go through the halo.
   int num_stages() const { return 2 * last() + 1; }
-  int last() const { return static_cast<int>(model_.layers.size()) - 1; }
+  struct Travels {
+    int layer;
+    bool gradients;
+  };
+  Travels travels_before(int s) const {
+    return s <= last() ? Travels{s, false} : Travels{2 * last() + 1 - s, true};
+  }
   void stage(int s, cudaStream_t stream);
   /// Bounds of what a sender's edges add to dE/dh, and all layers' edges to forces: `fixed_limit`.
   double sender_limit() const { return fixed_limit(topology_.most_of_sender()); }
   double force_limit() const;
 
  private:
+  int last() const { return static_cast<int>(model_.layers.size()) - 1; }
   const DeviceLayer<Real>& layer(int t) const { return *model_.layers[t]; }
   int tile_segments() const { return model_.layers.back()->segments; }
   void clear(cudaStream_t stream);

@@ -105,18 +105,18 @@ void Workspace<Real>::cut(const Topology& topology, int count) {
 /// The fewest passes, up to a quarter, whose memory fits.
 template <class Real>
 void Workspace<Real>::choose_passes(const Layers& layers, const Topology& topology,
-                                    const Extent& extent, std::size_t asked) {
+                                    const Extent& extent, const Budget& asked) {
   const auto add = [](std::size_t& sum) {
     return [&sum](const auto& array, std::size_t n) { sum += n * sizeof(*array.data()); };
   };
-  std::size_t fixed = topology.device_bytes() + extent.nodes * kBytesOfNode;
+  std::size_t fixed = topology.device_bytes() + asked.taken + extent.nodes * kBytesOfNode;
   for_arrays_of_all(layers, extent, add(fixed));
   const int n = topology.num_receivers();
   const auto budget = [&](std::size_t bytes) {
     // asking for the free memory takes as long as a step of a small system
-    if (asked == 0 && bytes > allowed_)
+    if (asked.bytes == 0 && bytes > allowed_)
       allowed_ = allocated_bytes() + static_cast<std::size_t>(kShareOfFree * double(free_bytes()));
-    return asked == 0 ? allowed_ : asked;
+    return asked.bytes == 0 ? allowed_ : asked.bytes;
   };
   for (int count = 1; count <= n; count += std::max(1, count / 4)) {
     cut(topology, count);
@@ -132,7 +132,7 @@ void Workspace<Real>::choose_passes(const Layers& layers, const Topology& topolo
 }
 
 template <class Real>
-void Workspace<Real>::fit(const Layers& layers, const Topology& topology, std::size_t budget,
+void Workspace<Real>::fit(const Layers& layers, const Topology& topology, const Budget& budget,
                           bool deterministic) {
   memory_.resize(layers.size());
   receivers_ = topology.num_receivers();

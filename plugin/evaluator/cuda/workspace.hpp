@@ -38,9 +38,13 @@ class Workspace {
  public:
   using Layers = std::vector<std::unique_ptr<DeviceLayer<Real>>>;
 
-  /// Grows to the topology. @param budget bytes for everything; 0: most of the free memory.
-  /// @throws Error when not even one receiver at a time fits.
-  void fit(const Layers& layers, const Topology& topology, std::size_t budget, bool deterministic);
+  struct Budget {
+    std::size_t bytes;  ///< for everything; 0: most of the free memory
+    std::size_t taken;  ///< of these by what is neither here nor in the topology
+  };
+  /// Grows to the topology. @throws Error when not even one receiver at a time fits.
+  void fit(const Layers& layers, const Topology& topology, const Budget& budget,
+           bool deterministic);
 
   /// The layers have changed: maps over them are planned anew.
   void forget() { shape_.clear(); }
@@ -86,7 +90,7 @@ class Workspace {
                           Function&& function);
   void cut(const Topology& topology, int count);
   void choose_passes(const Layers& layers, const Topology& topology, const Extent& extent,
-                     std::size_t asked);
+                     const Budget& asked);
   void make_kind_tiles(const Topology& topology);
   bool note_shape(const Layers& layers, const Topology& topology, const Extent& extent);
   void plan_first(const DeviceLayer<Real>& layer);

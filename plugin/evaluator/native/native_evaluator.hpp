@@ -279,9 +279,15 @@ void NativeEvaluator<Real, Sum>::gather_sender_gradients(const Graph& graph, int
   }
   if (!halo.active()) return;
   const double start = omp_get_wtime();
-  exchange_.assign(bar.begin(), bar.begin() + graph.num_nodes() * size);
+  const auto shared = halo.shared();
+  const auto copies = bar.begin() + graph.num_local * size;
+  exchange_.resize((shared.size() + graph.num_nodes() - graph.num_local) * size);
+  std::copy_n(copies, exchange_.size() - shared.size() * size,
+              exchange_.begin() + shared.size() * size);
   halo.reverse(exchange_, static_cast<int>(size));
-  std::copy(exchange_.begin(), exchange_.end(), bar.begin());
+  for (std::size_t s = 0; s < shared.size(); ++s)
+    for (std::size_t i = 0; i < size; ++i)
+      bar[shared[s] * size + i] += static_cast<Sum>(exchange_[s * size + i]);
   result_.seconds.halo += omp_get_wtime() - start;
 }
 
@@ -290,10 +296,14 @@ void NativeEvaluator<Real, Sum>::exchange(const Graph& graph, int t, Halo& halo)
   if (!halo.active()) return;
   const double start = omp_get_wtime();
   auto& h = states_[t].sender;
-  const std::size_t size = graph.num_nodes() * row(t);
-  exchange_.assign(h.begin(), h.begin() + size);
-  halo.forward(exchange_, static_cast<int>(row(t)));
-  std::copy(exchange_.begin(), exchange_.end(), h.begin());
+  const std::size_t size = row(t);
+  const auto shared = halo.shared();
+  exchange_.resize((shared.size() + graph.num_nodes() - graph.num_local) * size);
+  for (std::size_t s = 0; s < shared.size(); ++s)
+    std::copy_n(h.begin() + shared[s] * size, size, exchange_.begin() + s * size);
+  halo.forward(exchange_, static_cast<int>(size));
+  std::copy(exchange_.begin() + shared.size() * size, exchange_.end(),
+            h.begin() + graph.num_local * size);
   result_.seconds.halo += omp_get_wtime() - start;
 }
 

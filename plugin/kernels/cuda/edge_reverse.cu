@@ -194,13 +194,6 @@ __device__ __forceinline__ int written_of() {
 
 __device__ __forceinline__ bool fits(float x, float limit) { return fabsf(x) < limit; }
 __device__ __forceinline__ bool fits(double x, double limit) { return fabs(x) < limit; }
-/// A float times 2^40 is a float.
-__device__ __forceinline__ Fixed to_fixed(float x) {
-  return static_cast<Fixed>(__float2ll_rn(x * float(kFixedUnit)));
-}
-__device__ __forceinline__ Fixed to_fixed(double x) {
-  return static_cast<Fixed>(__double2ll_rn(x * kFixedUnit));
-}
 __device__ __forceinline__ void add_to(Fixed* at, float x) { atomicAdd(at, to_fixed(x)); }
 __device__ __forceinline__ void add_to(Fixed* at, double x) { atomicAdd(at, to_fixed(x)); }
 __device__ __forceinline__ void add_to(float* at, float x) { atomicAdd(at, x); }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "device.hpp"
+#include "fixed.hpp"
 #include "host_device.hpp"
 
 /// What the kernels read and write. A pass takes the receivers (local nodes, sorted by element)
@@ -16,26 +17,8 @@ namespace mdbench::cuda {
 /// Edges of a receiver stand in tiles that share the sender's element and the segment of the radial
 /// tables: what these need is loaded once for four edges. Empty places have U = U' = Y = 0, so they
 /// add exact zeros.
-inline constexpr int kTile = 4;
-inline constexpr int kMaxLayers = 8;
+inline constexpr int kTile = 4, kMaxLayers = 8;
 inline constexpr int kComponents = 16;  ///< of the harmonics up to l = 3
-
-/// Sums over edges that many warps add to are integers, units of 2^-40: the order of the additions
-/// does not show, so that runs repeat bit for bit. They hold numbers below 2^23.
-using Fixed = unsigned long long;
-inline constexpr double kFixedUnit = 1099511627776.0, kFixedRange = 8388608.0;
-
-MDBENCH_HD inline double from_fixed(Fixed x) {
-  return static_cast<double>(static_cast<long long>(x)) * (1.0 / kFixedUnit);
-}
-
-/// Numbers below it cannot make a sum of `terms` or fewer wrap around; others raise `kNotFinite`
-/// and are left out. A power of two, so that it seldom changes with the number of pairs.
-MDBENCH_HD constexpr double fixed_limit(std::int64_t terms) {
-  double limit = kFixedRange;
-  for (; terms > 0; terms /= 2) limit *= 0.5;
-  return limit;
-}
 
 /// What a kernel found; bits of `flags`.
 /// `kNoRoom`: a receiver's tiles do not fit, `tile_room` was not heeded.
@@ -358,6 +341,17 @@ struct TakeGradients {
   Real* out;  ///< [component][capacity][K]
 };
 
+/// Rows that travel between ranks. Channels from `width` on are padding: 0 on arrival.
+template <class Real>
+struct ExchangeRows {
+  const int* node;  ///< [count] of each row, or null: `first_node` and on
+  int first_node, count, components, channels, width;
+  Real* real;       ///< [node][component][channels], or null, and then
+  Fixed* fixed;     ///< the same in integers
+  double* rows;     ///< [count][component][width]
+  unsigned* flags;  ///< of `add_rows`
+};
+
 /// The end of a step: integers to numbers, and the total virial in a fixed order.
 struct Finish {
   int nodes, receivers;
@@ -394,6 +388,13 @@ template <class Real>
 void edge_gradients(const EdgeGradients<Real>&, cudaStream_t stream);
 template <class Real>
 void take_gradients(const TakeGradients<Real>&, cudaStream_t stream);
+/// Fills `rows`; from there to `real`; adds them.
+template <class Real>
+void pack_rows(const ExchangeRows<Real>&, cudaStream_t stream);
+template <class Real>
+void set_rows(const ExchangeRows<Real>&, cudaStream_t stream);
+template <class Real>
+void add_rows(const ExchangeRows<Real>&, cudaStream_t stream);
 void finish(const Finish&, cudaStream_t stream);
 
 }  // namespace mdbench::cuda
