@@ -188,7 +188,6 @@ __global__ void __launch_bounds__(kWarps* kWarp, min_blocks<Real>(First))
                                {place, receiver, tile, at, p.pairs.first_pair[receiver] + pair,
                                 lane % kTile, p.tiles.run[tile] / p.segments},
                                sums);
-    __syncwarp();
     reduce_lanes<kSums>(sums);
     own += sums[0];
   }

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kWarps = 4;
+constexpr int kBlocks = 8;  ///< of a multiprocessor: else the compiler wants more, and spills
 
 /// The cell along axis `d` of a place; that of the border for places outside.
 __device__ __forceinline__ int cell_along(const Cells& cells, int d, double x) {
@@ -116,7 +117,7 @@ __device__ void count_kinds(const FindPairs& p, const Around& a, int* count, Vis
   __syncwarp();
 }
 
-__global__ void __launch_bounds__(kWarps* kWarp) count_pairs_kernel(FindPairs p) {
+__global__ void __launch_bounds__(kWarps* kWarp, kBlocks) count_pairs_kernel(FindPairs p) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int receiver = static_cast<int>(blockIdx.x) * kWarps + warp;
   if (receiver >= p.receivers) return;
@@ -156,7 +157,7 @@ __device__ void place_kinds(const FindPairs& p, int* count) {
   __syncwarp();
 }
 
-__global__ void __launch_bounds__(kWarps* kWarp) write_pairs_kernel(FindPairs p) {
+__global__ void __launch_bounds__(kWarps* kWarp, kBlocks) write_pairs_kernel(FindPairs p) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int receiver = static_cast<int>(blockIdx.x) * kWarps + warp;
   if (receiver >= p.receivers) return;
