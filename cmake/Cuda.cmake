@@ -59,6 +59,8 @@ set(MDBENCH_CUDA_TESTS tests/cuda/test_columns.cpp tests/cuda/test_contraction_k
   tests/cuda/test_warp.cpp)
 set(MDBENCH_CUDA_TEST_KERNELS tests/cuda/sample_kernels.cu tests/cuda/warp_kernels.cu)
 
+option(MDBENCH_CUDA_RACES "Emulated kernels look for races between their threads; no sanitizers" OFF)
+
 # Headers and options; targets add only their sources.
 add_library(mdbench_cuda_flags INTERFACE)
 target_include_directories(mdbench_cuda_flags INTERFACE plugin/kernels/cuda plugin/evaluator/cuda)
@@ -67,10 +69,14 @@ if(mdbench_cuda STREQUAL EMULATE)
   target_include_directories(mdbench_cuda_flags INTERFACE tests/cuda)
   target_compile_definitions(mdbench_cuda_flags INTERFACE MDBENCH_EMULATE_CUDA)
   list(APPEND MDBENCH_CUDA_HOST tests/cuda/emulation.cpp tests/cuda/emulation_runtime.cpp
-    tests/cuda/emulation_streams.cpp)
+    tests/cuda/emulation_streams.cpp tests/cuda/races.cpp)
   set(as_cpp -x c++ -Wno-unknown-pragmas)
   if(MDBENCH_SANITIZE MATCHES undefined)
     list(APPEND as_cpp -fsanitize=alignment)  # a misaligned access stops a GPU
+  endif()
+  if(MDBENCH_CUDA_RACES)
+    list(APPEND as_cpp -fsanitize=thread)  # races.cpp answers its calls
+    target_compile_definitions(mdbench_cuda_flags INTERFACE MDBENCH_CUDA_RACES)
   endif()
   set_source_files_properties(${MDBENCH_CUDA_KERNELS} ${MDBENCH_CUDA_TEST_KERNELS} PROPERTIES
     LANGUAGE CXX COMPILE_OPTIONS "${as_cpp}")

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "edge_units.hpp"
+#include "far.hpp"
 #include "layout.hpp"
 #include "memory.hpp"
 #include "numeric.hpp"
@@ -95,6 +96,11 @@ struct EdgeCase {
   }
   std::size_t at_y(int tile, int m, int lane) const {
     return (static_cast<std::size_t>(tile) * comps + m) * kTile + lane;
+  }
+  int most_of_sender() const {
+    std::vector<int> of_sender(nodes);
+    for (const Edge& e : edges) ++of_sender[e.sender];
+    return std::ranges::max(of_sender);
   }
   int index_of_run(const Edge& e) const {
     const int kind = receiver_kind[pass.begin + e.place];
@@ -247,7 +253,7 @@ struct EdgeCase {
   }
 };
 
-/// A case on the device.
+/// A case on the device, with tiles and nodes far from the first.
 template <class Real>
 class DeviceCase {
  public:
@@ -258,7 +264,7 @@ class DeviceCase {
         run_rank_(c.run_rank),
         tiles_of_(c.tiles_of),
         run_(c.run),
-        sender_node_(c.sender),
+        sender_node_(far_nodes(c.sender)),
         pair_(c.pair),
         first_tile_(c.first_tile),
         u_(c.u),
@@ -268,7 +274,8 @@ class DeviceCase {
         bar_(c.bar),
         by_row_(c.by_row),
         by_slot_(c.by_slot),
-        units_(c.made.units) {
+        units_(c.made.units),
+        limit_(static_cast<Real>(fixed_limit(c.most_of_sender()))) {
     const Shape& s = c.shape;
     product_ = {s.kinds,
                 s.segments,
@@ -291,29 +298,51 @@ class DeviceCase {
                 {}};
     for (std::size_t l2 = 0; l2 < c.made.paths_of.size(); ++l2)
       std::copy(c.made.paths_of[l2].begin(), c.made.paths_of[l2].end(), product_.paths_of[l2]);
+    tile_size_ = {2 * c.width * kTile, s.channels / 32 * c.comps * kTile};
+    node_size_ = c.sender_comps * s.channels;
     pairs_.node = node_.data();
     pairs_.receiver_kind = receiver_kind_.data();
     pairs_.first_tile = first_tile_.data();
-    tiles_ = {c.first_tile[c.pass.begin],
+    const auto far = [](const auto& array, int size) {
+      return const_cast<std::remove_cvref_t<decltype(*array.data())>*>(
+          check::begin_of_far(array.data(), check::kFarTile * size));
+    };
+    tiles_ = {c.first_tile[c.pass.begin] - check::kFarTile,
               tiles_of_.data(),
-              run_.data(),
-              sender_node_.data(),
-              pair_.data(),
+              far(run_, 1),
+              far(sender_node_, kTile),
+              far(pair_, kTile),
               nullptr,
-              y_.data()};
+              far(y_, c.comps * kTile)};
     pass_ = c.pass;
   }
   EdgeForward<Real> forward(Array<Real>& messages, bool wide) const {
-    return {pass_, pairs_, tiles_, product_, u_.data(), h_.data(), messages.data(), wide};
+    return {pass_, pairs_, tiles_, product_, columns(), sender(), messages.data(), wide};
   }
+  /// Where [node][component][K] and what is written of edges would begin.
+  template <class T>
+  T* nodes(T* p) const {
+    return check::begin_of_far(p, std::int64_t{check::kFarNode} * node_size_);
+  }
+  Real* edge_bar(Real* p) const { return check::begin_of_far(p, check::kFarTile * tile_size_[1]); }
   EdgeReverse<Real> reverse(int splits) const {
     EdgeReverse<Real> r{};
     r.pass = pass_, r.pairs = pairs_, r.tiles = tiles_, r.product = product_;
-    r.columns = u_.data(), r.sender = h_.data(), r.messages_bar = bar_.data(), r.splits = splits;
+    r.columns = columns(), r.sender = sender(), r.messages_bar = bar_.data(), r.splits = splits;
+    r.limit = limit_;
     return r;
   }
 
  private:
+  static std::vector<int> far_nodes(std::vector<int> nodes) {
+    for (int& node : nodes) node += check::kFarNode;
+    return nodes;
+  }
+  const Real* columns() const {
+    return check::begin_of_far(u_.data(), check::kFarTile * tile_size_[0]);
+  }
+  const Real* sender() const { return nodes(h_.data()); }
+
   Array<int> node_, receiver_kind_, table_of_pair_, run_rank_, tiles_of_, run_, sender_node_, pair_;
   Array<std::int64_t> first_tile_;
   Array<Real> u_, y_, h_, v_, bar_;
@@ -323,6 +352,9 @@ class DeviceCase {
   Pairs pairs_{};
   Tiles<Real> tiles_{};
   Pass pass_{};
+  Real limit_;
+  std::array<int, 2> tile_size_;  ///< numbers of the columns and of edge_bar
+  int node_size_;
 };
 
 }  // namespace edge_test

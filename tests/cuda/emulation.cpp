@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "fiber.hpp"
+#include "races.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
@@ -56,12 +57,12 @@ class Block {
   void barrier(Where where);
   std::uint64_t warp_operation(const Request& request);
   int lane() const { return current_->number % 32; }
-  unsigned shuffle(unsigned seed) {
-    random_.seed(seed);
-    return std::exchange(order_, seed);
+  unsigned set_order(unsigned order_or_seed) {
+    random_.seed(order_or_seed);
+    return std::exchange(order_, order_or_seed);
   }
-  bool shuffled() const { return order_ != 0; }
-  std::mt19937& random() { return random_; }
+  /// The order in which blocks run.
+  std::vector<std::size_t> blocks(std::size_t count);
 
  private:
   static void entry();
@@ -70,6 +71,7 @@ class Block {
   void enter(Fiber& fiber);
   void leave();
   void make_ready(Fiber& fiber);
+  int choose();
   bool complete(const Request& request, int first);
   void release_barrier();
   [[noreturn]] void report_deadlock();
@@ -112,7 +114,9 @@ void Block::enter(Fiber& fiber) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_start_switch_fiber(&scheduler_fake_stack_, fiber.stack.bottom(), kStackBytes);
 #endif
+  races::enter_thread(fiber.number, fiber.stack.bottom(), kStackBytes);
   jump(scheduler_, fiber.context);
+  races::leave_thread();
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(scheduler_fake_stack_, nullptr, nullptr);
 #endif
@@ -134,11 +138,27 @@ void Block::make_ready(Fiber& fiber) {
   ready_[(first_ready_ + num_ready_++) % num_threads_] = fiber.number;
 }
 
+/// Which of the threads that are ready runs next: its place among them.
+int Block::choose() {
+  if (order_ == kInTurn) return 0;
+  if (order_ > kLastFirst) return static_cast<int>(random_() % static_cast<unsigned>(num_ready_));
+  const auto thread = [&](int place) { return ready_[(first_ready_ + place) % num_threads_]; };
+  int best = 0;
+  for (int i = 1; i < num_ready_; ++i)
+    if ((thread(i) < thread(best)) == (order_ == kFirstFirst)) best = i;
+  return best;
+}
+
+std::vector<std::size_t> Block::blocks(std::size_t count) {
+  std::vector<std::size_t> order(count);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (order_ == kLastFirst) std::reverse(order.begin(), order.end());
+  if (order_ > kLastFirst) std::shuffle(order.begin(), order.end(), random_);
+  return order;
+}
+
 Fiber& Block::next() {
-  if (shuffled()) {
-    const int other = static_cast<int>(random_() % static_cast<unsigned>(num_ready_));
-    std::swap(ready_[first_ready_], ready_[(first_ready_ + other) % num_threads_]);
-  }
+  std::swap(ready_[first_ready_], ready_[(first_ready_ + choose()) % num_threads_]);
   Fiber& fiber = *fibers_[ready_[first_ready_]];
   first_ready_ = (first_ready_ + 1) % num_threads_;
   --num_ready_;
@@ -176,6 +196,7 @@ void Block::barrier(Where where) {
   current_->state = State::at_barrier;
   current_->request.where = where;
   leave();
+  races::pass_barrier();
 }
 
 bool same_call(const Request& a, const Request& b) {
@@ -281,6 +302,7 @@ std::uint64_t Block::warp_operation(const Request& request) {
   ++waiting_[self.number / 32];
   complete(request, self.number - lane());
   leave();
+  if (request.operation == Operation::sync && request.mask == ~0u) races::pass_warp_barrier();
   return self.result;
 }
 
@@ -293,12 +315,13 @@ void run_block(const Launch& kernel, std::size_t index) {
   blockIdx = {static_cast<unsigned>(index % grid.x), static_cast<unsigned>(index % plane / grid.x),
               static_cast<unsigned>(index / plane)};
   if (shared_bytes > 0) std::memset(shared.get(), 0xff, shared_bytes);
+  races::begin_block(shared.get(), shared_bytes);
   block().run(kernel);
 }
 
 }  // namespace
 
-unsigned shuffle_order(unsigned seed) { return block().shuffle(seed); }
+unsigned set_order(unsigned order_or_seed) { return block().set_order(order_or_seed); }
 std::uint64_t warp_operation(const Request& request) { return block().warp_operation(request); }
 void barrier(Where where) { block().barrier(where); }
 int lane() { return block().lane(); }
@@ -317,15 +340,9 @@ void run(const Launch& kernel) {
   if (shared_bytes > 0 && posix_memalign(&buffer, 128, shared_bytes) != 0)
     fail("no memory for shared memory");
   shared.reset(buffer);
-  const std::size_t blocks = std::size_t{gridDim.x} * gridDim.y * gridDim.z;
-  if (!block().shuffled()) {
-    for (std::size_t i = 0; i < blocks; ++i) run_block(kernel, i);
-    return;
-  }
-  std::vector<std::size_t> order(blocks);
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::shuffle(order.begin(), order.end(), block().random());
-  for (const std::size_t i : order) run_block(kernel, i);
+  races::begin_launch();
+  for (const std::size_t i : block().blocks(std::size_t{gridDim.x} * gridDim.y * gridDim.z))
+    run_block(kernel, i);
 }
 
 }  // namespace emulation

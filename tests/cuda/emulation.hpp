@@ -51,14 +51,18 @@ struct dim3 {
 inline constexpr int warpSize = 32;
 
 #include "emulation_runtime.hpp"
+#include "races.hpp"
 
 namespace emulation {
 
 using Where = std::source_location;
 
-/// Threads, and blocks, take turns in order (0) or by chance: what gives another result then has a
-/// race. Returns what it was; at first the number in MDBENCH_EMULATION_ORDER, or 0.
-unsigned shuffle_order(unsigned seed);
+/// Threads take turns; or the first that can go on, or the last, goes as far as it can; beyond
+/// these, a seed: threads, and blocks, take turns by chance. What gives another result then has a
+/// race.
+enum Order : unsigned { kInTurn, kFirstFirst, kLastFirst };
+/// Returns what it was; at first the number in MDBENCH_EMULATION_ORDER, or kInTurn.
+unsigned set_order(unsigned order_or_seed);
 
 /// What a warp operation is, and what one lane brings.
 enum class Operation { sync, shuffle, ballot, any, all, match_any, largest };
@@ -112,7 +116,8 @@ Integer rounded(double x, Integer invalid) {
 }
 
 template <class T, class Change>
-T exchange(T* address, Change&& change) {
+__attribute__((no_sanitize("thread"))) T exchange(T* address, Change&& change) {
+  races::atomic(address, sizeof(T));
   const T old = *address;
   *address = change(old);
   return old;
@@ -206,7 +211,8 @@ inline int __clz(unsigned x) { return std::countl_zero(x); }
 inline int __clzll(unsigned long long x) { return std::countl_zero(x); }
 
 template <class T>
-T __ldg(const T* address) {
+__attribute__((no_sanitize("thread"))) T __ldg(const T* address) {
+  emulation::races::read_only(address, sizeof(T));
   return *address;
 }
 inline long long __double2ll_rn(double x) {

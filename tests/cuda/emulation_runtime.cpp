@@ -31,6 +31,9 @@ std::size_t release(std::map<const char*, std::size_t>& allocations, void* point
   return bytes;
 }
 
+/// Of no bytes: CUDA does not say what it makes of null pointers.
+cudaError_t nothing(bool real) { return result(real ? cudaSuccess : cudaErrorInvalidValue); }
+
 }  // namespace
 
 namespace emulation {
@@ -162,7 +165,7 @@ cudaError_t cudaFreeHost(void* pointer) {
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
   const Turn turn;
-  if (bytes == 0) return cudaSuccess;
+  if (bytes == 0) return nothing(to && from);
   const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   if (kind == cudaMemcpyDefault) emulation::fail("say which kind of copy it is");
@@ -186,7 +189,7 @@ cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpy
 }
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
   const Turn turn;
-  if (bytes == 0) return cudaSuccess;
+  if (bytes == 0) return nothing(to);
   must_be(true, to, bytes);
   return result(push(stream, [=] { std::memset(to, value, bytes); }));
 }

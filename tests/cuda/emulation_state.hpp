@@ -40,7 +40,8 @@ struct CUevent_st {
 
 namespace emulation {
 
-inline constexpr std::size_t kSharedWithoutAsking = 48 * 1024, kSharedMost = 227 * 1024;
+/// The most on all of the GPUs that the kernels run on.
+inline constexpr std::size_t kSharedWithoutAsking = 48 * 1024, kSharedMost = 99 * 1024;
 
 struct Runtime {
   std::map<const char*, std::size_t> device, pinned;

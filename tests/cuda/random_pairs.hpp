@@ -8,6 +8,7 @@
 #include <numeric>
 #include <vector>
 
+#include "far.hpp"
 #include "layout.hpp"
 #include "memory.hpp"
 #include "numeric.hpp"
@@ -24,7 +25,8 @@ struct Shape {
 };
 
 /// Every third receiver has few pairs and every fourth none; the others' distances reach from 0.45
-/// Angstrom to past the cutoff. Senders come more than once, as images.
+/// Angstrom to past the cutoff. Senders come more than once, as images. On the device pairs, nodes,
+/// atoms and tiles are far from the first.
 class RandomPairs {
  public:
   RandomPairs(const Shape& shape, check::Random& random) : shape(shape) {
@@ -42,23 +44,29 @@ class RandomPairs {
   }
 
   mdbench::cuda::Pairs pairs() const {
-    return {node_.data(),       receiver_kind_.data(), receiver_atom_.data(), first_pair_.data(),
-            first_tile_.data(), sender_.data(),        sender_kind_.data(),   sender_atom_.data()};
+    return {node_.data(),
+            receiver_kind_.data(),
+            receiver_atom_.data(),
+            first_pair_.data(),
+            first_tile_.data(),
+            check::begin_of_far(sender_.data(), check::kFarPair),
+            check::begin_of_far(sender_kind_.data(), check::kFarNode),
+            check::begin_of_far(sender_atom_.data(), check::kFarPair)};
   }
   mdbench::cuda::Coordinates at() const {
-    return shape.vectors ? mdbench::cuda::Coordinates{nullptr, vector_.data()}
-                         : mdbench::cuda::Coordinates{position_.data(), nullptr};
+    if (shape.vectors) return {nullptr, check::begin_of_far(vector_.data(), 3 * check::kFarPair)};
+    return {check::begin_of_far(position_.data(), 3 * std::int64_t{check::kFarAtom}), nullptr};
   }
   /// Takes over changes of `position` or `vector`.
   void upload() {
-    node_.upload(node);
+    node_.upload(moved(node, check::kFarNode));
     receiver_kind_.upload(receiver_kind);
-    receiver_atom_.upload(receiver_atom);
-    first_pair_.upload(first_pair);
+    receiver_atom_.upload(moved(receiver_atom, check::kFarAtom));
+    first_pair_.upload(moved(first_pair, check::kFarPair));
     first_tile_.upload(first_tile);
-    sender_.upload(sender);
+    sender_.upload(moved(sender, check::kFarNode));
     sender_kind_.upload(kind_of_node);
-    sender_atom_.upload(sender_atom);
+    sender_atom_.upload(moved(sender_atom, check::kFarAtom));
     position_.upload(position);
     vector_.upload(vector);
   }
@@ -82,6 +90,11 @@ class RandomPairs {
   std::vector<double> position, vector;
 
  private:
+  template <class T>
+  static std::vector<T> moved(std::vector<T> values, T by) {
+    for (T& value : values) value += by;
+    return values;
+  }
   int add_atom(const std::array<double, 3>& x) {
     position.insert(position.end(), x.begin(), x.end());
     return static_cast<int>(position.size() / 3) - 1;
@@ -174,6 +187,8 @@ class PassTiles {
     count = count_.download();
     run = run_.download();
     sender = sender_.download();
+    for (int& node : sender)
+      if (node != -1) node -= check::kFarNode;
     pair = pair_.download();
     edges = edges_.download();
     flags = flags_.download()[0];
@@ -181,13 +196,18 @@ class PassTiles {
     harmonics = harmonics_.download();
   }
   mdbench::cuda::Tiles<Real> view() {
-    return {random_.first_tile[pass_.begin],
+    return {random_.first_tile[pass_.begin] - check::kFarTile,
             count_.data(),
-            run_.data(),
-            sender_.data(),
-            pair_.data(),
-            distance_.data(),
-            harmonics_.data()};
+            far(run_.data(), 1),
+            far(sender_.data(), 4),
+            far(pair_.data(), 4),
+            far(distance_.data(), 4),
+            far(harmonics_.data(), 4 * comps())};
+  }
+  /// Where an array of so many numbers a tile would begin.
+  template <class T>
+  static T* far(T* p, int of_tile) {
+    return check::begin_of_far(p, check::kFarTile * of_tile);
   }
   int comps() const { return (random_.shape.max_ell + 1) * (random_.shape.max_ell + 1); }
   std::size_t tiles() const { return tiles_; }

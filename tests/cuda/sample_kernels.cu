@@ -74,7 +74,7 @@ __global__ void accumulate_kernel(Accumulate arguments) {
 }
 
 __global__ void faulty_kernel(Faulty arguments) {
-  __shared__ int shared[1];
+  __shared__ int shared[64];
   const int thread = static_cast<int>(threadIdx.x);
   int value = thread;
   switch (arguments.fault) {
@@ -105,8 +105,28 @@ __global__ void faulty_kernel(Faulty arguments) {
       shared_memory<int>()[thread] = 0;  // launched with room for fewer
       break;
   }
-  shared[0] = value;
-  arguments.out[thread] = shared[0];
+  shared[thread] = value;
+  arguments.out[thread] = shared[thread];
+}
+
+__global__ void racing_kernel(Racing arguments) {
+  __shared__ int shared[64];
+  const int thread = static_cast<int>(threadIdx.x);
+  int* const own = arguments.out + 64 * blockIdx.x + thread;
+  int* const common = arguments.out + 128;
+  shared[thread] = thread;
+  int value = 0;
+  if (arguments.race == Race::shuffle_is_no_barrier)
+    value = __shfl_sync(kAllLanes, thread, 0);
+  else
+    __syncwarp();
+  value += shared[arguments.race == Race::other_warp ? thread ^ 32 : thread ^ 1];
+  if (arguments.race == Race::write_after_read) shared[thread] = 0;
+  if (arguments.race == Race::other_block && thread == 0) *common = 1;
+  if (arguments.race == Race::atomic_and_read || arguments.race == Race::none) atomicAdd(common, 1);
+  if (arguments.race == Race::atomic_and_read) value += *common;
+  *own = value;
+  if (arguments.race == Race::read_only_cache) *common = __ldg(own);
 }
 
 }  // namespace
@@ -144,6 +164,10 @@ void accumulate(const Accumulate& arguments, cudaStream_t stream) {
 
 void faulty(const Faulty& arguments, cudaStream_t stream) {
   launch(faulty_kernel, dim3(1), 64, 4 * sizeof(int), stream, arguments);
+}
+
+void racing(const Racing& arguments, cudaStream_t stream) {
+  launch(racing_kernel, dim3(2), 64, 0, stream, arguments);
 }
 
 }  // namespace mdbench::cuda::sample

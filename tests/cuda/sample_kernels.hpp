@@ -67,4 +67,20 @@ struct Faulty {
 };
 void faulty(const Faulty&, cudaStream_t stream);
 
+/// Two blocks of 64 threads, most of which race.
+enum class Race {
+  none,
+  shuffle_is_no_barrier,
+  other_warp,
+  write_after_read,
+  other_block,
+  atomic_and_read,
+  read_only_cache
+};
+struct Racing {
+  int* out;  ///< [129]
+  Race race;
+};
+void racing(const Racing&, cudaStream_t stream);
+
 }  // namespace mdbench::cuda::sample

@@ -123,8 +123,8 @@ int check_columns(const RandomPairs& pairs, const LayerTables<Real>& tables, con
   auto columns = poisoned<Real>(tiles.tiles() * 8 * width);
   auto density = poisoned<double>(pass.capacity);
   cuda::radial_columns<Real>(
-      {pass, pairs.pairs(), tiles.view(), tables.view(), pairs.shape.segments, columns.data(),
-       with_density ? density.data() : nullptr},
+      {pass, pairs.pairs(), tiles.view(), tables.view(), pairs.shape.segments,
+       tiles.far(columns.data(), 8 * width), with_density ? density.data() : nullptr},
       nullptr);
   cuda::check_launch("radial columns");
   const auto out = columns.download();

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "check.hpp"
+#include "far.hpp"
 #include "numeric.hpp"
 #include "pass_case.hpp"
 
@@ -95,14 +96,17 @@ struct DenseCase {
     for (std::size_t o = 0; o < sums.size(); ++o) {
       bias.emplace_back(sums[o].bias);
       out.emplace_back(sums[o].before);
-      device_outputs.push_back({out.back().data(), out_stride(),
-                                options.bias && o % 2 == 0 ? bias.back().data() : nullptr,
-                                sums[o].first, sums[o].last});
+      const std::int64_t far = options.rows ? check::kFarNode : 0;
+      device_outputs.push_back(
+          {check::begin_of_far(out.back().data(), far * out_stride()), out_stride(),
+           options.bias && o % 2 == 0 ? bias.back().data() : nullptr, sums[o].first, sums[o].last});
     }
     const Array<DenseTerm<Real>> term_array(device_terms);
     const Array<DenseOutput<Real>> output_array(device_outputs);
     const Array<KindTile> tile_array(tiles());
-    const Array<int> row_array(row);
+    std::vector<int> far_row = row;
+    for (int& r : far_row) r += check::kFarNode;
+    const Array<int> row_array(far_row);
     const Array<double> divisor_array(divisor);
     Dense<Real> x{};
     x.pass = of.pass;

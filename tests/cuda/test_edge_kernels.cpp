@@ -19,6 +19,7 @@ std::vector<Shape> shapes() {
   all.push_back({1, 3, 8, 96});
   all.push_back({1, 3, 40, 128, 3, 1, 5, 0, 5});
   all.push_back({1, 2, 7, 64, 1, 8, 5, 3, 1});
+  all.push_back({1, 1, kMaxEdgeRank, 32, 1, 2, 5, 0, 2});
   all.push_back({2, 3, 5, 32, 4, 2, 5, 1, 4});
   all.push_back({1, 3, 6, 32, 2, 3, 5, 1, 3, true});
   all.push_back({2, 3, 9, 64, 2, 3, 5, 2, 3, true});
@@ -76,18 +77,17 @@ Reversed<Real> reversed(const EdgeCase<Real>& c, int splits, bool real) {
   Array<Real> edge(poison<Real>(c.run.size() * (c.shape.channels / 32) * c.comps * kTile));
   Array<unsigned> flags(std::vector<unsigned>{0});
   if (real)
-    arguments.sender_bar_real = sums.data();
+    arguments.sender_bar_real = device.nodes(sums.data());
   else
-    arguments.sender_bar = fixed.data();
-  arguments.edge_bar = edge.data();
+    arguments.sender_bar = device.nodes(fixed.data());
+  arguments.edge_bar = device.edge_bar(edge.data());
   arguments.flags = flags.data();
   edge_reverse(arguments, nullptr);
   check_launch("edge product, reverse");
   Reversed<Real> out{{}, fixed.download(), edge.download(), flags.download()[0]};
   const std::vector<Real> in_real = sums.download();
   for (std::size_t i = 0; i < c.h.size(); ++i)
-    out.h.push_back(real ? double(in_real[i]) - 0.5
-                         : double(static_cast<long long>(out.fixed[i] - 3)) / kFixedUnit);
+    out.h.push_back(real ? double(in_real[i]) - 0.5 : from_fixed(out.fixed[i] - 3));
   return out;
 }
 
@@ -129,6 +129,8 @@ TEST(edge_units_number_paths_and_slots) {
   CHECK(made.paths_of[1][1] == 3 && made.paths_of[0][2] == 1 && made.paths_of[3][0] == 0);
   CHECK(!check::thrown<mdbench::Error>([] { make_units({{3, 0, 3}}); }).empty());
   CHECK(!check::thrown<mdbench::Error>([] { edge_reverse_shared_bytes(2000, 32, 8); }).empty());
+  CHECK(!check::thrown<mdbench::Error>([] { require_edge_rank(kMaxEdgeRank + 1); }).empty());
+  require_edge_rank(kMaxEdgeRank);
   CHECK(edge_reverse_shared_bytes(88, 32, 4).warps == 4);
   CHECK(edge_reverse_shared_bytes(388, 32, 4).bytes > kPlainShared);
 }
@@ -268,4 +270,27 @@ TEST(edge_gradients_that_do_not_fit_raise_a_flag) {
             worst.add(found.h[c.at_h(o.sender, n, k)], expected.h[c.at_h(o.sender, n, k)]);
       CHECK_BELOW(worst / largest(expected.h), 1e-5);
     }
+}
+
+/// All edges have the same sender and add the same to it: as much as its sum holds, or more.
+TEST(edge_gradients_do_not_wrap_around) {
+  EdgeCase<float> c({0, 0, 2, 32, 1, 1, 5, 3, 1}, 12);
+  std::fill(c.v.begin(), c.v.end(), 1.0f);
+  for (float& u : c.u) u = u == 0.0f ? 0.0f : 1.0f;
+  for (Edge& e : c.edges) {
+    e.sender = c.sender[kTile * e.tile + e.lane] = 0;
+    c.y[c.at_y(e.tile, 0, e.lane)] = 1.0f;
+  }
+  const auto edges = static_cast<double>(c.edges.size());
+  const double limit = fixed_limit(c.most_of_sender());
+  CHECK(edges > 64 && c.most_of_sender() == static_cast<int>(edges));
+  for (const double each : {0.99 * limit, 1.01 * limit, 240000.0}) {
+    for (int k = 0; k < 32; ++k)
+      c.bar[c.at_message(0, 0, k)] = static_cast<float>(0.5 * each / c.couplings[0].value);
+    const auto found = reversed(c, 1, false);
+    CHECK(found.flags == (each < limit ? 0u : kNotFinite));
+    for (int k = 0; k < 32; ++k)
+      CHECK_BELOW(std::abs(found.h[c.at_h(0, 0, k)] - (each < limit ? edges * each : 0.0)),
+                  1e-5 * edges * each);
+  }
 }

@@ -86,8 +86,7 @@ struct Case {
     if (integer.empty())
       for (const Real x : real.download()) out.push_back(x);
     else
-      for (const Fixed x : integer.download())
-        out.push_back(double(static_cast<std::int64_t>(x)) / cuda::kFixedUnit);
+      for (const Fixed x : integer.download()) out.push_back(cuda::from_fixed(x));
     return out;
   }
   /// Largest difference to `values` after expected(row of numbers, copy) has been applied to them.
@@ -146,10 +145,27 @@ TEST(gradients_travel_to_owners) {
 }
 
 TEST(gradients_beyond_the_integers_are_noticed) {
-  Case<double> at(1, 32, 32, true, 100.0);
-  at.halo.factor = 1e4;
-  at.run(true);
-  CHECK(at.flags.download()[0] == cuda::kNotFinite);
+  for (const double factor : {0.4, 1.0, 1e4}) {
+    Case<double> at(1, 32, 32, true, 5e6);
+    at.halo.factor = factor;
+    at.run(true);
+    const auto found = at.result();
+    int left = 0;
+    for (std::size_t i = 0; i < kShared.size() * 32; ++i) {
+      const double before = at.values[kShared[i / 32] * 32 + i % 32];
+      double more = 0.0;
+      for (std::size_t copy = i / 32; copy < kCopies; copy += kShared.size())
+        more += factor * at.values[(kLocal + copy) * 32 + i % 32];
+      const double most = std::max(std::abs(more), std::abs(before + more));
+      if (std::abs(most - cuda::kFixedRange) < 2.0) continue;
+      const bool fits = most < cuda::kFixedRange;
+      left += !fits;
+      CHECK_BELOW(std::abs(found[kShared[i / 32] * 32 + i % 32] - before - (fits ? more : 0.0)),
+                  1e-8);
+    }
+    CHECK((left > 0) == (factor > 0.5));
+    CHECK(at.flags.download()[0] == (left > 0 ? cuda::kNotFinite : 0u));
+  }
 }
 
 TEST(nothing_travels_to_or_from_a_rank_alone) {

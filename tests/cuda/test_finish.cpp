@@ -80,14 +80,19 @@ TEST(gradients_of_a_pass) {
         const int nodes = 11, row = components * channels;
         std::vector<int> node = {9, 3, 10, 0, 7, 2, 5, 1};
         const auto values = random_values(static_cast<std::size_t>(nodes) * row, random);
-        const Array<int> node_in(node);
+        std::vector<int> far_node = node;
+        for (int& n : far_node) n += check::kFarNode;
+        const Array<int> node_in(far_node);
+        const auto far = [&](const auto& array) {
+          return check::begin_of_far(array.data(), std::int64_t{check::kFarNode} * row);
+        };
         const Array<cuda::Fixed> fixed(to_fixed(values));
         const Array<Real> real(std::vector<Real>(values.begin(), values.end()));
         for (const bool from_fixed : {false, true}) {
           auto out = poisoned<Real>(static_cast<std::size_t>(pass.capacity) * row);
           cuda::take_gradients<Real>(
-              {pass, node_in.data(), components, channels, from_fixed ? fixed.data() : nullptr,
-               from_fixed ? nullptr : real.data(), out.data()},
+              {pass, node_in.data(), components, channels, from_fixed ? far(fixed) : nullptr,
+               from_fixed ? nullptr : far(real), out.data()},
               nullptr);
           cuda::check_launch("taking gradients");
           const auto result = out.download();

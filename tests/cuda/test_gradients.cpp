@@ -2,6 +2,7 @@
 // Forces and virials against differences of energies that depend on each edge's distance,
 // harmonics, radial columns, density function and repulsion.
 #include <limits>
+#include <numeric>
 
 #include "check.hpp"
 #include "harmonics.hpp"
@@ -101,6 +102,7 @@ class Case {
   std::vector<double> density_bar;
   ZblSpec zbl;
   std::vector<int> atomic_number;
+  double limit = cuda::fixed_limit(4000);
   static constexpr double kScale = 0.7;
 };
 
@@ -112,7 +114,7 @@ struct Result {
 
 std::vector<double> from_fixed(const std::vector<cuda::Fixed>& in) {
   std::vector<double> out;
-  for (const auto x : in) out.push_back(static_cast<double>(static_cast<long long>(x)) / 0x1p40);
+  for (const auto x : in) out.push_back(cuda::from_fixed(x));
   return out;
 }
 
@@ -158,15 +160,24 @@ Result run(Case<Real>& c, unsigned wanted) {
   p.rank = kRank;
   p.row = kRow;
   p.width = kWidth;
-  p.columns = columns.data();
-  (c.first_layer ? p.moments_bar : p.edge_bar) = c.first_layer ? moments_bar.data() : bar.data();
+  p.columns = c.tiles.far(columns.data(), 8 * kWidth);
+  if (c.first_layer)
+    p.moments_bar = moments_bar.data();
+  else
+    p.edge_bar = c.tiles.far(bar.data(), kWarps * c.tiles.comps() * 4);
   if (wanted & kDensity) p.density_bar = density_bar.data();
   if (wanted & kRepulsion) p.zbl = device_zbl(c, radius.data(), atomic_number.data());
   p.energy = energy.data();
-  p.force = wanted & kForce ? force.data() : nullptr;
+  const auto of_nodes = [](auto& array, int size) {
+    return check::begin_of_far(array.data(), std::int64_t{check::kFarNode} * size);
+  };
+  p.force = wanted & kForce ? of_nodes(force, 3) : nullptr;
   p.virial = wanted & kVirial ? virial.data() : nullptr;
-  p.node_virial = wanted & kNodeVirial ? node_virial.data() : nullptr;
-  p.edge_gradient = wanted & kEdgeGradient ? edge_gradient.data() : nullptr;
+  p.node_virial = wanted & kNodeVirial ? of_nodes(node_virial, 9) : nullptr;
+  p.edge_gradient = wanted & kEdgeGradient
+                        ? check::begin_of_far(edge_gradient.data(), 3 * check::kFarPair)
+                        : nullptr;
+  p.limit = c.limit;
   p.flags = flags.data();
   cuda::edge_gradients(p, nullptr);
   cuda::check_launch("gradients of edges");
@@ -304,5 +315,39 @@ TEST(gradients_repeat) {
       CHECK(again.node_virial == once.node_virial && again.energy == once.energy);
       CHECK(again.edge_gradient == once.edge_gradient);
     });
+  }
+}
+
+/// Many receivers with one edge each add the same to one sender.
+TEST(gradients_do_not_wrap_around) {
+  constexpr int kReceivers = 60;
+  Random random(4);
+  RandomPairs pairs({.receivers = kReceivers,
+                     .nodes = kReceivers + 1,
+                     .kinds = 1,
+                     .segments = 1,
+                     .most_pairs = 0,
+                     .vectors = true},
+                    random);
+  const int all = kReceivers * (kReceivers + 1) / 2;
+  const int sender = all - std::accumulate(pairs.node.begin(), pairs.node.end(), 0);
+  pairs.first_pair = pairs.first_tile = {0};
+  for (int i = 0; i < kReceivers; ++i) {
+    pairs.sender.push_back(sender);
+    pairs.sender_atom.push_back(0);
+    pairs.vector.insert(pairs.vector.end(), {2.0, 0.0, 0.0});
+    pairs.first_pair.push_back(i + 1);
+    pairs.first_tile.push_back(i + 1);
+  }
+  pairs.upload();
+  Case<double> c(pairs, {0, kReceivers, kReceivers}, false, random);
+  c.limit = cuda::fixed_limit(kReceivers + 1);
+  for (const double each : {0.99 * c.limit, 1.01 * c.limit, 240000.0}) {
+    std::fill(c.bar.begin(), c.bar.end(), 0.0);
+    for (int i = 0; i < kReceivers; ++i) c.bar[i * kWarps * c.tiles.comps() * 4] = each;
+    const Result found = run(c, kForce);
+    const bool fits = each < c.limit;
+    CHECK(found.flags == (fits ? 0u : cuda::kNotFinite));
+    CHECK_BELOW(std::abs(found.force[3 * sender] - (fits ? 1.0 - kReceivers * each : 1.0)), 1e-6);
   }
 }

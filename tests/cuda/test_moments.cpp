@@ -29,9 +29,10 @@ void check_moments(const RandomPairs& pairs, const Rows& rows, const cuda::Pass&
   const Array<Real> columns(u);
   const std::size_t size = static_cast<std::size_t>(kinds) * comps * pass.capacity * rows.row;
   auto out = poisoned<Real>(size);
-  cuda::moments<Real>({pass, pairs.pairs(), tiles.view(), kinds, pairs.shape.segments, comps,
-                       rows.rank, width, rows.row, columns.data(), out.data()},
-                      nullptr);
+  cuda::moments<Real>(
+      {pass, pairs.pairs(), tiles.view(), kinds, pairs.shape.segments, comps, rows.rank, width,
+       rows.row, tiles.far(columns.data(), 8 * width), out.data()},
+      nullptr);
   cuda::check_launch("moments");
   const auto index = [&](int kind, int m, int place, int q) {
     return ((static_cast<std::size_t>(kind) * comps + m) * pass.capacity + place) * rows.row + q;

@@ -7,6 +7,7 @@
 
 #include "check.hpp"
 #include "error.hpp"
+#include "far.hpp"
 #include "graph_builder.hpp"
 #include "orders.hpp"
 #include "search_case.hpp"
@@ -120,6 +121,9 @@ Found check_search(cuda::Topology& topology, const Atoms& atoms, const Kinds& ki
   check_receivers(topology, found, list, kinds);
   check_nodes(topology, found, list, atoms);
   for (std::size_t p = 0; p < list.num_local; ++p) check_pairs(found, list, kinds, p);
+  std::vector<int> of_sender(found.sender_kind.size() + 1);
+  for (const int node : found.sender) ++of_sender[node];
+  CHECK(topology.most_of_sender() == std::ranges::max(of_sender));
   return found;
 }
 
@@ -321,8 +325,10 @@ TEST(lists_and_searches_take_turns) {
   builder.rebuild(atoms.view(), kSkin);
   cuda::Topology topology;
   Found found = search(topology, atoms, kinds);
+  const int most = topology.most_of_sender();
   topology.set(builder.pairs(), kinds.view());
   CHECK(topology.original().size() == topology.num_pairs());
+  CHECK(topology.most_of_sender() == most);
   Found listed(topology);
   for (Found* f : {&found, &listed})
     for (std::size_t p = 0; p < f->node.size(); ++p)
@@ -361,7 +367,7 @@ TEST(search_writes_beyond_32_bits) {
   const Array<int> kind(std::vector<int>(20, 0)), receivers(std::vector<int>{4, 11});
   cuda::PairSearch pairs;
   pairs.place(atoms.view(), nodes, kind.data(), kRadius, stream);
-  const cuda::PairSearch::Receivers of{2, receivers.data(), 1, 1};
+  const cuda::PairSearch::Receivers of{2, receivers.data(), 1, 1, 20};
   Array<std::int64_t> first_pair, first_tile;
   pairs.count(of, first_pair, first_tile, stream);
   auto first = first_pair.download();
@@ -369,13 +375,11 @@ TEST(search_writes_beyond_32_bits) {
   pairs.write(of, first_pair, sender, sender_atom, stream);
   const auto expected = sender_atom.download();
   cuda::FindPairs find = pairs.find(of);
-  const std::int64_t offset = 5'000'000'000;
-  for (auto& f : first) f += offset;
+  for (auto& f : first) f += check::kFarPair;
   first_pair.upload(first);
   const auto shifted = [&](Array<int>& array) {
     array.set_bytes(0xff, stream);
-    return reinterpret_cast<int*>(reinterpret_cast<std::uintptr_t>(array.data()) -
-                                  sizeof(int) * offset);
+    return check::begin_of_far(array.data(), check::kFarPair);
   };
   find.first_pair = first_pair.data();
   find.sender = shifted(sender);

@@ -28,9 +28,8 @@ Sums sums_of(const std::vector<double>& values) {
   warp_sums<N>(
       {in.data(), total.data(), reduced.data(), owners.data(), fixed.data(), flags.data()});
   cuda::check_launch("warp sums");
-  const auto sum = static_cast<long long>(fixed.download()[0]);
   return {total.download(), reduced.download(), owners.download(),
-          static_cast<double>(sum) / cuda::kFixedUnit, flags.download()[0]};
+          cuda::from_fixed(fixed.download()[0]), flags.download()[0]};
 }
 
 template <int N>
@@ -74,8 +73,9 @@ TEST(sums_over_the_lanes_of_a_warp) {
 }
 
 TEST(integers_take_only_numbers_that_fit) {
+  constexpr double kLimit = cuda::fixed_limit(32);
   const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
-  for (const double wrong : {nan, infinity, -infinity, cuda::kFixedLimit, -cuda::kFixedLimit}) {
+  for (const double wrong : {nan, infinity, -infinity, kLimit, -kLimit}) {
     std::vector<double> values(32, 0.25);
     values[7] = wrong;
     const Sums sums = sums_of<1>(values);
@@ -83,8 +83,23 @@ TEST(integers_take_only_numbers_that_fit) {
     CHECK(sums.fixed == 31 * 0.25);
   }
   std::vector<double> values(32, 0.0);
-  values[3] = std::nextafter(cuda::kFixedLimit, 0.0);
+  values[3] = std::nextafter(kLimit, 0.0);
   values[9] = -values[3];
   const Sums sums = sums_of<1>(values);
   CHECK(sums.flags == 0 && sums.fixed == 0.0);
+}
+
+/// Whatever the number of terms, and as large as they may be.
+TEST(integers_do_not_wrap_around) {
+  for (std::int64_t terms = 1; terms < 3000; ++terms) {
+    const double limit = cuda::fixed_limit(terms);
+    // at most, with numbers that are rounded to the limit
+    CHECK(static_cast<double>(terms) * limit < cuda::kFixedRange);
+    CHECK(static_cast<double>(terms) * limit >= 0.5 * (cuda::kFixedRange - limit));
+  }
+  for (const double sign : {-1.0, 1.0}) {
+    const double most = sign * std::nextafter(cuda::fixed_limit(32), 0.0);
+    const Sums sums = sums_of<1>(std::vector<double>(32, most));
+    CHECK(sums.flags == 0 && sums.fixed == 32 * most);
+  }
 }

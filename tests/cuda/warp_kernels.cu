@@ -13,7 +13,7 @@ __global__ void warp_sums_kernel(WarpSums p) {
   double values[N];
   for (int i = 0; i < N; ++i) {
     values[i] = p.in[lane * N + i];
-    add_fixed(p.fixed, values[i], p.flags);
+    add_fixed(p.fixed, values[i], fixed_limit(kWarp * N), p.flags);
   }
   p.total[lane] = sum_lanes(values[0]);
   reduce_lanes<N>(values);

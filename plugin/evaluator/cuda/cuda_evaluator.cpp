@@ -2,6 +2,7 @@
 #include "cuda_evaluator.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -183,6 +184,8 @@ std::vector<std::int64_t> CudaEvaluator<Real>::launch_shape(bool halo_active) co
       host_virial_, host_edges_, host_flags_, arrays_.edges, arrays_.energy, arrays_.force,
       arrays_.node_virial, arrays_.virial, arrays_.edge_gradient, arrays_.force_out,
       arrays_.total_virial, arrays_.node_virial_out);
+  for (const double limit : {step_->sender_limit(), step_->force_limit()})
+    shape.push_back(std::bit_cast<std::int64_t>(limit));
   if (halo_active) features_.add_to(shape);
   return shape;
 }

@@ -124,6 +124,7 @@ void DeviceLayer<Real>::make_folded(const NetworkLayer<Real>& layer, int model_c
 template <class Real>
 void DeviceLayer<Real>::make_product(const NativeLayer& source, const NetworkLayer<Real>& layer,
                                      int lanes) {
+  require_edge_rank(rank);
   message_rows = layer.message_rows;
   first_row = layer.first_row;
   std::vector<std::array<int, 3>> paths;

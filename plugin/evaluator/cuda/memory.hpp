@@ -111,6 +111,7 @@ class Array : public Allocation<T, Memory::device> {
   /// In the order of the stream; `values` must stay until it has come to this.
   bool upload(std::span<const T> values, cudaStream_t stream) {
     const bool moved = this->resize(values.size());
+    if (values.empty()) return moved;  // CUDA does not say what it makes of null pointers
     check(cudaMemcpyAsync(this->data_, values.data(), values.size_bytes(), cudaMemcpyHostToDevice,
                           stream),
           "copying to the GPU");
@@ -121,6 +122,7 @@ class Array : public Allocation<T, Memory::device> {
   }
   /// The first values, as many as `values` holds.
   void download(std::span<T> values, cudaStream_t stream) const {
+    if (values.empty()) return;
     check(cudaMemcpyAsync(values.data(), this->data_, values.size_bytes(), cudaMemcpyDeviceToHost,
                           stream),
           "copying from the GPU");
@@ -131,6 +133,7 @@ class Array : public Allocation<T, Memory::device> {
   }
   void clear(cudaStream_t stream) { set_bytes(0, stream); }
   void set_bytes(int byte, cudaStream_t stream) {
+    if (this->empty()) return;
     check(cudaMemsetAsync(this->data_, byte, this->size_ * sizeof(T), stream),
           "setting the GPU's memory");
   }

@@ -78,9 +78,15 @@ void PairSearch::count(const Receivers& receivers, Array<std::int64_t>& first_pa
                        Array<std::int64_t>& first_tile, cudaStream_t stream) {
   pairs_.resize(receivers.count);
   tiles_.resize(receivers.count);
+  of_sender_.resize(receivers.nodes);
+  of_sender_.clear(stream);
+  most_.resize(1);
+  most_.clear(stream);
   FindPairs counting = find(receivers);
   counting.pairs = pairs_.data();
   counting.tiles = tiles_.data();
+  counting.of_sender = of_sender_.data();
+  counting.most = most_.data();
   count_pairs(counting, stream);
   scan_into(pairs_, first_pair, stream);
   scan_into(tiles_, first_tile, stream);
@@ -102,8 +108,8 @@ std::size_t PairSearch::device_bytes() const {
   const auto add = [&bytes](const auto&... arrays) {
     ((bytes += arrays.capacity() * sizeof(*arrays.data())), ...);
   };
-  add(position_, node_, member_, count_, unordered_, pairs_, tiles_, sorted_, first_in_cell_,
-      block_sums_);
+  add(position_, node_, member_, count_, unordered_, pairs_, tiles_, of_sender_, sorted_,
+      first_in_cell_, block_sums_);
   return bytes;
 }
 

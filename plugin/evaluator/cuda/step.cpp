@@ -270,6 +270,7 @@ void Step<Real>::edges_reverse(int t, const PassRange& range, cudaStream_t strea
   edges.edge_bar = work_.edge_bar.data();
   const int warps = range.pass.count * (layer(t).channels / kWarp);
   edges.splits = std::clamp(kBusyWarps / std::max(1, warps), 1, kMostSplits);
+  edges.limit = static_cast<Real>(sender_limit());
   edges.flags = arrays_.flags.data();
   timer_.run("edge product, reverse", stream, [&] { edge_reverse(edges, stream); });
 }
@@ -299,8 +300,15 @@ void Step<Real>::gradients(int t, const PassRange& range, cudaStream_t stream) {
   g.virial = arrays_.virial.data();
   g.node_virial = arrays_.node_virial.size() > 0 ? arrays_.node_virial.data() : nullptr;
   g.edge_gradient = arrays_.edge_gradient.size() > 0 ? arrays_.edge_gradient.data() : nullptr;
+  g.limit = force_limit();
   g.flags = arrays_.flags.data();
   timer_.run("edge gradients", stream, [&] { edge_gradients(g, stream); });
+}
+
+/// Each layer adds an edge's part to its sender, and the sum of them to the receiver.
+template <class Real>
+double Step<Real>::force_limit() const {
+  return fixed_limit((last() + 1) * (std::int64_t{topology_.most_of_sender()} + 1));
 }
 
 template <class Real>

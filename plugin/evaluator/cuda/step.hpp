@@ -47,6 +47,9 @@ class Step {
     return s <= last() ? Travels{s, false} : Travels{2 * last() + 1 - s, true};
   }
   void stage(int s, cudaStream_t stream);
+  /// Bounds of what a sender's edges add to dE/dh, and all layers' edges to forces: `fixed_limit`.
+  double sender_limit() const { return fixed_limit(topology_.most_of_sender()); }
+  double force_limit() const;
 
  private:
   int last() const { return static_cast<int>(model_.layers.size()) - 1; }

@@ -35,15 +35,17 @@ void Topology::search(const AtomsView& atoms, double radius, const PairKinds& ki
 /// Counts, waits for the totals, and writes.
 void Topology::find_pairs(const PairKinds& kinds, cudaStream_t stream) {
   const PairSearch::Receivers receivers{num_receivers(), d_receiver_atom_.data(), kinds.count,
-                                        kinds.segments};
+                                        kinds.segments, kind_.size()};
   search_.count(receivers, d_first_pair_, d_first_tile_, stream);
   first_tile_.resize(d_first_tile_.size());
   d_first_tile_.download(std::span(first_tile_), stream);
   check(cudaMemcpyAsync(total_.data(), d_first_pair_.data() + receivers.count, sizeof(std::int64_t),
                         cudaMemcpyDeviceToHost, stream),
         "copying from the GPU");
+  search_.most_of_sender().download(most_.span(), stream);
   check(cudaStreamSynchronize(stream), "searching pairs on the GPU");
   num_pairs_ = static_cast<std::size_t>(total_[0]);
+  most_of_sender_ = most_[0];
   d_sender_.resize(num_pairs_);
   d_sender_atom_.resize(num_pairs_);
   search_.write(receivers, d_first_pair_, d_sender_, d_sender_atom_, stream);
@@ -79,6 +81,9 @@ void Topology::sort_pairs(const PairList& list, const PairKinds& kinds) {
   sender_atom_.resize(pairs);
   first_pair_.assign(1, 0);
   first_tile_.assign(1, 0);
+  std::vector<int> of_sender(kind_.size());
+  for (std::size_t e = 0; e < pairs; ++e) ++of_sender[list.sender[e]];
+  most_of_sender_ = of_sender.empty() ? 0 : std::ranges::max(of_sender);
   std::vector<std::int64_t> next(kinds.count + 1);
   for (const int node : node_) {
     const auto begin = list.first_pair[node], end = list.first_pair[node + 1];

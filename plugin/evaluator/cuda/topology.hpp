@@ -31,6 +31,8 @@ class Topology {
   int num_nodes() const { return static_cast<int>(kind_.size()); }
   std::size_t num_atoms() const { return num_atoms_; }
   std::size_t num_pairs() const { return num_pairs_; }
+  /// The most pairs that have the same sender.
+  int most_of_sender() const { return most_of_sender_; }
   Pairs pairs() const;
   /// [receivers] node of each receiver.
   std::span<const int> node() const { return node_; }
@@ -54,6 +56,7 @@ class Topology {
   void upload();
 
   std::size_t num_atoms_ = 0, num_pairs_ = 0;
+  int most_of_sender_ = 0;
   std::vector<int> kind_, node_, receiver_kind_, receiver_atom_, first_of_kind_;
   std::vector<std::int64_t> first_pair_, first_tile_, original_;
   std::vector<int> sender_, sender_atom_;
@@ -62,6 +65,7 @@ class Topology {
   AtomNodes atom_nodes_;
   PairSearch search_;
   PinnedArray<std::int64_t> total_{1};
+  PinnedArray<int> most_{1};
 };
 
 }  // namespace mdbench::cuda

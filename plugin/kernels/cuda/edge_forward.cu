@@ -18,6 +18,7 @@ constexpr int kWarps = 4;
 /// Tiles whose sums are in Real where the sums over more are wide.
 constexpr int kNarrowTiles = 4;
 constexpr int kAnyPaths = -1;
+constexpr int kMostSlots = 35;  ///< of a warp
 
 /// Paths that a warp takes: the natural ones with l1 and l2 in these ranges, or any one path.
 template <int FirstL1, int LastL1, int FirstL2, int LastL2, int MaxEll>
@@ -198,6 +199,7 @@ __device__ __forceinline__ void add_tiles(const EdgeForward<Real>& f, const Task
 
 template <class Set, class Sum, class Real>
 __device__ __forceinline__ void forward_task(const EdgeForward<Real>& f, int skip) {
+  static_assert(Set::kSlots <= kMostSlots);
   constexpr int C = kChannels<Real>;
   const Task task = this_task(f);
   if (task.place >= f.pass.count) return;
@@ -228,8 +230,6 @@ template <class Real, class Sum>
 __global__ void __launch_bounds__(kWarps* kWarp, 3) any_paths(const EdgeForward<Real> f) {
   path_task<0, 0, Sum>(f, static_cast<int>(blockIdx.z));
 }
-
-constexpr int kMostSlots = 35;  ///< of a warp
 
 /// Warps for a receiver and its channels. Those of l1 = 2 have a path each where l2 > 1.
 constexpr int natural_tasks(int max_l1, int max_ell) {

@@ -132,7 +132,7 @@ class TileReader {
   }
 
  private:
-  static constexpr unsigned kPack = 64;
+  static constexpr unsigned kPack = radial_rows(kMaxEdgeRank) / 2 + 1;
   const EdgeProduct<Real>& product_;
   int step_;
   const int *run_, *sender_;

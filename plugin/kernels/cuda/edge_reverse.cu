@@ -192,15 +192,8 @@ __device__ __forceinline__ int written_of() {
   return index < 0 ? -1 : (L2 * L2 + index / kEdges) * kTile + lane_edge() + index % kEdges;
 }
 
-__device__ __forceinline__ bool fits(float x) { return fabsf(x) < float(kFixedLimit); }
-__device__ __forceinline__ bool fits(double x) { return fabs(x) < kFixedLimit; }
-/// A float times 2^40 is a float.
-__device__ __forceinline__ Fixed to_fixed(float x) {
-  return static_cast<Fixed>(__float2ll_rn(x * float(kFixedUnit)));
-}
-__device__ __forceinline__ Fixed to_fixed(double x) {
-  return static_cast<Fixed>(__double2ll_rn(x * kFixedUnit));
-}
+__device__ __forceinline__ bool fits(float x, float limit) { return fabsf(x) < limit; }
+__device__ __forceinline__ bool fits(double x, double limit) { return fabs(x) < limit; }
 __device__ __forceinline__ void add_to(Fixed* at, float x) { atomicAdd(at, to_fixed(x)); }
 __device__ __forceinline__ void add_to(Fixed* at, double x) { atomicAdd(at, to_fixed(x)); }
 __device__ __forceinline__ void add_to(float* at, float x) { atomicAdd(at, x); }
@@ -208,14 +201,15 @@ __device__ __forceinline__ void add_to(double* at, double x) { atomicAdd(at, x);
 
 /// Replaces numbers that do not fit by zeros, which is rare, and so not done one by one.
 template <int Components, int C, class Real>
-__device__ __forceinline__ void drop_unfit(Real (&x)[Components][kEdges][C], unsigned* flags) {
+__device__ __forceinline__ void drop_unfit(Real (&x)[Components][kEdges][C], Real limit,
+                                           unsigned* flags) {
   bool good = true;
 #pragma unroll
-  for (int i = 0; i < Components * kEdges * C; ++i) good = good & fits((&x[0][0][0])[i]);
+  for (int i = 0; i < Components * kEdges * C; ++i) good = good & fits((&x[0][0][0])[i], limit);
   if (good) return;
 #pragma unroll
   for (int i = 0; i < Components * kEdges * C; ++i)
-    if (!fits((&x[0][0][0])[i])) (&x[0][0][0])[i] = Real(0);
+    if (!fits((&x[0][0][0])[i], limit)) (&x[0][0][0])[i] = Real(0);
   atomicOr(flags, static_cast<unsigned>(kNotFinite));
 }
 
@@ -290,7 +284,7 @@ __device__ __forceinline__ void reverse_tiles(const EdgeReverse<Real>& f,
     write_sum<1>(&sums.r_bar, edge_bar, task.written[0], task.again);
     edge_bar += f.splits * warps * all;
     const std::int64_t number = task.first_tile + static_cast<std::int64_t>(t) * f.splits;
-    drop_unfit(sums.h_bar, f.flags);
+    drop_unfit(sums.h_bar, f.limit, f.flags);
     if (f.sender_bar != nullptr)
       add_features(f, number, sums.h_bar, f.sender_bar + channel);
     else

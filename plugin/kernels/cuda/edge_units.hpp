@@ -50,6 +50,12 @@ inline EdgeUnits make_units(const std::vector<std::array<int, 3>>& paths) {
   return made;
 }
 
+inline void require_edge_rank(int rank) {
+  if (rank > kMaxEdgeRank)
+    throw Error("the radial tables have rank " + std::to_string(rank) +
+                ", the CUDA kernels take up to " + std::to_string(kMaxEdgeRank) + ": use the CPU");
+}
+
 /// Paths (l1, l2, l3) of a model with l3 <= max_ell whose features all have the parity (-1)^l.
 MDBENCH_HD constexpr int natural_paths(int l1, int l2, int max_ell) {
   const int low = l1 < l2 ? l2 - l1 : l1 - l2;

@@ -37,11 +37,19 @@ __global__ void __launch_bounds__(kThreads) set_kernel(ExchangeRows<Real> p) {
   });
 }
 
+/// What other ranks add has no bound: the sum has to be looked at.
+__device__ __forceinline__ void add_to_sum(Fixed* at, double x, unsigned* flags) {
+  if (fabs(x) < kFixedRange && fabs(from_fixed(*at) + x) < kFixedRange - 1.0)
+    *at += to_fixed(x);
+  else
+    atomicOr(flags, static_cast<unsigned>(kNotFinite));
+}
+
 template <class Real>
 __global__ void __launch_bounds__(kThreads) add_kernel(ExchangeRows<Real> p) {
   for_numbers(p, p.width, [&](std::int64_t to, std::int64_t from, int) {
     if (p.fixed != nullptr)
-      add_fixed(p.fixed + to, p.rows[from], p.flags);
+      add_to_sum(p.fixed + to, p.rows[from], p.flags);
     else
       p.real[to] += static_cast<Real>(p.rows[from]);
   });

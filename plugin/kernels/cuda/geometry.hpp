@@ -22,8 +22,10 @@ __device__ __forceinline__ Vector edge_vector(const Coordinates& at, const Pairs
   return {b[0] - a[0], b[1] - a[1], b[2] - a[2]};
 }
 
+/// Each operation is rounded, so that all who compare it with a cutoff decide alike: every place
+/// in the kernels, however it is compiled, and the CPU.
 __device__ __forceinline__ double squared_length(const Vector& d) {
-  return d.x * d.x + d.y * d.y + d.z * d.z;
+  return __dadd_rn(__dadd_rn(__dmul_rn(d.x, d.x), __dmul_rn(d.y, d.y)), __dmul_rn(d.z, d.z));
 }
 
 }  // namespace mdbench::cuda

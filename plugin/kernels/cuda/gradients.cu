@@ -89,8 +89,8 @@ __device__ Vector to_vector(const Vector& d, double r, const double* bar) {
   return {g[0] * inverse + along * x, g[1] * inverse + along * y, g[2] * inverse + along * z};
 }
 
-__device__ bool fits(const Vector& g) {
-  return fabs(g.x) < kFixedLimit && fabs(g.y) < kFixedLimit && fabs(g.z) < kFixedLimit;
+__device__ bool fits(const Vector& g, double limit) {
+  return fabs(g.x) < limit && fabs(g.y) < limit && fabs(g.z) < limit;
 }
 
 /// Adds an edge's gradient g to what is its own and its sender's; `sums` gets the receiver's part.
@@ -102,14 +102,14 @@ __device__ void add_gradient(const EdgeGradients<Real>& p, const Edge& edge, con
 #pragma unroll
   for (int a = 0; a < 3; ++a) {
     if (p.edge_gradient != nullptr) p.edge_gradient[3 * edge.pair + a] += to[a];
-    if (p.force != nullptr) add_fixed(p.force + 3 * sender + a, -to[a], p.flags);
+    if (p.force != nullptr) add_fixed(p.force + 3 * sender + a, -to[a], p.limit, p.flags);
     sums[kForceSum + a] = to[a];
 #pragma unroll
     for (int b = 0; b < 3; ++b) {
       const double virial = -from[a] * to[b];
       sums[kVirialSum + 3 * a + b] = virial;
       if (p.node_virial != nullptr)
-        add_fixed(p.node_virial + kVirial * sender + 3 * a + b, 0.5 * virial, p.flags);
+        add_fixed(p.node_virial + kVirial * sender + 3 * a + b, 0.5 * virial, p.limit, p.flags);
     }
   }
 }
@@ -142,7 +142,7 @@ __device__ void take_edge(const EdgeGradients<Real>& p, const Edge& edge, double
   const Vector d = edge_vector(p.at, p.pairs, edge.receiver, edge.pair);
   const Vector g = to_vector<MaxEll>(d, r, bar);
   sums[kEnergySum] = pair.value;
-  if (fits(g))
+  if (fits(g, p.limit))
     add_gradient(p, edge, d, g, sums);
   else
     atomicOr(p.flags, static_cast<unsigned>(kNotFinite));
@@ -153,12 +153,12 @@ template <class Real>
 __device__ void add_sum(const EdgeGradients<Real>& p, int receiver, int i, double sum) {
   const std::int64_t node = p.pairs.node[receiver], row = receiver;
   if (i < kVirialSum) {
-    if (p.force != nullptr) add_fixed(p.force + 3 * node + i, sum, p.flags);
+    if (p.force != nullptr) add_fixed(p.force + 3 * node + i, sum, p.limit, p.flags);
   } else if (i < kEnergySum) {
     const int component = i - kVirialSum;
     if (p.virial != nullptr) p.virial[kVirial * row + component] += sum;
     if (p.node_virial != nullptr)
-      add_fixed(p.node_virial + kVirial * node + component, 0.5 * sum, p.flags);
+      add_fixed(p.node_virial + kVirial * node + component, 0.5 * sum, p.limit, p.flags);
   } else if (p.zbl.power != 0) {
     p.energy[receiver] += sum;
   }
@@ -188,7 +188,6 @@ __global__ void __launch_bounds__(kWarps* kWarp, min_blocks<Real>(First))
                                {place, receiver, tile, at, p.pairs.first_pair[receiver] + pair,
                                 lane % kTile, p.tiles.run[tile] / p.segments},
                                sums);
-    __syncwarp();
     reduce_lanes<kSums>(sums);
     own += sums[0];
   }

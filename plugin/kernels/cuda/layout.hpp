@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "device.hpp"
+#include "fixed.hpp"
 #include "host_device.hpp"
 
 /// What the kernels read and write. A pass takes the receivers (local nodes, sorted by element)
@@ -16,15 +17,8 @@ namespace mdbench::cuda {
 /// Edges of a receiver stand in tiles that share the sender's element and the segment of the radial
 /// tables: what these need is loaded once for four edges. Empty places have U = U' = Y = 0, so they
 /// add exact zeros.
-inline constexpr int kTile = 4;
-inline constexpr int kMaxLayers = 8;
+inline constexpr int kTile = 4, kMaxLayers = 8;
 inline constexpr int kComponents = 16;  ///< of the harmonics up to l = 3
-
-/// Sums over edges that many warps add to are integers, units of 2^-40: the order of the additions
-/// does not show, so that runs repeat bit for bit. Numbers beyond +-2^18 raise `kNotFinite`: a sum
-/// of thirty would still be held.
-using Fixed = unsigned long long;
-inline constexpr double kFixedUnit = 1099511627776.0, kFixedLimit = 262144.0;
 
 /// What a kernel found; bits of `flags`.
 /// `kNoRoom`: a receiver's tiles do not fit, `tile_room` was not heeded.
@@ -252,7 +246,7 @@ struct SlotCoupling {
 
 /// Rows of V are taken in twos: an odd one is followed by a row of zeros.
 MDBENCH_HD constexpr int radial_rows(int rank) { return (rank + 1) / 2 * 2; }
-inline constexpr int kMaxEdgeEll = 3, kMaxSenderL = 2;
+inline constexpr int kMaxEdgeEll = 3, kMaxSenderL = 2, kMaxEdgeRank = 126;
 
 /// The edge product of a layer after the first. Units are sorted by l2, then l1, and so are paths.
 template <class Real>
@@ -295,6 +289,7 @@ struct EdgeReverse {
   Real* sender_bar_real;     ///< the same in Real: less memory, an order of additions by chance
   Real* edge_bar;            ///< [tile][K / 32][components(max_ell)][4]: dE/dr, then dE/dY_m, m > 0
   int splits;                ///< warps that share the tiles of a receiver
+  Real limit;                ///< `fixed_limit` of the edges of a sender
   unsigned* flags;
 };
 
@@ -331,6 +326,7 @@ struct EdgeGradients {
   double* virial;             ///< [receivers][9] of all: sums of -d (x) g, added to; or null
   Fixed* node_virial;         ///< [nodes][9], half an edge's to each end, added to; or null
   double* edge_gradient;      ///< [pairs][3] dE/d(edge vector), added to; or null
+  double limit;               ///< `fixed_limit` of what is added to a node's force
   unsigned* flags;
 };
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "geometry.hpp"
 #include "search.hpp"
 #include "tile_room.hpp"
 #include "warp.hpp"
@@ -10,6 +11,7 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kWarps = 4;
+constexpr int kBlocks = 8;  ///< of a multiprocessor: else the compiler wants more, and spills
 
 /// The cell along axis `d` of a place; that of the border for places outside.
 __device__ __forceinline__ int cell_along(const Cells& cells, int d, double x) {
@@ -75,12 +77,10 @@ __device__ Around around(const FindPairs& p, int receiver) {
   return a;
 }
 
-/// Each operation is rounded, so that every kernel, and the CPU, decides alike.
 __device__ __forceinline__ bool is_pair(const FindPairs& p, const Around& a,
                                         const CellAtom& other) {
-  const double dx = other.x - a.x[0], dy = other.y - a.x[1], dz = other.z - a.x[2];
-  const double r2 = __dadd_rn(__dadd_rn(__dmul_rn(dx, dx), __dmul_rn(dy, dy)), __dmul_rn(dz, dz));
-  return r2 < __dmul_rn(p.radius, p.radius) && other.atom != a.atom;
+  const Vector d{other.x - a.x[0], other.y - a.x[1], other.z - a.x[2]};
+  return squared_length(d) < p.radius * p.radius && other.atom != a.atom;
 }
 
 /// Calls visit(kind of the sender, its atom) in every lane for every 32 atoms around; -1 where a
@@ -104,30 +104,36 @@ __device__ __forceinline__ void for_atoms_around(const FindPairs& p, const Aroun
     }
 }
 
-/// Pairs of each kind; `count` is the warp's.
-__device__ void count_kinds(const FindPairs& p, const Around& a, int* count) {
+/// Pairs of each kind; `count` is the warp's. Calls visit(its atom) for each sender.
+template <class Visit>
+__device__ void count_kinds(const FindPairs& p, const Around& a, int* count, Visit&& visit) {
   for (int kind = lane_index(); kind < p.kinds; kind += kWarp) count[kind] = 0;
   __syncwarp();
-  for_atoms_around(p, a, [&](int kind, int) {
-    if (kind >= 0) atomicAdd(count + kind, 1);
+  for_atoms_around(p, a, [&](int kind, int atom) {
+    if (kind < 0) return;
+    atomicAdd(count + kind, 1);
+    visit(atom);
   });
   __syncwarp();
 }
 
-__global__ void __launch_bounds__(kWarps* kWarp) count_pairs_kernel(FindPairs p) {
+__global__ void __launch_bounds__(kWarps* kWarp, kBlocks) count_pairs_kernel(FindPairs p) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int receiver = static_cast<int>(blockIdx.x) * kWarps + warp;
   if (receiver >= p.receivers) return;
   int* count = shared_memory<int>() + warp * p.kinds;
-  count_kinds(p, around(p, receiver), count);
-  int pairs = 0, tiles = 0;
+  int pairs = 0, tiles = 0, most = 0;
+  count_kinds(p, around(p, receiver), count,
+              [&](int atom) { most = max(most, atomicAdd(p.of_sender + p.node[atom], 1) + 1); });
   for (int kind = lane_index(); kind < p.kinds; kind += kWarp) {
     pairs += count[kind];
     tiles += tile_room(count[kind], p.segments);
   }
   pairs = sum_lanes(pairs);
   tiles = sum_lanes(tiles);
+  most = static_cast<int>(__reduce_max_sync(kAllLanes, static_cast<unsigned>(most)));
   if (lane_index() != 0) return;
+  atomicMax(p.most, most);
   p.pairs[receiver] = pairs;
   p.tiles[receiver] = tiles;
 }
@@ -151,13 +157,13 @@ __device__ void place_kinds(const FindPairs& p, int* count) {
   __syncwarp();
 }
 
-__global__ void __launch_bounds__(kWarps* kWarp) write_pairs_kernel(FindPairs p) {
+__global__ void __launch_bounds__(kWarps* kWarp, kBlocks) write_pairs_kernel(FindPairs p) {
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int receiver = static_cast<int>(blockIdx.x) * kWarps + warp;
   if (receiver >= p.receivers) return;
   int* next = shared_memory<int>() + warp * p.kinds;
   const Around a = around(p, receiver);
-  count_kinds(p, a, next);
+  count_kinds(p, a, next, [](int) {});
   place_kinds(p, next);
   const std::int64_t first = p.first_pair[receiver];
   for_atoms_around(p, a, [&](int kind, int atom) {

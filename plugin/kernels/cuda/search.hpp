@@ -60,8 +60,10 @@ struct FindPairs {
   double radius;                      ///< Angstrom
   int receivers, kinds, segments;
   // count_pairs
-  int* pairs;  ///< [receivers]
-  int* tiles;  ///< [receivers] room for tiles
+  int* pairs;      ///< [receivers]
+  int* tiles;      ///< [receivers] room for tiles
+  int* of_sender;  ///< [nodes] pairs of each sender, added to
+  int* most;       ///< [1] the most pairs of a sender, raised to it
   // write_pairs: by the sender's kind within each receiver, else in the order of the sorted atoms
   const std::int64_t* first_pair;  ///< [receivers + 1]
   int* sender;                     ///< [pairs] node

@@ -89,18 +89,18 @@ __device__ int place_keys(const MakeTiles<Real>& p, const Receiver& receiver, in
       p.tiles.run[receiver.first_tile + tile] = key;
     tiles = __shfl_sync(kAllLanes, last, kWarp - 1);
   }
-  __syncwarp();
   return tiles;
 }
 
-/// Writes each edge's pair to its place, those of a key in their order; -1 to the empty places.
+/// Writes each edge's pair to its place, those of a key in their order; -1 to the empty places. The
+/// whole warp sees them.
 template <class Real>
 __device__ void place_pairs(const MakeTiles<Real>& p, const Receiver& receiver, int* next,
                             int places) {
   const int lane = lane_index();
   int* out = p.tiles.pair + receiver.first_tile * kTile;
   for (int i = lane; i < places; i += kWarp) out[i] = -1;
-  __syncwarp();
+  __syncwarp();  // `out` is cleared, and `next` is what `place_keys` made it
   unsigned ignored = 0;
   for (int pair = lane; pair - lane < receiver.pairs; pair += kWarp) {
     const int key = key_of(p, receiver, pair, ignored);
@@ -160,7 +160,6 @@ __global__ void __launch_bounds__(kWarps* kWarp) make_tiles_kernel(MakeTiles<Rea
     tiles = receiver.room;
   }
   place_pairs(p, receiver, count, tiles * kTile);
-  __syncwarp();
   fill_places(p, receiver, tiles * kTile);
   if (lane_index() == 0) {
     p.tiles.count[place] = tiles;

@@ -64,16 +64,20 @@ __device__ __forceinline__ int reduced_index(int k = 0) {
   }
 }
 
-/// Adds a number to a sum of integers; one that does not fit raises kNotFinite.
-__device__ __forceinline__ void add_fixed(Fixed* at, double x, unsigned* flags) {
-  if (fabs(x) < kFixedLimit)
-    atomicAdd(at, static_cast<Fixed>(__double2ll_rn(x * kFixedUnit)));
-  else
-    atomicOr(flags, static_cast<unsigned>(kNotFinite));
+/// A float times 2^40 is a float.
+__device__ __forceinline__ Fixed to_fixed(float x) {
+  return static_cast<Fixed>(__float2ll_rn(x * float(kFixedUnit)));
+}
+__device__ __forceinline__ Fixed to_fixed(double x) {
+  return static_cast<Fixed>(__double2ll_rn(x * kFixedUnit));
 }
 
-__device__ __forceinline__ double from_fixed(Fixed x) {
-  return static_cast<double>(static_cast<long long>(x)) * (1.0 / kFixedUnit);
+/// Adds a number to a sum of integers; one that is not below `limit` raises kNotFinite.
+__device__ __forceinline__ void add_fixed(Fixed* at, double x, double limit, unsigned* flags) {
+  if (fabs(x) < limit)
+    atomicAdd(at, to_fixed(x));
+  else
+    atomicOr(flags, static_cast<unsigned>(kNotFinite));
 }
 
 }  // namespace mdbench::cuda
