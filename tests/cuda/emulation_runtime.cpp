@@ -36,7 +36,11 @@ std::size_t release(std::map<const char*, std::size_t>& allocations, void* point
 namespace emulation {
 
 void set_device_memory(std::size_t bytes) { runtime().total = bytes; }
-void set_device_count(int count) { runtime().device_count = count; }
+void set_devices(int count, int major) {
+  runtime().device_count = count;
+  runtime().device_major = major;
+}
+void set_pinned_memory(std::size_t bytes) { runtime().most_pinned = bytes; }
 Counts counts() { return runtime().counts; }
 
 cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
@@ -78,10 +82,14 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorMemoryAllocation";
     case cudaErrorInvalidConfiguration:
       return "cudaErrorInvalidConfiguration";
+    case cudaErrorDevicesUnavailable:
+      return "cudaErrorDevicesUnavailable";
     case cudaErrorNoDevice:
       return "cudaErrorNoDevice";
     case cudaErrorInvalidDevice:
       return "cudaErrorInvalidDevice";
+    case cudaErrorNoKernelImageForDevice:
+      return "cudaErrorNoKernelImageForDevice";
     case cudaErrorStreamCaptureUnsupported:
       return "cudaErrorStreamCaptureUnsupported";
     case cudaErrorStreamCaptureImplicit:
@@ -112,7 +120,8 @@ cudaError_t cudaGetDevice(int* device) {
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   const Turn turn;
-  *properties = {"emulated GPU", runtime().total, kSharedMost, 9, 0, 4, 32 << 20};
+  *properties = {"emulated GPU", runtime().total, kSharedMost, runtime().device_major, 0, 4,
+                 32 << 20};
   return cudaSuccess;
 }
 cudaError_t cudaDeviceSynchronize() {
@@ -149,13 +158,17 @@ cudaError_t cudaFree(void* pointer) {
 }
 cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
   const Turn turn;
+  *pointer = nullptr;
+  if (runtime().pinned_bytes + bytes > runtime().most_pinned)
+    return result(cudaErrorMemoryAllocation);
+  runtime().pinned_bytes += bytes;
   return result(allocate(runtime().pinned, pointer, bytes));
 }
 cudaError_t cudaFreeHost(void* pointer) {
   const Turn turn;
   if (!pointer) return cudaSuccess;
   drain_all();
-  release(runtime().pinned, pointer);
+  runtime().pinned_bytes -= release(runtime().pinned, pointer);
   return cudaSuccess;
 }
 
