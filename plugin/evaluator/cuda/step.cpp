@@ -305,7 +305,7 @@ void Step<Real>::gradients(int t, const PassRange& range, cudaStream_t stream) {
 
 template <class Real>
 void Step<Real>::finish_step(cudaStream_t stream) {
-  if (arrays_.force.size() == 0) return;
+  if (arrays_.total_virial.size() == 0) return;
   Finish f{};
   f.nodes = topology_.num_nodes();
   f.receivers = topology_.num_receivers();
