@@ -156,7 +156,8 @@ TEST(cuda_graph_of_a_number_of_atoms_that_returns) {
     gpu->set_atoms(box->view(), kSkin);
     cpu.set_atoms(box->view(), kSkin);
     const AtomResult expected = evaluate_at(cpu, *box);
-    for (int step = 0; step < 4; ++step) check_equal(evaluate_at(*gpu, *box), expected, kBound);
+    for (int step = 0; step < (box == &one ? 3 : 1); ++step)
+      check_equal(evaluate_at(*gpu, *box), expected, kBound);
   }
 }
 
@@ -226,19 +227,21 @@ TEST(cuda_rebuilds_wait_once_and_record_nothing) {
 TEST(cuda_grows_within_the_memory) {
   const auto shape = shapes()[0];
   const Box box(12, 7);
-  const auto whole = open_cuda(shape, "single");
+  const std::size_t before = cuda::allocated_bytes();
+  auto whole = open_cuda(shape, "single");
   whole->set_atoms(box.view(), kSkin);
-  evaluate_at(*whole, box);
-  for (const double part : {0.45, 0.6, 0.8}) {
-    const auto used = static_cast<double>(cuda::peak_bytes());
+  const AtomResult expected = evaluate_at(*whole, box);
+  const auto taken = static_cast<double>(cuda::allocated_bytes() - before);
+  whole.reset();
+  for (const double part : {0.6, 0.8, 1.1}) {
+    emulation::set_device_memory(before + static_cast<std::size_t>(part * taken));
     const auto gpu = open_cuda(shape, "single");
-    emulation::set_device_memory(cuda::allocated_bytes() + static_cast<std::size_t>(part * used));
     for (int rebuild = 0; rebuild < 12; ++rebuild) {
-      gpu->set_atoms(box.view(), kSkin + 0.02 * rebuild);
-      CHECK(evaluate_at(*gpu, box).energy.size() == 12);
+      gpu->set_atoms(box.view(), kSkin + 0.01 * rebuild);
+      CHECK_BELOW(relative(evaluate_at(*gpu, box).energy, expected.energy), 1e-5);
     }
-    emulation::set_device_memory(std::size_t{8} << 30);
   }
+  emulation::set_device_memory(std::size_t{8} << 30);
 }
 #endif
 
