@@ -94,6 +94,10 @@ else()
     $<$<COMPILE_LANGUAGE:CUDA>:-diag-suppress=177>)
   target_include_directories(mdbench_cuda_flags SYSTEM INTERFACE
     ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+  # once for the library and its tests: they take minutes
+  add_library(mdbench_cuda_kernels OBJECT EXCLUDE_FROM_ALL ${MDBENCH_CUDA_KERNELS})
+  target_link_libraries(mdbench_cuda_kernels PRIVATE mdbench_cuda_flags)
+  set(MDBENCH_CUDA_KERNELS $<TARGET_OBJECTS:mdbench_cuda_kernels>)
 endif()
 
 add_library(mdbench_native_cuda MODULE plugin/evaluator/cuda/cuda.cpp ${MDBENCH_CUDA_KERNELS}

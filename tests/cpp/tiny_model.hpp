@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -19,11 +20,13 @@
 
 namespace tiny {
 
-/// A file of this process, as several may test at a time; gone when the test is over.
+/// A file of its own, as several processes and threads may test at a time; gone when the test is
+/// over.
 struct TemporaryFile {
-  explicit TemporaryFile(const std::string& name)
-      : path(
-            (std::filesystem::temp_directory_path() / (std::to_string(getpid()) + name)).string()) {
+  explicit TemporaryFile(const std::string& name) {
+    static std::atomic<int> count{0};
+    const std::string own = std::to_string(getpid()) + "-" + std::to_string(count++) + name;
+    path = (std::filesystem::temp_directory_path() / own).string();
   }
   ~TemporaryFile() { std::filesystem::remove(path); }
   void write(const std::string& bytes) const { std::ofstream(path, std::ios::binary) << bytes; }

@@ -21,13 +21,30 @@ cudaError_t allocate(std::map<const char*, std::size_t>& allocations, void** poi
   return cudaSuccess;
 }
 
+/// Memory comes back late, and holds no numbers until then: what still reads it shows.
+void free_later(void* pointer, std::size_t bytes) {
+  constexpr std::size_t kKept = 64 << 20;
+  std::memset(pointer, 0xff, bytes);
+  lock(pointer, bytes);
+  auto& freed = runtime().freed;
+  freed.emplace_back(pointer, bytes);
+  runtime().freed_bytes += bytes;
+  while (runtime().freed_bytes > kKept) {
+    const auto [oldest, size] = freed.front();
+    freed.pop_front();
+    runtime().freed_bytes -= size;
+    unlock(oldest, size);
+    std::free(oldest);
+  }
+}
+
 std::size_t release(std::map<const char*, std::size_t>& allocations, void* pointer) {
   const auto found = allocations.find(static_cast<const char*>(pointer));
   if (found == allocations.end()) emulation::fail("memory is freed that was not allocated");
   const std::size_t bytes = found->second;
   unlock(pointer, bytes);
   allocations.erase(found);
-  std::free(pointer);
+  free_later(pointer, bytes);
   return bytes;
 }
 
@@ -39,7 +56,11 @@ cudaError_t nothing(bool real) { return result(real ? cudaSuccess : cudaErrorInv
 namespace emulation {
 
 void set_device_memory(std::size_t bytes) { runtime().total = bytes; }
-void set_device_count(int count) { runtime().device_count = count; }
+void set_devices(int count, int major) {
+  runtime().device_count = count;
+  runtime().device_major = major;
+}
+void set_pinned_memory(std::size_t bytes) { runtime().most_pinned = bytes; }
 Counts counts() { return runtime().counts; }
 
 cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
@@ -81,10 +102,14 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorMemoryAllocation";
     case cudaErrorInvalidConfiguration:
       return "cudaErrorInvalidConfiguration";
+    case cudaErrorDevicesUnavailable:
+      return "cudaErrorDevicesUnavailable";
     case cudaErrorNoDevice:
       return "cudaErrorNoDevice";
     case cudaErrorInvalidDevice:
       return "cudaErrorInvalidDevice";
+    case cudaErrorNoKernelImageForDevice:
+      return "cudaErrorNoKernelImageForDevice";
     case cudaErrorStreamCaptureUnsupported:
       return "cudaErrorStreamCaptureUnsupported";
     case cudaErrorStreamCaptureImplicit:
@@ -115,7 +140,8 @@ cudaError_t cudaGetDevice(int* device) {
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   const Turn turn;
-  *properties = {"emulated GPU", runtime().total, kSharedMost, 9, 0, 4, 32 << 20};
+  *properties = {"emulated GPU", runtime().total, kSharedMost, runtime().device_major, 0, 4,
+                 32 << 20};
   return cudaSuccess;
 }
 cudaError_t cudaDeviceSynchronize() {
@@ -152,13 +178,17 @@ cudaError_t cudaFree(void* pointer) {
 }
 cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
   const Turn turn;
+  *pointer = nullptr;
+  if (runtime().pinned_bytes + bytes > runtime().most_pinned)
+    return result(cudaErrorMemoryAllocation);
+  runtime().pinned_bytes += bytes;
   return result(allocate(runtime().pinned, pointer, bytes));
 }
 cudaError_t cudaFreeHost(void* pointer) {
   const Turn turn;
   if (!pointer) return cudaSuccess;
   drain_all();
-  release(runtime().pinned, pointer);
+  runtime().pinned_bytes -= release(runtime().pinned, pointer);
   return cudaSuccess;
 }
 

@@ -13,8 +13,10 @@ enum cudaError_t {
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
   cudaErrorInvalidConfiguration = 9,
+  cudaErrorDevicesUnavailable = 46,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorNoKernelImageForDevice = 209,
   cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorStreamCaptureImplicit = 906,
 };
@@ -106,11 +108,15 @@ cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribu
 
 /// Memory that the emulated GPU has; 8 GiB at first.
 void set_device_memory(std::size_t bytes);
-/// GPUs that the machine seems to have; one at first.
-void set_device_count(int count);
-/// What has happened so far: kernels that ran, allocations, and waits of the host for the device.
+/// GPUs that the machine seems to have, and the first number of their compute capability; one of 9
+/// at first.
+void set_devices(int count, int major = 9);
+/// What the host cannot pin more than; without a bound at first.
+void set_pinned_memory(std::size_t bytes);
+/// What has happened so far: kernels that ran, allocations, waits of the host for the device, and
+/// recordings.
 struct Counts {
-  std::size_t kernels = 0, allocations = 0, waits = 0;
+  std::size_t kernels = 0, allocations = 0, waits = 0, captures = 0;
 };
 Counts counts();
 

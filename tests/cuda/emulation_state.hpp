@@ -47,7 +47,10 @@ struct Runtime {
   std::map<const char*, std::size_t> device, pinned;
   std::map<const void*, std::size_t> shared_limit;
   std::size_t total = std::size_t{8} << 30, used = 0;
-  int device_count = 1;
+  std::deque<std::pair<void*, std::size_t>> freed;  // not given back yet
+  std::size_t freed_bytes = 0;
+  std::size_t most_pinned = ~std::size_t{0}, pinned_bytes = 0;
+  int device_count = 1, device_major = 9;
   std::set<CUstream_st*> capturing;
   Counts counts;
   CUstream_st default_queue;

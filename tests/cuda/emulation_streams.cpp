@@ -76,6 +76,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
   const Turn turn;
   if (!stream || stream->capture) return result(cudaErrorStreamCaptureUnsupported);
   stream->capture = new CUgraph_st;
+  ++runtime().counts.captures;
   stream->mode = mode;
   stream->owner = std::this_thread::get_id();
   runtime().capturing.insert(stream);

@@ -146,8 +146,22 @@ TEST(cuda_graph_follows_the_atoms) {
   }
 }
 
-/// However few receivers go through at a time, every number is the same to the bit.
+/// Atoms come and go with rebuilds, and a rank may have the same number again.
+TEST(cuda_graph_of_a_number_of_atoms_that_returns) {
+  const auto shape = shapes()[2];
+  const Box one(11, 5), other(10, 6);
+  const auto gpu = open_cuda(shape, "double");
+  ResidentOnCpu cpu(tiny::open(shape));
+  for (const Box* box : {&one, &other, &one, &other, &one}) {
+    gpu->set_atoms(box->view(), kSkin);
+    cpu.set_atoms(box->view(), kSkin);
+    const AtomResult expected = evaluate_at(cpu, *box);
+    for (int step = 0; step < (box == &one ? 3 : 1); ++step)
+      check_equal(evaluate_at(*gpu, *box), expected, kBound);
+  }
+}
 
+/// However few receivers go through at a time, every number is the same to the bit.
 TEST(cuda_in_passes_is_the_same) {
   const Box box(12, 7);
   for (const auto& shape : {shapes()[0], shapes()[2]}) {
@@ -185,6 +199,49 @@ TEST(cuda_steps_are_few_kernels_and_one_wait) {
     CHECK(after.allocations == before.allocations);
     CHECK(after.waits == before.waits + 1);
   }
+}
+
+/// Other positions, and another number of ghosts: the search waits once, the steps once each.
+TEST(cuda_rebuilds_wait_once_and_record_nothing) {
+  const auto gpu = open_cuda(shapes()[2], "single");
+  const Box boxes[] = {{9, 7}, {9, 8}, {9, 9}, {9, 10}};
+  CHECK(boxes[0].owner.size() != boxes[3].owner.size());
+  NoHalo halo;
+  for (const Box& box : boxes) {  // memory for the largest
+    gpu->set_atoms(box.view(), kSkin);
+    for (int step = 0; step < 3; ++step) gpu->evaluate_at(box.x, false, halo);
+  }
+  for (const Box& box : boxes) {
+    const auto before = emulation::counts();
+    gpu->set_atoms(box.view(), kSkin);
+    for (int step = 0; step < 3; ++step) gpu->evaluate_at(box.x, false, halo);
+    const auto after = emulation::counts();
+    CHECK(after.allocations == before.allocations);
+    CHECK(after.waits == before.waits + 4);
+    CHECK(after.captures == before.captures);
+  }
+}
+
+/// Rebuilds find more pairs now and then, and arrays grow by more than they must: that stays within
+/// the memory, in which a GPU's other users are.
+TEST(cuda_grows_within_the_memory) {
+  const auto shape = shapes()[0];
+  const Box box(12, 7);
+  const std::size_t before = cuda::allocated_bytes();
+  auto whole = open_cuda(shape, "single");
+  whole->set_atoms(box.view(), kSkin);
+  const AtomResult expected = evaluate_at(*whole, box);
+  const auto taken = static_cast<double>(cuda::allocated_bytes() - before);
+  whole.reset();
+  for (const double part : {0.6, 0.8, 1.1}) {
+    emulation::set_device_memory(before + static_cast<std::size_t>(part * taken));
+    const auto gpu = open_cuda(shape, "single");
+    for (int rebuild = 0; rebuild < 12; ++rebuild) {
+      gpu->set_atoms(box.view(), kSkin + 0.01 * rebuild);
+      CHECK_BELOW(relative(evaluate_at(*gpu, box).energy, expected.energy), 1e-5);
+    }
+  }
+  emulation::set_device_memory(std::size_t{8} << 30);
 }
 #endif
 
@@ -245,9 +302,23 @@ TEST(cuda_wants_the_atoms_that_were_set) {
   CHECK(!problem(box).empty());
   gpu->set_atoms(box.view(), kSkin);
   CHECK(problem(box).empty());
+  // a rank that its atoms have left
   gpu->set_atoms({}, kSkin);
   NoHalo halo;
-  CHECK(gpu->evaluate_at({}, true, halo).force.empty());
+  const AtomEvaluation& nothing = gpu->evaluate_at({}, true, halo);
+  CHECK(nothing.force.empty() && nothing.virial == (std::array<double, 9>{}));
+}
+
+/// The pairs that were found are of the elements that were known then.
+TEST(cuda_wants_atoms_again_after_a_new_element) {
+  Box box(9, 6);
+  const auto species = box.species;
+  std::fill(box.species.begin(), box.species.end(), 1);
+  const auto gpu = open_cuda(shapes()[2], "double");
+  gpu->set_atoms(box.view(), kSkin);
+  evaluate_at(*gpu, box);
+  gpu->prepare(species);
+  CHECK(!check::thrown<Error>([&] { evaluate_at(*gpu, box); }).empty());
 }
 
 TEST(cuda_graphs_without_edges_or_atoms) {

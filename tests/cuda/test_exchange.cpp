@@ -65,7 +65,7 @@ struct Case {
         integers.push_back(static_cast<Fixed>(std::llround(x * cuda::kFixedUnit)));
       integer.upload(integers);
     }
-    exchange.fit(kShared, kLocal, kCopies, components * width);
+    exchange.fit(kShared, kLocal, kCopies, components * width, stream);
     flags.upload(std::vector<unsigned>{0});
   }
 
@@ -171,7 +171,7 @@ TEST(gradients_beyond_the_integers_are_noticed) {
 TEST(nothing_travels_to_or_from_a_rank_alone) {
   Case<float> at(4, 32, 32, false, 1.0);
   cuda::FeatureExchange<float> none;
-  none.fit({}, kNodes, 0, 128);
+  none.fit({}, kNodes, 0, 128, at.stream);
   class Silent final : public Halo {
     std::span<const std::int32_t> shared() const override { return {}; }
     void forward(std::span<double> rows, int) override { CHECK(rows.empty()); }
@@ -191,10 +191,10 @@ TEST(nothing_travels_to_or_from_a_rank_alone) {
 TEST(an_exchange_notices_what_is_new) {
   cuda::FeatureExchange<float> exchange;
   const std::vector<std::int32_t> other = {0, 2, 6};
-  CHECK(exchange.fit(kShared, kLocal, kCopies, 64));
-  CHECK(!exchange.fit(kShared, kLocal, kCopies, 64));
-  CHECK(exchange.fit(other, kLocal, kCopies, 64));
-  CHECK(exchange.fit(other, kLocal, kCopies + 1, 64));
-  CHECK(exchange.fit(other, kLocal, kCopies + 1, 128));
-  CHECK(exchange.fit(other, kLocal + 1, kCopies + 1, 128));
+  CHECK(exchange.fit(kShared, kLocal, kCopies, 64, nullptr));
+  CHECK(!exchange.fit(kShared, kLocal, kCopies, 64, nullptr));
+  CHECK(exchange.fit(other, kLocal, kCopies, 64, nullptr));
+  CHECK(exchange.fit(other, kLocal, kCopies + 1, 64, nullptr));
+  CHECK(exchange.fit(other, kLocal, kCopies + 1, 128, nullptr));
+  CHECK(exchange.fit(other, kLocal + 1, kCopies + 1, 128, nullptr));
 }

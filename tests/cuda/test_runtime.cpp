@@ -157,16 +157,36 @@ TEST(errors_say_what_to_do) {
   CHECK(check::thrown<mdbench::Error>([] {
           mdbench::cuda::check(cudaErrorInvalidValue, "sorting");
         }).starts_with("CUDA: sorting failed: "));
+  CHECK(check::thrown<mdbench::Error>([] {
+          mdbench::cuda::check(cudaErrorNoKernelImageForDevice, "sorting");
+        }).find("MDBENCH_CUDA_ARCHITECTURES") != std::string::npos);
 }
 
 #ifdef MDBENCH_EMULATE_CUDA
 
 TEST(no_gpu_is_an_error_with_advice) {
-  emulation::set_device_count(0);
+  emulation::set_devices(0);
   CHECK(device_count() == 0);
   CHECK(device_error("cuda").starts_with(
-      "device cuda was asked for and CUDA sees no GPU: say 'device cpu'"));
-  emulation::set_device_count(1);
+      "device cuda was asked for and CUDA sees no GPU (cudaErrorNoDevice): say 'device cpu'"));
+  emulation::set_devices(1);
+}
+
+TEST(old_gpus_are_not_for_these_kernels) {
+  emulation::set_devices(2, 7);
+  CHECK(device_count() == 2 && usable_devices() == 0);  // 'device auto' takes the CPU
+  CHECK(device_error("cuda").find("has compute capability 7.0, less than the 8.0") !=
+        std::string::npos);
+  emulation::set_devices(1);
+  CHECK(usable_devices() == 1);
+}
+
+TEST(memory_of_the_host_is_another_one) {
+  emulation::set_pinned_memory(1000);
+  const std::string full = check::thrown<mdbench::Error>([] { PinnedArray<double>(1000); });
+  emulation::set_pinned_memory(~std::size_t{0});
+  CHECK(full.starts_with("the host has too little memory"));
+  CHECK(cudaGetLastError() == cudaSuccess);
 }
 
 /// What is read before the stream was waited for is what was there before, as on a GPU.

@@ -37,7 +37,7 @@ extern "C" __attribute__((visibility("default"))) mdbench::Evaluator* mdbench_ba
   return mdbench::cuda::open(options, file).release();
 }
 
-/// GPUs that CUDA sees; 0 without a driver.
+/// GPUs that the kernels run on; 0 without a driver.
 extern "C" __attribute__((visibility("default"))) int mdbench_cuda_devices_v1() {
-  return mdbench::cuda::device_count();
+  return mdbench::cuda::usable_devices();
 }

@@ -12,6 +12,10 @@
 namespace mdbench::cuda {
 namespace {
 
+/// Coordinates are copied in so many at a time: with each rebuild there are a few ghosts more or
+/// less, for which no graph need be captured anew.
+constexpr std::size_t kInputStep = 3072;
+
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -57,8 +61,8 @@ void CudaEvaluator<Real>::prepare(std::span<const std::int32_t> species) {
   if (!kinds_.add(species) && !model_.layers.empty()) return;
   use_device(options_.device);
   const NativeModel& model = opened_.model;
+  has_atoms_ = false;     // the pairs are of the elements before
   model_.layers.clear();  // should the next lines fail, the next call must try again
-  captured_shape_.clear();
   const Network<Real> network(model, kinds_.used(), opened_.head);
   typename Workspace<Real>::Layers layers;
   for (int t = 0; t < static_cast<int>(model.layers.size()); ++t)
@@ -111,11 +115,11 @@ PairKinds CudaEvaluator<Real>::pair_kinds() const {
 template <class Real>
 void CudaEvaluator<Real>::set_atoms(const AtomsView& atoms, double skin) {
   use_device(options_.device);
+  has_atoms_ = false;
   std::vector<std::int32_t> members;
   for (const auto s : atoms.species)
     if (s >= 0 && (members.empty() || s != members.back())) members.push_back(s);
   prepare(members);
-  has_atoms_ = false;
   pairs_on_cpu_.forget();
   radius_ = opened_.info.cutoff + skin;
   topology_.search(atoms, radius_, pair_kinds(), stream_);
@@ -137,13 +141,14 @@ template <class Real>
 void CudaEvaluator<Real>::fit(const Wanted& wanted, const Halo& halo) {
   const int local = topology_.num_receivers();
   if (halo.active() &&
-      features_.fit(halo.shared(), local, topology_.num_nodes() - local, halo_width()))
+      features_.fit(halo.shared(), local, topology_.num_nodes() - local, halo_width(), stream_))
     stale_ = true;
   if (!stale_ && wanted == wanted_) return;
+  stale_ = true;  // should the next lines fail, the next call must try again
   wanted_ = wanted;
   fit_arrays();
-  workspace_.fit(model_.layers, topology_, {options_.workspace, features_.device_bytes()},
-                 options_.deterministic);
+  workspace_.fit(model_.layers, topology_,
+                 {options_.workspace, features_.device_bytes(), options_.deterministic}, stream_);
   stale_ = false;
 }
 
@@ -151,8 +156,8 @@ template <class Real>
 void CudaEvaluator<Real>::fit_arrays() {
   const std::size_t n = topology_.num_receivers(), nodes = topology_.num_nodes();
   const std::size_t in = 3 * (wanted_.forces ? topology_.num_atoms() : topology_.num_pairs());
-  input_.resize(in);
-  host_input_.resize(in);
+  input_.resize((in + kInputStep - 1) / kInputStep * kInputStep);
+  host_input_.resize(input_.size());
   arrays_.at = {wanted_.forces ? input_.data() : nullptr, wanted_.forces ? nullptr : input_.data()};
   arrays_.flags.resize(1);
   arrays_.edges.resize(n);
@@ -160,7 +165,7 @@ void CudaEvaluator<Real>::fit_arrays() {
   arrays_.energy.resize(n);
   host_energy_.resize(n);
   arrays_.virial.resize(9 * n);
-  arrays_.total_virial.resize(9);
+  arrays_.total_virial.resize(wanted_.forces ? 9 : 0);
   arrays_.force_out.resize(wanted_.forces ? 3 * nodes : 0);
   host_force_.resize(arrays_.force_out.size());
   arrays_.force.resize(arrays_.force_out.size());
@@ -203,7 +208,7 @@ void CudaEvaluator<Real>::copy_out() {
   take(arrays_.energy, host_energy_);
   take(arrays_.edges, host_edges_);
   take(arrays_.force_out, host_force_);
-  if (wanted_.forces) take(arrays_.total_virial, host_virial_);
+  take(arrays_.total_virial, host_virial_);
   take(arrays_.node_virial_out, host_node_virial_);
   take(arrays_.edge_gradient, host_gradient_);
 }
@@ -299,7 +304,7 @@ const AtomEvaluation& CudaEvaluator<Real>::evaluate_at(std::span<const double> p
   require_atoms(positions, topology_.num_atoms());
   use_device(options_.device);
   fit({true, per_node_virial, false}, halo);
-  std::copy_n(positions.begin(), host_input_.size(), host_input_.begin());
+  std::copy(positions.begin(), positions.end(), host_input_.begin());
   result_.seconds = {};
   const double ready = now();
   if (!run(halo)) {

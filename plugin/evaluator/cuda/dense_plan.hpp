@@ -22,9 +22,13 @@ struct Rows {
 template <class Real>
 class DensePlan {
  public:
-  DensePlan() = default;
-  DensePlan(int inner, int columns) : inner_(inner), columns_(columns) {}
-
+  /// Begins anew.
+  void begin(int inner, int columns) {
+    inner_ = inner;
+    columns_ = columns;
+    outputs_.clear();
+    terms_.clear();
+  }
   void add_output(Real* out, std::int64_t stride, const Real* bias = nullptr) {
     const int first = static_cast<int>(terms_.size());
     outputs_.push_back({out, stride, bias, first, first});
@@ -34,9 +38,10 @@ class DensePlan {
     terms_.push_back({in.at(component), in.stride, in.of_all, weight, kind_stride});
     ++outputs_.back().last_term;
   }
-  void upload() {
-    device_outputs_.upload(outputs_);
-    device_terms_.upload(terms_);
+  /// The plan must stay as it is until the stream has come to this.
+  void upload(cudaStream_t stream) {
+    device_outputs_.upload(std::span<const DenseOutput<Real>>(outputs_), stream);
+    device_terms_.upload(std::span<const DenseTerm<Real>>(terms_), stream);
   }
   bool empty() const { return outputs_.empty(); }
 

@@ -4,18 +4,26 @@
 #include <algorithm>
 
 namespace mdbench::cuda {
+namespace {
+
+template <class Real>
+std::size_t bytes(const ExchangeRows<Real>& p) {
+  return std::size_t(p.count) * p.components * p.width * sizeof(double);
+}
+
+}  // namespace
 
 template <class Real>
 bool FeatureExchange<Real>::fit(std::span<const std::int32_t> shared, int num_local, int copies,
-                                int widest) {
+                                int widest, cudaStream_t stream) {
   const std::size_t size = (shared.size() + copies) * widest;
   if (std::ranges::equal(shared, shared_) && num_local == num_local_ && copies == copies_ &&
-      size == rows_.size())
+      size == host_rows_.size())
     return false;
   shared_.assign(shared.begin(), shared.end());
   num_local_ = num_local;
   copies_ = copies;
-  d_shared_.upload(std::span<const int>(shared_));
+  d_shared_.upload(std::span<const int>(shared_), stream);
   rows_.resize(size);
   host_rows_.resize(size);
   return true;
@@ -41,10 +49,8 @@ void FeatureExchange<Real>::take(const Layer& layer, bool gradients, cudaStream_
   const auto p = rows(layer, gradients, gradients);
   if (p.count == 0) return;
   pack_rows(p, stream);
-  check(cudaMemcpyAsync(host_rows_.data() + (p.rows - rows_.data()), p.rows,
-                        std::size_t(p.count) * layer.row() * sizeof(double), cudaMemcpyDeviceToHost,
-                        stream),
-        "copying features from the GPU");
+  copy_later(host_rows_.data() + (p.rows - rows_.data()), p.rows, bytes(p), cudaMemcpyDeviceToHost,
+             stream);
 }
 
 template <class Real>
@@ -62,10 +68,8 @@ void FeatureExchange<Real>::give(const Layer& layer, bool gradients, unsigned* f
   auto p = rows(layer, !gradients, gradients);
   if (p.count == 0) return;
   p.flags = flags;
-  check(cudaMemcpyAsync(p.rows, host_rows_.data() + (p.rows - rows_.data()),
-                        std::size_t(p.count) * layer.row() * sizeof(double), cudaMemcpyHostToDevice,
-                        stream),
-        "copying features to the GPU");
+  copy_later(p.rows, host_rows_.data() + (p.rows - rows_.data()), bytes(p), cudaMemcpyHostToDevice,
+             stream);
   if (gradients)
     add_rows(p, stream);
   else

@@ -27,7 +27,8 @@ class FeatureExchange {
 
   /// Memory for what a halo asks for. @param copies nodes num_local and on
   /// @param widest numbers of a row. @return whether what travels is new
-  bool fit(std::span<const std::int32_t> shared, int num_local, int copies, int widest);
+  bool fit(std::span<const std::int32_t> shared, int num_local, int copies, int widest,
+           cudaStream_t stream);
 
   /// To the host: features of shared nodes, or gradients of copies.
   void take(const Layer& layer, bool gradients, cudaStream_t stream);

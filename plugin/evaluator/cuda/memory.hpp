@@ -52,10 +52,14 @@ class Allocation {
     capacity_ = capacity;
     return true;
   }
-  /// Takes a tenth more than asked for when it grows, so that it seldom does.
+  /// The capacity after resize(size): a tenth more than asked for where it grows, so that it seldom
+  /// does.
+  std::size_t capacity_for(std::size_t size) const {
+    if (size <= capacity_) return capacity_;
+    return capacity_ == 0 ? size : size + std::max(size / 10, size_t{16});
+  }
   bool resize(std::size_t size) {
-    const bool moved =
-        size > capacity_ && reserve(capacity_ == 0 ? size : size + std::max(size / 10, size_t{16}));
+    const bool moved = reserve(capacity_for(size));
     size_ = size;
     return moved;
   }
@@ -111,10 +115,7 @@ class Array : public Allocation<T, Memory::device> {
   /// In the order of the stream; `values` must stay until it has come to this.
   bool upload(std::span<const T> values, cudaStream_t stream) {
     const bool moved = this->resize(values.size());
-    if (values.empty()) return moved;  // CUDA does not say what it makes of null pointers
-    check(cudaMemcpyAsync(this->data_, values.data(), values.size_bytes(), cudaMemcpyHostToDevice,
-                          stream),
-          "copying to the GPU");
+    copy_later(this->data_, values.data(), values.size_bytes(), cudaMemcpyHostToDevice, stream);
     return moved;
   }
   bool upload(const PinnedArray<T>& values, cudaStream_t stream) {
@@ -122,10 +123,7 @@ class Array : public Allocation<T, Memory::device> {
   }
   /// The first values, as many as `values` holds.
   void download(std::span<T> values, cudaStream_t stream) const {
-    if (values.empty()) return;
-    check(cudaMemcpyAsync(values.data(), this->data_, values.size_bytes(), cudaMemcpyDeviceToHost,
-                          stream),
-          "copying from the GPU");
+    copy_later(values.data(), this->data_, values.size_bytes(), cudaMemcpyDeviceToHost, stream);
   }
   void download(PinnedArray<T>& values, cudaStream_t stream) const {
     values.resize(this->size_);
@@ -133,7 +131,7 @@ class Array : public Allocation<T, Memory::device> {
   }
   void clear(cudaStream_t stream) { set_bytes(0, stream); }
   void set_bytes(int byte, cudaStream_t stream) {
-    if (this->empty()) return;
+    if (this->size_ == 0) return;
     check(cudaMemsetAsync(this->data_, byte, this->size_ * sizeof(T), stream),
           "setting the GPU's memory");
   }

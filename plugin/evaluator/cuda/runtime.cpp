@@ -28,7 +28,23 @@ std::string out_of_memory(const char* what) {
   if (cudaMemGetInfo(&available, &total) == cudaSuccess)
     text += " with " + gigabytes(available) + " of " + gigabytes(total) + " GB free";
   return text + ", of which this process took " + gigabytes(allocated_bytes()) +
-         " GB: take fewer atoms, more GPUs or 'precision single', or end other programs on it";
+         " GB: take fewer atoms, more GPUs or 'precision single', or end other programs on it; "
+         "ranks "
+         "that share a GPU need a 'workspace' each";
+}
+
+/// What an error means to who gets it; empty: its text says enough.
+const char* remedy_of(cudaError_t status) {
+  switch (status) {
+    case cudaErrorNoKernelImageForDevice:
+      return ": the CUDA kernels were compiled for other GPUs: build mdbench with this one's "
+             "architecture in MDBENCH_CUDA_ARCHITECTURES, or say 'device cpu'";
+    case cudaErrorDevicesUnavailable:
+      return ": another process has the GPU to itself: say 'device cuda:N' for another one, or "
+             "'device cpu'";
+    default:
+      return "";
+  }
 }
 
 cudaDeviceProp properties(int device) {
@@ -37,9 +53,11 @@ cudaDeviceProp properties(int device) {
   return found;
 }
 
+bool is_usable(const cudaDeviceProp& device) { return device.major >= kLeastMajor; }
+
 int known_device(int device) {
   const cudaDeviceProp found = properties(device);
-  if (found.major < kLeastMajor)
+  if (!is_usable(found))
     throw Error("device cuda was asked for and " + std::string(found.name) +
                 " has compute capability " + std::to_string(found.major) + "." +
                 std::to_string(found.minor) + ", less than the " + std::to_string(kLeastMajor) +
@@ -54,7 +72,7 @@ void check(cudaError_t status, const char* what) {
   cudaGetLastError();  // or the next check would report this one
   if (status == cudaErrorMemoryAllocation) throw Error(out_of_memory(what));
   throw Error(std::string("CUDA: ") + what + " failed: " + cudaGetErrorString(status) + " (" +
-              cudaGetErrorName(status) + ")");
+              cudaGetErrorName(status) + ")" + remedy_of(status));
 }
 
 int device_count() {
@@ -64,16 +82,27 @@ int device_count() {
   return 0;
 }
 
+int usable_devices() {
+  int usable = 0;
+  for (int device = device_count() - 1; device >= 0; --device)
+    usable += is_usable(properties(device)) ? 1 : 0;
+  return usable;
+}
+
 int choose_device(const std::string& name, int local_rank) {
   const int count = device_count();
   const bool numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() <= 8 &&
                         name.find_first_not_of("0123456789", 5) == std::string::npos;
   if (name != "cuda" && !numbered)
     throw Error("device '" + name + "' is none of cpu, cuda, cuda:N");
-  if (count == 0)
-    throw Error("device " + name +
-                " was asked for and CUDA sees no GPU: say 'device cpu', or check nvidia-smi and "
-                "that the driver is new enough for CUDA 13");
+  if (count == 0) {
+    int unused = 0;
+    const std::string reason = cudaGetErrorString(cudaGetDeviceCount(&unused));
+    cudaGetLastError();
+    throw Error("device " + name + " was asked for and CUDA sees no GPU (" + reason +
+                "): say 'device cpu', or check nvidia-smi and that the driver is new enough for "
+                "CUDA 13");
+  }
   if (!numbered) return known_device(local_rank % count);
   const int device = std::stoi(name.substr(5));
   if (device >= count)
@@ -99,7 +128,13 @@ void* allocate(Memory kind, std::size_t bytes) {
   void* pointer = nullptr;
   if (bytes == 0) return pointer;
   if (kind == Memory::pinned) {
-    check(cudaMallocHost(&pointer, bytes), "taking pinned memory of the host");
+    const cudaError_t status = cudaMallocHost(&pointer, bytes);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      throw Error("the host has too little memory that a GPU can copy from: taking " +
+                  gigabytes(bytes) + " GB failed: take fewer atoms, or more of the host's memory");
+    }
+    check(status, "taking pinned memory of the host");
     return pointer;
   }
   const std::string what = "taking " + gigabytes(bytes) + " GB";
@@ -132,6 +167,12 @@ void copy_and_wait(void* to, const void* from, std::size_t bytes, cudaMemcpyKind
   if (bytes > 0) check(cudaMemcpy(to, from, bytes, kind), "copying to or from the GPU");
   // cudaMemcpy of pageable memory may return before the copy has arrived
   check(cudaDeviceSynchronize(), "waiting for the GPU");
+}
+
+void copy_later(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                cudaStream_t stream) {
+  if (bytes == 0) return;
+  check(cudaMemcpyAsync(to, from, bytes, kind, stream), "copying to or from the GPU");
 }
 
 Stream::Stream() {

@@ -15,6 +15,8 @@ inline void check_launch(const char* what) { check(cudaGetLastError(), what); }
 
 /// GPUs that CUDA sees; 0 without a driver.
 int device_count();
+/// Those of them that the kernels run on.
+int usable_devices();
 /// The GPU that "cuda" or "cuda:N" means to a rank; "cuda" deals the GPUs to the ranks of a node.
 int choose_device(const std::string& name, int local_rank);
 void use_device(int device);
@@ -26,6 +28,9 @@ std::size_t free_bytes();
 
 /// Waits for all work on the device, copies, waits.
 void copy_and_wait(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind);
+/// In the order of the stream. The host's memory must stay until the stream has come to this.
+void copy_later(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                cudaStream_t stream);
 
 /// A queue of work that does not wait for the default stream.
 class Stream {

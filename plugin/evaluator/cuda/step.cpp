@@ -313,7 +313,7 @@ double Step<Real>::force_limit() const {
 
 template <class Real>
 void Step<Real>::finish_step(cudaStream_t stream) {
-  if (arrays_.force.size() == 0) return;
+  if (arrays_.total_virial.size() == 0) return;
   Finish f{};
   f.nodes = topology_.num_nodes();
   f.receivers = topology_.num_receivers();

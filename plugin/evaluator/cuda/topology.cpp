@@ -39,9 +39,8 @@ void Topology::find_pairs(const PairKinds& kinds, cudaStream_t stream) {
   search_.count(receivers, d_first_pair_, d_first_tile_, stream);
   first_tile_.resize(d_first_tile_.size());
   d_first_tile_.download(std::span(first_tile_), stream);
-  check(cudaMemcpyAsync(total_.data(), d_first_pair_.data() + receivers.count, sizeof(std::int64_t),
-                        cudaMemcpyDeviceToHost, stream),
-        "copying from the GPU");
+  copy_later(total_.data(), d_first_pair_.data() + receivers.count, sizeof(std::int64_t),
+             cudaMemcpyDeviceToHost, stream);
   search_.most_of_sender().download(most_.span(), stream);
   check(cudaStreamSynchronize(stream), "searching pairs on the GPU");
   num_pairs_ = static_cast<std::size_t>(total_[0]);

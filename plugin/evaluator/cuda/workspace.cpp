@@ -48,12 +48,11 @@ void Workspace<Real>::for_arrays_of_all(const Layers& layers, const Extent& exte
   }
 }
 
-/// The same for what a pass fills; with several passes the layers share it.
+/// The same for what a pass fills; with several passes the layers share the first's.
 template <class Real>
 template <class Function>
-void Workspace<Real>::for_arrays_of_pass(const Layers& layers, const Sizes& sizes, bool single,
-                                         Function&& function) {
-  const std::size_t c = sizes.capacity, tiles = sizes.tiles, k = layers[0]->channels;
+void Workspace<Real>::for_arrays_of_pass(const Layers& layers, Function&& function) {
+  const std::size_t c = sizes_.capacity, tiles = sizes_.tiles, k = layers[0]->channels;
   const std::size_t comps = components(layers[0]->max_ell);
   function(tile_count_, c);
   function(tile_run_, tiles);
@@ -64,18 +63,18 @@ void Workspace<Real>::for_arrays_of_pass(const Layers& layers, const Sizes& size
   std::size_t widest = 0, outputs = 0, rows = 0, sender = 0;
   for (std::size_t t = 0; t < layers.size(); ++t) {
     const auto& layer = *layers[t];
-    const std::size_t columns = 2 * kTile * tiles * layer.tables().width;
-    widest = std::max(widest, columns);
+    widest = std::max<std::size_t>(widest, layer.tables().width);
     outputs = std::max<std::size_t>(outputs, layer.outputs);
     rows = std::max<std::size_t>(rows, layer.message_rows);
     if (t > 0) sender = std::max<std::size_t>(sender, layer.sender_components);
-    if (single) function(memory_[t].columns, columns);
-    if (single || t == 0) {
-      function(memory_[t].features, comps * c * k);
-      function(memory_[t].density, c);
-    }
   }
-  if (!single) function(memory_[0].columns, widest);
+  for (std::size_t t = 0; t < layers.size(); ++t) {
+    const std::size_t width = single_pass() ? layers[t]->tables().width : widest;
+    const std::size_t own = single_pass() || t == 0 ? 1 : 0;
+    function(memory_[t].columns, own * 2 * kTile * tiles * width);
+    function(memory_[t].features, own * comps * c * k);
+    function(memory_[t].density, own * c);
+  }
   function(moments, layers[0]->kinds * comps * c * layers[0]->moment_row);
   function(features_bar, comps * c * k);
   function(outputs_local, outputs * c * k);
@@ -84,6 +83,13 @@ void Workspace<Real>::for_arrays_of_pass(const Layers& layers, const Sizes& size
   function(sender_gradients, sender * c * k);
   function(edge_bar, layers.size() > 1 ? tiles * (k / kWarp) * comps * kTile : 0);
   function(density_bar, c * (k / kWarp));
+}
+
+template <class Real>
+template <class Function>
+void Workspace<Real>::for_arrays(const Layers& layers, const Extent& extent, Function&& function) {
+  for_arrays_of_all(layers, extent, function);
+  for_arrays_of_pass(layers, function);
 }
 
 template <class Real>
@@ -102,64 +108,87 @@ void Workspace<Real>::cut(const Topology& topology, int count) {
   }
 }
 
+/// Memory of the arrays and the topology: what they have, and with what the passes at hand take.
+template <class Real>
+typename Workspace<Real>::Bytes Workspace<Real>::bytes(const Layers& layers,
+                                                       const Topology& topology,
+                                                       const Extent& extent) {
+  Bytes sum;
+  sum.held = sum.wanted = topology.device_bytes() + extent.taken + extent.nodes * kBytesOfNode;
+  for_arrays(layers, extent, [&sum](const auto& array, std::size_t size) {
+    sum.held += array.capacity() * sizeof(*array.data());
+    if (size > 0) sum.wanted += array.capacity_for(size) * sizeof(*array.data());
+  });
+  return sum;
+}
+
 /// The fewest passes, up to a quarter, whose memory fits.
 template <class Real>
-void Workspace<Real>::choose_passes(const Layers& layers, const Topology& topology,
-                                    const Extent& extent, const Budget& asked) {
-  const auto add = [](std::size_t& sum) {
-    return [&sum](const auto& array, std::size_t n) { sum += n * sizeof(*array.data()); };
-  };
-  std::size_t fixed = topology.device_bytes() + asked.taken + extent.nodes * kBytesOfNode;
-  for_arrays_of_all(layers, extent, add(fixed));
+bool Workspace<Real>::choose_passes(const Layers& layers, const Topology& topology,
+                                    const Extent& extent, std::size_t budget) {
   const int n = topology.num_receivers();
-  const auto budget = [&](std::size_t bytes) {
-    // asking for the free memory takes as long as a step of a small system
-    if (asked.bytes == 0 && bytes > allowed_)
-      allowed_ = allocated_bytes() + static_cast<std::size_t>(kShareOfFree * double(free_bytes()));
-    return asked.bytes == 0 ? allowed_ : asked.bytes;
-  };
   for (int count = 1; count <= n; count += std::max(1, count / 4)) {
     cut(topology, count);
-    std::size_t bytes = fixed;
-    for_arrays_of_pass(layers, sizes_, count == 1, add(bytes));
-    if (bytes <= budget(bytes)) return;
+    if (bytes(layers, topology, extent).wanted <= budget) return true;
   }
-  throw Error(
-      "the GPU's memory does not hold " + std::to_string(extent.nodes) +
-      " atoms: " + std::to_string(fixed >> 20) + " MB are needed besides the workspace, and " +
-      std::to_string(budget(0) >> 20) +
-      " MB are free or allowed: take more GPUs, 'deterministic no', or a larger 'workspace'");
+  return false;
 }
 
 template <class Real>
-void Workspace<Real>::fit(const Layers& layers, const Topology& topology, const Budget& budget,
-                          bool deterministic) {
+std::size_t Workspace<Real>::budget(const Layers& layers, const Topology& topology,
+                                    const Extent& extent) {
+  cut(topology, 1);
+  const Bytes sum = bytes(layers, topology, extent);
+  // asking for the free memory takes as long as a step of a small system
+  if (sum.wanted <= sum.held) return sum.held;
+  return static_cast<std::size_t>(kShareOfFree * static_cast<double>(sum.held + free_bytes()));
+}
+
+/// Chooses the passes. Arrays only grow, until they are in each other's way.
+template <class Real>
+void Workspace<Real>::make_passes(const Layers& layers, const Topology& topology,
+                                  const Extent& extent, std::size_t asked) {
+  const std::size_t allowed = asked > 0 ? asked : budget(layers, topology, extent);
+  if (choose_passes(layers, topology, extent, allowed)) return;
+  for_arrays(layers, extent, [](auto& array, std::size_t) { array = {}; });
+  if (choose_passes(layers, topology, extent, allowed)) return;
+  sizes_ = {0, 0};
+  throw Error("the GPU's memory does not hold " + std::to_string(extent.nodes) +
+              " atoms: " + std::to_string(bytes(layers, topology, extent).wanted >> 20) +
+              " MB are needed besides the workspace, and " + std::to_string(allowed >> 20) +
+              " MB are free or allowed: take more GPUs, 'deterministic no', or a larger "
+              "'workspace'");
+}
+
+template <class Real>
+void Workspace<Real>::fit(const Layers& layers, const Topology& topology, const Wish& wish,
+                          cudaStream_t stream) {
   memory_.resize(layers.size());
   receivers_ = topology.num_receivers();
   channels_ = layers[0]->channels;
   const Extent extent{static_cast<std::size_t>(receivers_),
-                      static_cast<std::size_t>(topology.num_nodes()), deterministic};
-  if (receivers_ == 0) {
-    passes_.clear();
-    sizes_ = {0, 0};
-  } else {
-    choose_passes(layers, topology, extent, budget);
-  }
-  const auto grow = [](auto& array, std::size_t n) { array.resize(n); };
-  for_arrays_of_all(layers, extent, grow);
-  for_arrays_of_pass(layers, sizes_, single_pass(), grow);
+                      static_cast<std::size_t>(topology.num_nodes()), wish.taken,
+                      wish.deterministic};
+  passes_.clear();
+  sizes_ = {0, 0};
+  if (receivers_ > 0) make_passes(layers, topology, extent, wish.budget);
+  // first what is not wanted: there need not be room for both
+  for_arrays(layers, extent, [](auto& array, std::size_t size) {
+    if (size == 0) array = {};
+  });
+  for_arrays(layers, extent, [](auto& array, std::size_t size) { array.resize(size); });
   for (auto& range : passes_) range.pass.capacity = sizes_.capacity;
-  make_kind_tiles(topology);
+  make_kind_tiles(topology, stream);
   if (!note_shape(layers, topology, extent)) return;
-  plan_first(*layers[0]);
+  plan_first(*layers[0], stream);
   linear.resize(layers.size());
   linear_reverse.resize(layers.size());
   update.resize(layers.size());
   update_reverse.resize(layers.size());
   for (auto& of_s : update_reverse) of_s.resize(layers.size());
   for (int t = 1; t < static_cast<int>(layers.size()); ++t) {
-    plan_linear(*layers[t], t);
-    plan_update(*layers[t], t);
+    plan_linear(*layers[t], t, stream);
+    plan_update(*layers[t], t, stream);
   }
 }
 
@@ -167,12 +196,11 @@ void Workspace<Real>::fit(const Layers& layers, const Topology& topology, const 
 template <class Real>
 bool Workspace<Real>::note_shape(const Layers& layers, const Topology& topology,
                                  const Extent& extent) {
-  std::vector<std::int64_t> shape{receivers_, static_cast<std::int64_t>(extent.nodes)};
+  std::vector<std::int64_t> shape{planned_, receivers_, static_cast<std::int64_t>(extent.nodes)};
   const auto address = [&shape](const auto& array, std::size_t) {
     shape.push_back(reinterpret_cast<std::intptr_t>(array.data()));
   };
-  for_arrays_of_all(layers, extent, address);
-  for_arrays_of_pass(layers, sizes_, single_pass(), address);
+  for_arrays(layers, extent, address);
   const Pairs pairs = topology.pairs();
   for (const void* p : std::initializer_list<const void*>{
            pairs.node, pairs.receiver_kind, pairs.receiver_atom, pairs.first_pair, pairs.first_tile,
@@ -183,11 +211,12 @@ bool Workspace<Real>::note_shape(const Layers& layers, const Topology& topology,
                                r.first_kind_tile, r.num_kind_tiles});
   if (shape == shape_) return false;
   shape_ = std::move(shape);
+  shape_[0] = ++planned_;
   return true;
 }
 
 template <class Real>
-void Workspace<Real>::make_kind_tiles(const Topology& topology) {
+void Workspace<Real>::make_kind_tiles(const Topology& topology, cudaStream_t stream) {
   std::vector<KindTile> all;
   const auto first = topology.first_of_kind();
   for (auto& range : passes_) {
@@ -201,7 +230,9 @@ void Workspace<Real>::make_kind_tiles(const Topology& topology) {
     }
     range.num_kind_tiles = static_cast<int>(all.size()) - range.first_kind_tile;
   }
-  kind_tiles_.upload(all);
+  if (all == host_kind_tiles_) return;
+  host_kind_tiles_ = std::move(all);
+  kind_tiles_.upload(std::span<const KindTile>(host_kind_tiles_), stream);
 }
 
 template <class Real>
@@ -223,12 +254,12 @@ Rows<Real> Workspace<Real>::outputs(int t) {
 
 /// Layer 0: A from the moments of each sender kind, and back.
 template <class Real>
-void Workspace<Real>::plan_first(const DeviceLayer<Real>& layer) {
+void Workspace<Real>::plan_first(const DeviceLayer<Real>& layer, cudaStream_t stream) {
   const int comps = components(layer.max_ell), row = layer.moment_row;
   const Rows<Real> in{moments.data(), std::int64_t(sizes_.capacity) * row, row, false};
   const Rows<Real> out = rows_of_pass(memory_[0].features), bar = rows_of_pass(features_bar);
-  folded = DensePlan<Real>(row, channels_);
-  folded_reverse = DensePlan<Real>(channels_, row);
+  folded.begin(row, channels_);
+  folded_reverse.begin(channels_, row);
   for (int l = 0; l <= layer.max_ell; ++l)
     for (int m = l * l; m < (l + 1) * (l + 1); ++m) {
       folded.add_output(out.at(m), out.stride);
@@ -244,17 +275,17 @@ void Workspace<Real>::plan_first(const DeviceLayer<Real>& layer) {
         folded_reverse.add_output(in.at(kind * comps + m), row);
         folded_reverse.add_term(bar, m, map.reverse.data(), map.kind_stride);
       }
-  folded.upload();
-  folded_reverse.upload();
+  folded.upload(stream);
+  folded_reverse.upload(stream);
 }
 
 /// A from the messages, and back.
 template <class Real>
-void Workspace<Real>::plan_linear(const DeviceLayer<Real>& layer, int t) {
+void Workspace<Real>::plan_linear(const DeviceLayer<Real>& layer, int t, cudaStream_t stream) {
   const Rows<Real> in = rows_of_pass(messages), bar = rows_of_pass(features_bar);
   const Rows<Real> out = rows_of_pass(memory_[single_pass() ? t : 0].features);
-  linear[t] = DensePlan<Real>(channels_, channels_);
-  linear_reverse[t] = DensePlan<Real>(channels_, channels_);
+  linear[t].begin(channels_, channels_);
+  linear_reverse[t].begin(channels_, channels_);
   for (int l = 0; l <= layer.max_ell; ++l)
     for (int m = 0; m <= 2 * l; ++m) {
       linear[t].add_output(out.at(l * l + m), out.stride);
@@ -266,17 +297,17 @@ void Workspace<Real>::plan_linear(const DeviceLayer<Real>& layer, int t) {
         linear_reverse[t].add_term(bar, l * l + m, map.reverse.data(), map.kind_stride);
       }
     }
-  linear[t].upload();
-  linear_reverse[t].upload();
+  linear[t].upload(stream);
+  linear_reverse[t].upload(stream);
 }
 
 /// h_t from the outputs of the layers before, and back.
 template <class Real>
-void Workspace<Real>::plan_update(const DeviceLayer<Real>& layer, int t) {
+void Workspace<Real>::plan_update(const DeviceLayer<Real>& layer, int t, cudaStream_t stream) {
   const int comps = layer.sender_components;
   const Rows<Real> back = rows_of_pass(sender_gradients), c_bar = rows_of_pass(outputs_bar);
-  update[t] = DensePlan<Real>(channels_, channels_);
-  for (int s = 0; s < t; ++s) update_reverse[s][t] = DensePlan<Real>(channels_, channels_);
+  update[t].begin(channels_, channels_);
+  for (int s = 0; s < t; ++s) update_reverse[s][t].begin(channels_, channels_);
   for (int l = 0; l * l < comps; ++l)
     for (int m = l * l; m < (l + 1) * (l + 1); ++m) {
       update[t].add_output(memory_[t].sender.data() + std::int64_t(m) * channels_,
@@ -291,8 +322,8 @@ void Workspace<Real>::plan_update(const DeviceLayer<Real>& layer, int t) {
         update_reverse[s][t].add_term(back, m, map.reverse.data(), map.kind_stride);
       }
     }
-  update[t].upload();
-  for (int s = 0; s < t; ++s) update_reverse[s][t].upload();
+  update[t].upload(stream);
+  for (int s = 0; s < t; ++s) update_reverse[s][t].upload(stream);
 }
 
 template class Workspace<float>;

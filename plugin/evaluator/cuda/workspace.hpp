@@ -38,13 +38,14 @@ class Workspace {
  public:
   using Layers = std::vector<std::unique_ptr<DeviceLayer<Real>>>;
 
-  struct Budget {
-    std::size_t bytes;  ///< for everything; 0: most of the free memory
-    std::size_t taken;  ///< of these by what is neither here nor in the topology
+  struct Wish {
+    std::size_t budget = 0;  ///< bytes for everything; 0: most of the free memory
+    std::size_t taken = 0;   ///< of these by what is neither here nor in the topology
+    bool deterministic = true;
   };
-  /// Grows to the topology. @throws Error when not even one receiver at a time fits.
-  void fit(const Layers& layers, const Topology& topology, const Budget& budget,
-           bool deterministic);
+  /// Grows to the topology. What starts on `stream` later finds the maps.
+  /// @throws Error when not even one receiver at a time fits.
+  void fit(const Layers& layers, const Topology& topology, const Wish& wish, cudaStream_t stream);
 
   /// The layers have changed: maps over them are planned anew.
   void forget() { shape_.clear(); }
@@ -52,7 +53,7 @@ class Workspace {
   const std::vector<PassRange>& passes() const { return passes_; }
   bool single_pass() const { return passes_.size() <= 1; }
   const Array<KindTile>& kind_tiles() const { return kind_tiles_; }
-  /// Changes whenever an array has moved or a pass has another shape.
+  /// Changes whenever an array has moved, a pass has another shape, or the maps are new.
   const std::vector<std::int64_t>& shape() const { return shape_; }
 
   LayerMemory<Real>& layer(int t) { return memory_[t]; }
@@ -80,35 +81,44 @@ class Workspace {
     std::int64_t tiles;
   };
   struct Extent {
-    std::size_t receivers, nodes;
+    std::size_t receivers, nodes, taken;
     bool deterministic;
+  };
+  struct Bytes {
+    std::size_t held = 0, wanted = 0;
   };
   template <class Function>
   void for_arrays_of_all(const Layers& layers, const Extent& extent, Function&& function);
   template <class Function>
-  void for_arrays_of_pass(const Layers& layers, const Sizes& sizes, bool single,
-                          Function&& function);
+  void for_arrays_of_pass(const Layers& layers, Function&& function);
+  template <class Function>
+  void for_arrays(const Layers& layers, const Extent& extent, Function&& function);
   void cut(const Topology& topology, int count);
-  void choose_passes(const Layers& layers, const Topology& topology, const Extent& extent,
-                     const Budget& asked);
-  void make_kind_tiles(const Topology& topology);
+  Bytes bytes(const Layers& layers, const Topology& topology, const Extent& extent);
+  std::size_t budget(const Layers& layers, const Topology& topology, const Extent& extent);
+  bool choose_passes(const Layers& layers, const Topology& topology, const Extent& extent,
+                     std::size_t budget);
+  void make_passes(const Layers& layers, const Topology& topology, const Extent& extent,
+                   std::size_t asked);
+  void make_kind_tiles(const Topology& topology, cudaStream_t stream);
   bool note_shape(const Layers& layers, const Topology& topology, const Extent& extent);
-  void plan_first(const DeviceLayer<Real>& layer);
-  void plan_linear(const DeviceLayer<Real>& layer, int t);
-  void plan_update(const DeviceLayer<Real>& layer, int t);
+  void plan_first(const DeviceLayer<Real>& layer, cudaStream_t stream);
+  void plan_linear(const DeviceLayer<Real>& layer, int t, cudaStream_t stream);
+  void plan_update(const DeviceLayer<Real>& layer, int t, cudaStream_t stream);
   Rows<Real> rows_of_pass(Array<Real>& array) const;
   bool read_later(const Layers& layers, int s) const;
 
   Sizes sizes_{};
   int channels_ = 0, receivers_ = 0;
-  std::size_t allowed_ = 0;  ///< bytes, where the free memory decides
   std::vector<PassRange> passes_;
+  std::vector<KindTile> host_kind_tiles_;
   Array<KindTile> kind_tiles_;
   std::vector<LayerMemory<Real>> memory_;
   Array<int> tile_count_, tile_run_, tile_sender_, tile_pair_;
   Array<double> tile_distance_;
   Array<Real> tile_harmonics_;
-  std::vector<std::int64_t> shape_;
+  std::vector<std::int64_t> shape_;  ///< after how often the maps were planned
+  std::int64_t planned_ = 0;
 };
 
 extern template class Workspace<float>;

@@ -137,6 +137,7 @@ struct DenseOutput {
 inline constexpr int kDenseRows = 64;
 struct KindTile {
   int kind, begin, count;
+  bool operator==(const KindTile&) const = default;
 };
 
 template <class Real>
