@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=[128, 372, 1038, 2976, 24000])
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--precision", default="single")
-    parser.add_argument("--compared", type=int, default=3000, help="most atoms for the errors")
+    parser.add_argument("--compared", type=int, default=4000, help="most atoms for the errors")
     parser.add_argument("--one", action="store_true", help="print one size as JSON")
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()

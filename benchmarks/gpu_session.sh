@@ -25,7 +25,7 @@ export BUILD=${BUILD:-$PWD/build/gpu}
 PACKAGES=${PACKAGES:-.gpu}  # a folder here
 SITE=${SITE:-/tmp/site}
 SIZES=${SIZES:-128 372 1038 2976 24000}
-export PYTHONUNBUFFERED=1
+export PYTHONUNBUFFERED=1 PATH=$PATH:/usr/local/cuda/bin
 mkdir -p "$OUT" "$BUILD"
 : > "$OUT/summary.txt"
 
@@ -141,7 +141,7 @@ if [ -e "$PACKAGES/setup.sh" ]; then
   wanted tests && { step lammps 120 bash -c lammps; table lammps 8; }
   wanted kernels && { step kernels 240 bash -c kernels; table kernels 150; }
   wanted memcheck && step memcheck 200 bash -c "sanitize memcheck"
-  wanted scaling && { step scaling $((LIMIT + 60)) bash -c scaling; table scaling 40; }
+  wanted scaling && { step scaling $((LIMIT + 100)) bash -c scaling; table scaling 40; }
   wanted memory && {
     step memory 200 python3 benchmarks/gpu_session_memory.py "$medium" --output "$OUT/memory.json"
     table memory 4

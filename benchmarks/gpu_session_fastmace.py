@@ -76,9 +76,9 @@ def main() -> None:
     """Measure the sizes; show, and write after each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1038, 2976])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[2976, 1038])
     parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--limit-s", type=int, default=140, help="of a size")
+    parser.add_argument("--limit-s", type=int, default=220, help="of a size")
     parser.add_argument("--one", action="store_true", help="print one size as JSON")
     parser.add_argument("--output", type=Path, default=Path("fastmace.json"))
     options = parser.parse_args()
