@@ -43,8 +43,8 @@ step() {
   status=${PIPESTATUS[0]}
   [ "$status" -eq 0 ] || outcome="FAILED ($status)"
   printf '%-18s %-13s %5d s  %s\n' "$name" "$outcome" $((SECONDS - begin)) \
-    "$(grep -aE 'tests,|ERROR SUMMARY|RACECHECK SUMMARY|error:|Error' "$log" | tail -1 | cut -c1-150)" \
-    >> "$OUT/summary.txt"
+    "$(grep -aE 'tests,|ERROR SUMMARY|RACECHECK SUMMARY|error:|Error' "$log" | tail -1 | cut -c1-150)" |
+    tee -a "$OUT/summary.txt"
   return "$status"
 }
 
