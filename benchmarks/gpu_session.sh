@@ -4,7 +4,7 @@
 # A step that fails or lasts too long does not stop the next. $OUT gets log.txt and results while they
 # are made, and summary.txt, printed last. The folders of one call are there for the next.
 #
-# PARTS, in this order of value; each needs `build`, once:
+# PARTS, in this order of value; `build` comes by itself where it has not been:
 #   build     the tests, the library and the package, for sm_90 alone
 #   tests     mdbench_cuda_tests on the GPU, and LAMMPS with the library against `device cpu`
 #   kernels   cuda_kernels.py: a step, its kernels, errors in single, double and mixed precision
@@ -126,7 +126,7 @@ if [ -e "$PACKAGES/setup.sh" ]; then
   export PYTHONPATH=$BUILD/package:$SITE PATH=$SITE/bin:$SITE/mpich/bin:$PATH
   export LD_LIBRARY_PATH=$SITE/mpich/lib:${LD_LIBRARY_PATH:-}
 fi
-if wanted build; then
+if wanted build || [ ! -e "$BUILD/mdbench_cuda_tests" ]; then
   step configure 120 bash -c configure
   if [ -e "$PACKAGES/setup.sh" ]; then
     step build 480 bash -c assemble
