@@ -152,8 +152,8 @@ if [ -e "$PACKAGES/setup.sh" ]; then
     table profile 60
   }
   wanted nve && {
-    step nve $((2 * NVE_S + 30)) python3 benchmarks/gpu_session_nve.py "$model" --limit-s "$NVE_S" \
-      --output "$OUT/nve.json"
+    step nve $((NVE_S + 30)) python3 benchmarks/gpu_session_nve.py "$model" --limit-s "$NVE_S" \
+      --precisions single --output "$OUT/nve.json"
     table nve 4
   }
 fi
