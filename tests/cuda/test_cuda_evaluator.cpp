@@ -232,6 +232,9 @@ TEST(cuda_grows_within_the_memory) {
   whole->set_atoms(box.view(), kSkin);
   const AtomResult expected = evaluate_at(*whole, box);
   const auto taken = static_cast<double>(cuda::allocated_bytes() - before);
+  const Box large(17, 7);
+  whole->set_atoms(large.view(), kSkin);
+  const AtomResult expected_large = evaluate_at(*whole, large);
   whole.reset();
   for (const double part : {0.6, 0.8, 1.1}) {
     emulation::set_device_memory(before + static_cast<std::size_t>(part * taken));
@@ -240,6 +243,11 @@ TEST(cuda_grows_within_the_memory) {
       gpu->set_atoms(box.view(), kSkin + 0.01 * rebuild);
       CHECK_BELOW(relative(evaluate_at(*gpu, box).energy, expected.energy), 1e-5);
     }
+    if (part < 0.7) continue;
+    gpu->set_atoms(large.view(), kSkin);  // in more passes than before
+    CHECK_BELOW(relative(evaluate_at(*gpu, large).energy, expected_large.energy), 1e-5);
+    gpu->set_atoms(box.view(), kSkin);
+    CHECK_BELOW(relative(evaluate_at(*gpu, box).energy, expected.energy), 1e-5);
   }
   emulation::set_device_memory(std::size_t{8} << 30);
 }

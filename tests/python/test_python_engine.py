@@ -1,5 +1,6 @@
 """LAMMPS driven by Python models through fix external, beside the plugin."""
 
+import os
 import subprocess
 import sys
 
@@ -169,3 +170,17 @@ def test_importing_it_imports_no_torch():
 def test_structures_of_these_tests_have_the_elements_of_the_bundled_model():
     assert BUNDLED.exists()
     assert all(set(make().get_chemical_symbols()) <= set(SPECIES) for make in STRUCTURES.values())
+
+
+def test_an_mpi4py_of_another_mpi_library_is_left_alone(tmp_path):
+    """LAMMPS's module would import it, and start a second MPI library beside its own."""
+    (tmp_path / "mpi4py").mkdir()
+    (tmp_path / "mpi4py/__init__.py").write_text('__version__ = "4.1.0"\n')
+    (tmp_path / "mpi4py/MPI.py").write_text('raise RuntimeError("cannot load MPI library")\n')
+    program = ("from mdbench.engine import open_lammps\nopen_lammps().close()\n"
+               "import mpi4py\nprint(mpi4py.__version__)")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path},
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "4.1.0\n"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -140,6 +141,19 @@ def test_native_kernels_on_a_gpu_need_both(monkeypatch):
     monkeypatch.setattr(variants, "gpu_names", list)
     assert not reason_against(native, gpu)
     assert "no NVIDIA GPU here" in reason_against(VARIANTS["torchscript"], gpu)
+
+
+def test_symmetrix_on_a_gpu_needs_its_package(monkeypatch):
+    peer, gpu = VARIANTS["symmetrix-xl"], Settings("cuda", "single", 1)
+    monkeypatch.setattr(variants, "gpu_names", lambda: ["a GPU"])
+    monkeypatch.setattr(variants, "version", lambda _: "0.1.1")
+    for names, reason in ((["symmetrix-xl"], "without a package for this GPU"),
+                          (["symmetrix-xl", "symmetrix-xl-cuda13-sm90"], "")):
+        found = [SimpleNamespace(name=name) for name in names]
+        monkeypatch.setattr("importlib.metadata.distributions", lambda found=found: found)
+        assert reason in reason_against(peer, gpu)
+        assert bool(reason) == bool(reason_against(peer, gpu))
+        assert not reason_against(peer, Settings("cpu", "single", 1))
 
 
 @pytest.mark.parametrize(

@@ -127,11 +127,11 @@ template <class Real>
 bool Workspace<Real>::choose_passes(const Layers& layers, const Topology& topology,
                                     const Extent& extent, std::size_t budget) {
   const int n = topology.num_receivers();
-  for (int count = 1; count <= n; count += std::max(1, count / 4)) {
+  for (int count = 1;; count = std::min(n, count + std::max(1, count / 4))) {
     cut(topology, count);
     if (bytes(layers, topology, extent).wanted <= budget) return true;
+    if (count == n) return false;
   }
-  return false;
 }
 
 template <class Real>

@@ -19,7 +19,7 @@ def calculator(request: dict[str, Any]) -> Any:  # noqa: ANN401 - symmetrix has 
     """Its calculator for a ``*.model`` file; the first one of a shape compiles for minutes.
 
     Raises:
-        ModelError: when it does not take the model.
+        ModelError: when it does not take the model, or has no backend for this GPU.
     """
     cache = Path(request["cache"])
     compiled = cache / "symmetrix-jit"
@@ -27,14 +27,19 @@ def calculator(request: dict[str, Any]) -> Any:  # noqa: ANN401 - symmetrix has 
     # before the import, which reads them
     os.environ.update(
         {
-            "SYMMETRIX_BACKEND": "cpu" if request["device"] == "cpu" else "cuda",
+            # of a GPU's backends it takes the one of the GPU's architecture
+            "SYMMETRIX_BACKEND": "cpu" if request["device"] == "cpu" else "auto",
             "SYMMETRIX_JIT_CACHE": str(compiled),
             "KOKKOS_DISABLE_WARNINGS": "1",
         }
     )
-    from symmetrix import Symmetrix  # noqa: PLC0415 - see above
+    import symmetrix  # noqa: PLC0415 - see above
 
-    return Symmetrix(
+    symmetrix.load_backend()
+    backend = symmetrix.selected_backend()["backend"]
+    if (backend == "cpu") != (request["device"] == "cpu"):
+        raise ModelError(f"symmetrix-xl runs on '{backend}' here, not on {request['device']}")
+    return symmetrix.Symmetrix(
         str(_extracted(Path(request["model"]), cache)),
         dtype=_DTYPES[request["precision"]],
         streamed_edges="direct",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -90,7 +91,13 @@ def _no_cueq(settings: Settings) -> str:
 def _no_symmetrix(settings: Settings) -> str:
     if settings.ranks > 1 or settings.precision == "mixed":
         return _no_python(settings)
-    return _absent("symmetrix-xl")
+    reason = _absent("symmetrix-xl")
+    if reason or settings.device == "cpu":
+        return reason
+    names = [d.name or "" for d in importlib.metadata.distributions()]
+    if any(name.startswith("symmetrix-xl-cuda") for name in names):
+        return ""
+    return "symmetrix-xl is here without a package for this GPU (symmetrix-xl-cuda13-sm90, say)"
 
 
 VARIANTS = {
