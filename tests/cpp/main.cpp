@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <algorithm>
 #include <chrono>
+#include <span>
 #include <string>
 
 #include "check.hpp"
@@ -19,12 +19,18 @@ bool processor_runs_this() {
 
 }  // namespace
 
-/// Runs all tests, or those whose names begin with one of the arguments.
+/// Runs all tests, or those whose names begin with one of the arguments; of these not the ones that
+/// begin with an argument after a minus sign.
 int main(int argc, char** argv) {
   if (!processor_runs_this()) return 77;
   const auto asked = [&](const std::string& name) {
-    const auto begins = [&](const char* part) { return name.starts_with(part); };
-    return argc < 2 || std::any_of(argv + 1, argv + argc, begins);
+    bool any = false, found = false;
+    for (const std::string part : std::span(argv, argc).subspan(1)) {
+      if (part.starts_with('-') && name.starts_with(part.substr(1))) return false;
+      any = any || !part.starts_with('-');
+      found = found || name.starts_with(part);
+    }
+    return found || !any;
   };
   int tests = 0;
   for (const auto& test : check::cases()) {
