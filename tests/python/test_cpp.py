@@ -29,4 +29,6 @@ def test_cpp_tests_under_sanitizers(target):
 @pytest.mark.slow
 def test_cuda_kernels_have_no_races():
     program = build("races", "mdbench_cuda_tests", *TESTS, "-DMDBENCH_CUDA_RACES=ON")
-    run(program, "-cuda_")  # those of whole evaluations start the same kernels, for minutes
+    run(program, "-cuda_")
+    # of those of whole evaluations, which take minutes, these: what kernels share shows there
+    run(program, "cuda_graph_follows", "cuda_in_passes")
