@@ -21,8 +21,9 @@ def test_pip_install_into_an_own_environment(tmp_path, monkeypatch, torch):
                        stdout=subprocess.DEVNULL)
     # kernels for one instruction set: make setup has compiled all of them
     command = [str(own / "bin/pip"), "install", "--log", str(tmp_path / "log"), str(ROOT)]
-    done = subprocess.run([*command, "-C", "cmake.define.MDBENCH_ISAS=baseline"], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    command.append("--config-settings=cmake.define.MDBENCH_ISAS=baseline")
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False)
     assert done.returncode == 0, done.stdout
     assert "Collecting torch" not in (tmp_path / "log").read_text()
     clean = {"HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin"}
