@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "check.hpp"
+#include "error.hpp"
 #include "feature_exchange.hpp"
 #include "numeric.hpp"
 
@@ -198,3 +199,18 @@ TEST(an_exchange_notices_what_is_new) {
   CHECK(exchange.fit(other, kLocal, kCopies + 1, 128, nullptr));
   CHECK(exchange.fit(other, kLocal + 1, kCopies + 1, 128, nullptr));
 }
+
+#ifdef MDBENCH_EMULATE_CUDA
+/// As many rows as before, of which others are shared.
+TEST(an_exchange_without_memory_tries_again) {
+  cuda::FeatureExchange<float> exchange;
+  CHECK(exchange.fit(std::span(kShared).first(1), kLocal, kCopies, 64, nullptr));
+  emulation::set_device_memory(cuda::allocated_bytes());
+  const auto fit = [&] { return exchange.fit(kShared, kLocal, kCopies - 2, 64, nullptr); };
+  CHECK(!check::thrown<Error>(fit).empty());
+  CHECK(!check::thrown<Error>(fit).empty());
+  emulation::set_device_memory(std::size_t{8} << 30);
+  CHECK(fit());
+  CHECK(!fit());
+}
+#endif

@@ -20,12 +20,13 @@ bool FeatureExchange<Real>::fit(std::span<const std::int32_t> shared, int num_lo
   if (std::ranges::equal(shared, shared_) && num_local == num_local_ && copies == copies_ &&
       size == host_rows_.size())
     return false;
+  copies_ = -1;  // should the next lines fail, the next call must try again
   shared_.assign(shared.begin(), shared.end());
   num_local_ = num_local;
-  copies_ = copies;
   d_shared_.upload(std::span<const int>(shared_), stream);
   rows_.resize(size);
   host_rows_.resize(size);
+  copies_ = copies;
   return true;
 }
 
