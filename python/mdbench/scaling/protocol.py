@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -133,8 +132,8 @@ def _begin_or_go_on(request: Request, wanted: dict[str, Any], say: Say) -> None:
         return
     if kept:
         say("the request, the model or the programs have changed: starting anew")
-    shutil.rmtree(cells)
-    cells.mkdir()
+    for file in kept:
+        file.unlink()
     write_atomically(path, text)
 
 
