@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from support import ROOT
@@ -55,6 +56,16 @@ def start(*arguments, cwd=None, **more):
     return subprocess.Popen([sys.executable, "-m", "mdbench", *map(str, arguments)], cwd=cwd,
                             env=environment(**more), stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(process, condition):
+    """Until the condition holds; the test fails if the process ends before, or waits too long."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(process.communicate())
+        time.sleep(0.02)
 
 
 def mdbench(*arguments, cwd=None, **more):

@@ -14,6 +14,7 @@ from faults.driver import (
     start,
     state,
     thermo_rows,
+    wait_for,
     write_spec,
 )
 
@@ -69,8 +70,7 @@ def test_killed_once_loses_less_than_a_segment(whole, tmp_path):
     write_spec(tmp_path)
     run = tmp_path / "runs" / NAME
     process = start("run", tmp_path, "--quiet")
-    while not (RunFolder(run).is_prepared and RunFolder(run).state().step >= 80):
-        time.sleep(0.01)
+    wait_for(process, lambda: RunFolder(run).is_prepared and RunFolder(run).state().step >= 80)
     process.kill()
     process.communicate()
     recorded = RunFolder(run).state().step
@@ -85,8 +85,7 @@ def test_signal_leaves_a_checkpoint(tmp_path, number):
     write_spec(tmp_path, production="20 ps", segment="10 ps", thermo="5 fs")
     run = tmp_path / "runs" / NAME
     process = start("run", tmp_path)
-    while len(thermo_rows(run)) < 15 if run.exists() else True:
-        time.sleep(0.05)
+    wait_for(process, lambda: len(thermo_rows(run)) >= 15)
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
@@ -165,8 +164,7 @@ def test_two_drivers_at_once(tmp_path):
     write_spec(tmp_path, production="20 ps", segment="10 ps")
     run = tmp_path / "runs" / NAME
     first = start("run", tmp_path, "--quiet")
-    while not (run / "state.json").exists():
-        time.sleep(0.05)
+    wait_for(first, (run / "state.json").exists)
     code, _, err = mdbench("resume", tmp_path)
     first.send_signal(signal.SIGTERM)
     first.communicate()
@@ -178,8 +176,7 @@ def test_orphans_die_with_the_driver(tmp_path):
     write_spec(tmp_path, production="20 ps", segment="10 ps")
     run = tmp_path / "runs" / NAME
     process = start("run", tmp_path, "--quiet")
-    while not list(run.glob("segments/*.log")) if run.exists() else True:
-        time.sleep(0.05)
+    wait_for(process, lambda: list(run.glob("segments/*.log")))
     process.kill()
     process.communicate()
     with RunFolder(run).lock():  # held by lmp as long as it lives

@@ -4,11 +4,10 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import numpy as np
 import pytest
-from faults.driver import NAME, environment, mdbench, state, write_spec
+from faults.driver import NAME, environment, mdbench, state, wait_for, write_spec
 from support import BIN, BUNDLED, BUNDLED_LAMMPS, ROOT
 
 from mdbench.campaign import find_spec
@@ -133,8 +132,7 @@ def test_slurm_array(tmp_path):
     process = subprocess.Popen(["bash", "submit.sh"], cwd=tmp_path, env=task,
                                stderr=subprocess.PIPE, text=True)
     run = tmp_path / "runs/320K-seed1"
-    while not list(run.glob("segments/*.xtc")):
-        time.sleep(0.05)
+    wait_for(process, lambda: list(run.glob("segments/*.xtc")))
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err

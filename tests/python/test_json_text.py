@@ -68,11 +68,11 @@ def test_line_ends_of_other_systems(end):
     ('{"a": \x1b[2J}', 1, "not valid JSON"), ("{'a': 1}", 1, "double quotes"),
 ])
 def test_refusals(text, line, what):
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(SpecError) as caught:
         parse_json(text, "f.json")
     message = str(caught.value)
-    assert time.monotonic() - start < 3 and message.isprintable() and len(message) < 200
+    assert time.process_time() - start < 3 and message.isprintable() and len(message) < 200
     assert message.startswith("f.json:" + (f"{line}: " if line else " ")) and re.search(what, message)
 
 
@@ -97,12 +97,12 @@ def test_files(tmp_path):
 @pytest.mark.parametrize("text", ['"\\"' * 300_000, "/*" * 450_000, '{"a": [' + "[]," * 300_000,
                                   '{"a": [' + ",".join(["{}"] * 300_000) + "]}", '"' * 900_000])
 def test_no_text_takes_long(text):
-    start = time.monotonic()
+    start = time.process_time()
     try:
         parse_json(text, "x")
     except SpecError:
         pass
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_lines_are_those_of_the_keys_in_any_layout():

@@ -563,7 +563,7 @@ def test_fuzz(small):
                 case 4: del raw[at + rng.randrange(400):]
             raw = raw or bytearray(b"\n")
         (small / name).write_bytes(raw)
-        start = time.monotonic()
+        start = time.process_time()
         try:
             run = open_run(small)
             for source in (run.trajectory, run.velocities):
@@ -572,6 +572,6 @@ def test_fuzz(small):
         except MdbenchError as problem:
             refused += 1
             assert "\n" not in str(problem), problem
-        assert time.monotonic() - start < 2
+        assert time.process_time() - start < 2
         (small / name).write_bytes(whole[name])
     assert 0.2 * cases < refused < 0.9 * cases

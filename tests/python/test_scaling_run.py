@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from faults.driver import lmp_with, mdbench, start
+from faults.driver import lmp_with, mdbench, start, wait_for
 
 from mdbench.core import evaluate_atoms
 from mdbench.errors import SettingError
@@ -320,9 +320,7 @@ def test_killed_half_way_it_goes_on_and_measures_nothing_twice(tmp_path):
     arguments = ["scaling", *FEW, "--sizes", "128,256,512", "--variants", "native,torchscript",
                  "-o", tmp_path / "out"]
     process = start(*arguments)
-    deadline = time.monotonic() + 120
-    while len(finished(tmp_path / "out")) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(process, lambda: len(finished(tmp_path / "out")) >= 2)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     before = finished(tmp_path / "out")
@@ -398,9 +396,7 @@ def test_two_at_once_do_not_share_a_folder(tmp_path):
                  "-o", tmp_path / "out"]
     first = start(*arguments)
     try:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "out/work/run").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_for(first, (tmp_path / "out/work/run").exists)
         code, _, err = mdbench(*arguments)
         assert code == 1
         assert "another process is running" in err

@@ -164,9 +164,9 @@ def test_bad_systems_are_refused(tmp_path, system, message):
     ("#" * 50 + "\n" + "# a\n" * 25_000, "toml", " is larger than 100000 bytes"),
 ])
 def test_broken_files_are_refused(tmp_path, text, suffix, message):
-    start = time.monotonic()
+    start = time.process_time()
     (found,) = refusal(tmp_path, text, suffix)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     assert found.startswith(f"run.{suffix}:{message}")
 
 
@@ -515,7 +515,7 @@ def test_fuzzed_files_load_or_are_refused(tmp_path, cases):
     slowest = 0.0
     for _ in range(cases):
         suffix, text = rng.choice(corpus)
-        start = time.monotonic()
+        start = time.process_time()
         try:
             plan = load(tmp_path, mutated(rng, text, words), suffix).spec.plan()
             assert plan.boundaries()[-1] == plan.total
@@ -524,7 +524,7 @@ def test_fuzzed_files_load_or_are_refused(tmp_path, cases):
             assert re.match(r".*run\.(toml|yaml):", str(problem))
             assert all(c.isprintable() or c == "\n" for c in str(problem))
             outcomes["refused"] += 1
-        slowest = max(slowest, time.monotonic() - start)
+        slowest = max(slowest, time.process_time() - start)
     print(outcomes, slowest)
     assert min(outcomes.values()) > cases / 50
     assert slowest < 5
