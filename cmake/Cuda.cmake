@@ -60,8 +60,6 @@ set(MDBENCH_CUDA_TESTS tests/cuda/test_columns.cpp tests/cuda/test_contraction_k
   tests/cuda/test_warp.cpp)
 set(MDBENCH_CUDA_TEST_KERNELS tests/cuda/sample_kernels.cu tests/cuda/warp_kernels.cu)
 
-option(MDBENCH_CUDA_RACES "Emulated kernels look for races between their threads; no sanitizers" OFF)
-
 # Headers and options; targets add only their sources.
 add_library(mdbench_cuda_flags INTERFACE)
 target_include_directories(mdbench_cuda_flags INTERFACE plugin/kernels/cuda plugin/evaluator/cuda)
@@ -75,8 +73,9 @@ if(mdbench_cuda STREQUAL EMULATE)
   if(MDBENCH_SANITIZE MATCHES undefined)
     list(APPEND as_cpp -fsanitize=alignment)  # a misaligned access stops a GPU
   endif()
-  if(MDBENCH_CUDA_RACES)
-    list(APPEND as_cpp -fsanitize=thread)  # races.cpp answers its calls
+  if(NOT MDBENCH_SANITIZE)
+    # races.cpp answers its calls
+    list(APPEND as_cpp -fsanitize=thread --param=tsan-instrument-func-entry-exit=0)
     target_compile_definitions(mdbench_cuda_flags INTERFACE MDBENCH_CUDA_RACES)
   endif()
   set_source_files_properties(${MDBENCH_CUDA_KERNELS} ${MDBENCH_CUDA_TEST_KERNELS} PROPERTIES
@@ -95,31 +94,30 @@ else()
     $<$<COMPILE_LANGUAGE:CUDA>:-diag-suppress=177>)
   target_include_directories(mdbench_cuda_flags SYSTEM INTERFACE
     ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
-  # once for the library and its tests: they take minutes
-  add_library(mdbench_cuda_kernels OBJECT EXCLUDE_FROM_ALL ${MDBENCH_CUDA_KERNELS})
-  target_link_libraries(mdbench_cuda_kernels PRIVATE mdbench_cuda_flags)
-  set(MDBENCH_CUDA_KERNELS $<TARGET_OBJECTS:mdbench_cuda_kernels>)
 endif()
 
-add_library(mdbench_native_cuda MODULE plugin/evaluator/cuda/cuda.cpp ${MDBENCH_CUDA_KERNELS}
+# once for the library and its tests: they take minutes
+add_library(mdbench_cuda_objects OBJECT EXCLUDE_FROM_ALL ${MDBENCH_CUDA_KERNELS}
   ${MDBENCH_CUDA_HOST})
+target_compile_options(mdbench_cuda_objects PRIVATE
+  "$<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=fast;-fno-math-errno>")
+target_link_libraries(mdbench_cuda_objects PUBLIC mdbench_cuda_flags mdbench_core)
+add_library(mdbench_native_cuda MODULE plugin/evaluator/cuda/cuda.cpp)
 set_target_properties(mdbench_native_cuda PROPERTIES PREFIX "" CUDA_RUNTIME_LIBRARY Static)
-target_compile_options(mdbench_native_cuda PRIVATE
-  "$<$<COMPILE_LANGUAGE:CXX>:-O3;-ffp-contract=fast;-fno-math-errno>")
-target_link_libraries(mdbench_native_cuda PRIVATE mdbench_cuda_flags mdbench_core)
+target_link_libraries(mdbench_native_cuda PRIVATE mdbench_cuda_objects)
 if(NOT mdbench_cuda STREQUAL EMULATE)
   install(TARGETS mdbench_native_cuda DESTINATION .)
 endif()
 
 if(MDBENCH_TESTS)
   add_executable(mdbench_cuda_tests EXCLUDE_FROM_ALL tests/cpp/main.cpp ${MDBENCH_CUDA_TESTS}
-    ${MDBENCH_CUDA_TEST_KERNELS} ${MDBENCH_CUDA_KERNELS} ${MDBENCH_CUDA_HOST})
+    ${MDBENCH_CUDA_TEST_KERNELS})
   set_target_properties(mdbench_cuda_tests PROPERTIES CUDA_RUNTIME_LIBRARY Static)
   target_include_directories(mdbench_cuda_tests PRIVATE tests/cpp tests/cuda)
   # line numbers, no more: with sanitizers full debugging information doubles the compiler's time
   target_compile_options(mdbench_cuda_tests PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:-O1;-g1>")
   list(GET MDBENCH_ISAS -1 plainest)  # of the CPU's evaluator, to compare with
-  target_link_libraries(mdbench_cuda_tests PRIVATE mdbench_cuda_flags mdbench_core
+  target_link_libraries(mdbench_cuda_tests PRIVATE mdbench_cuda_objects
     mdbench_native_objects_${plainest})
   add_test(NAME cuda COMMAND mdbench_cuda_tests)
 endif()

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import filelock
@@ -70,6 +71,17 @@ def models() -> dict[str, Path]:
         "two_heads.pt": folder / "two_heads-lammps.pt",
         "analytic.pt": folder / "analytic.pt",
     }
+
+
+@pytest.fixture
+def memory_path(tmp_path):
+    """A folder for files that are written over thousands of times: disks may wait at each."""
+    memory = Path("/dev/shm")  # noqa: S108 - the name within it is a new one
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

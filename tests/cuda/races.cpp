@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -204,10 +205,10 @@ void note_read_only(const void* address, std::size_t bytes) {
 }  // namespace emulation::races
 
 // What the compiler calls before each access.
-#define MDBENCH_ACCESS(name, kind, bytes)                         \
-  extern "C" void name(void* address) {                           \
-    using namespace emulation::races;                             \
-    use(Kind::kind, address, bytes, __builtin_return_address(0)); \
+#define MDBENCH_ACCESS(name, kind, bytes)                                     \
+  extern "C" void name(void* address) {                                       \
+    using namespace emulation::races;                                         \
+    if (active) use(Kind::kind, address, bytes, __builtin_return_address(0)); \
   }
 #define MDBENCH_ACCESSES(bytes)                             \
   MDBENCH_ACCESS(__tsan_read##bytes, read, bytes)           \
@@ -221,13 +222,13 @@ MDBENCH_ACCESSES(8)
 MDBENCH_ACCESSES(16)
 extern "C" void __tsan_read_range(void* address, unsigned long bytes) {
   using namespace emulation::races;
-  use(Kind::read, address, bytes, __builtin_return_address(0));
+  if (active) use(Kind::read, address, bytes, __builtin_return_address(0));
 }
 extern "C" void __tsan_write_range(void* address, unsigned long bytes) {
   using namespace emulation::races;
-  use(Kind::write, address, bytes, __builtin_return_address(0));
+  if (active) use(Kind::write, address, bytes, __builtin_return_address(0));
 }
 extern "C" void __tsan_vptr_update(void*, void*) {}
-extern "C" void __tsan_func_entry(void*) {}
-extern "C" void __tsan_func_exit() {}
-extern "C" void __tsan_init() { emulation::races::active = true; }
+extern "C" void __tsan_init() {
+  emulation::races::active = std::getenv("MDBENCH_EMULATION_RACES") != nullptr;
+}

@@ -3,14 +3,14 @@
 // memory, one of them writes, and no barrier stands between. As in CUDA, __syncthreads orders the
 // accesses of a block and __syncwarp those of a warp; shuffles and votes order nothing. Nothing
 // orders blocks. Kernels must be compiled with -fsanitize=thread, whose calls are answered here in
-// place of its runtime; otherwise nothing is seen.
+// place of its runtime; otherwise nothing is seen. It takes time: MDBENCH_EMULATION_RACES=1 asks.
 #pragma once
 
 #include <cstddef>
 
 namespace emulation::races {
 
-/// Whether there are kernels whose accesses are seen.
+/// Whether races are looked for, in kernels whose accesses are seen.
 extern bool active;
 
 void begin_launch();

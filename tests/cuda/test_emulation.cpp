@@ -12,6 +12,10 @@
 #ifdef MDBENCH_EMULATE_CUDA
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <utility>
+
+#include "races.hpp"
 #endif
 
 using namespace mdbench::cuda;
@@ -183,8 +187,21 @@ TEST(memory_begins_as_not_a_number) {
   for (const double x : Array<double>(5).download()) CHECK(std::isnan(x));
 }
 
+/// Whether races are looked for, while it lives.
+class Races {
+ public:
+  explicit Races(bool sought) : before_(std::exchange(emulation::races::active, sought)) {}
+  ~Races() { emulation::races::active = before_; }
+  Races(const Races&) = delete;
+  Races& operator=(const Races&) = delete;
+
+ private:
+  bool before_;
+};
+
 #ifdef MDBENCH_CUDA_RACES
 TEST(races_are_named) {
+  const Races sought(true);
   using sample::Race;
   const auto race = [](Race race) {
     return last_words([=] {
@@ -204,8 +221,10 @@ TEST(races_are_named) {
     CHECK(holds(race(Race::read_only_cache), "reads through the read-only cache"));
   });
 }
-#else
+#endif
+
 TEST(order_shows_races) {
+  const Races sought(false);
   std::vector<int> numbers(64), shifted(64, 0);
   std::iota(numbers.begin(), numbers.end(), 0);
   std::iota(shifted.begin() + 1, shifted.end(), 0);
@@ -222,6 +241,5 @@ TEST(order_shows_races) {
   CHECK(with_barrier == 4);
   CHECK(right == 2);  // where the first threads come first
 }
-#endif
 
 #endif

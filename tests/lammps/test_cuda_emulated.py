@@ -25,8 +25,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def plugins(tmp_path_factory):
     """The installed libraries and the emulated one in a folder."""
-    emulated = build("emulated-library", "mdbench_native_cuda",
-                     "-DMDBENCH_CUDA=EMULATE").with_suffix(".so")
+    emulated = build("emulated", "mdbench_native_cuda").with_suffix(".so")
     folder = tmp_path_factory.mktemp("plugins")
     for library in [*Path(plugin_folder()).glob("*.so"), emulated]:
         (folder / library.name).unlink(missing_ok=True)

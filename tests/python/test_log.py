@@ -248,8 +248,8 @@ def read_frames(path):
 
 
 @pytest.mark.parametrize("count", [2000, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_mutated_files_give_a_result_or_one_error(tmp_path, count):
-    rng, path = random.Random(count), tmp_path / "file"
+def test_mutated_files_give_a_result_or_one_error(memory_path, count):
+    rng, path = random.Random(count), memory_path / "file"
     for i in range(count):
         text, read = [(DUMP, read_frames), (XYZ, read_frames), (LOG, read_log),
                       (DATA, read_data_file)][i % 4]

@@ -252,8 +252,8 @@ def test_what_a_force_field_does_not_use_is_dropped(tmp_path):
     assert atoms.cell.lengths().tolist() == [10, 5, 5]
 
 
-def test_fuzz_ends_in_one_line(tmp_path):
-    rng, path = random.Random(7), tmp_path / "a.data"
+def test_fuzz_ends_in_one_line(memory_path):
+    rng, path = random.Random(7), memory_path / "a.data"
     text = GOOD.encode()
     words = [b"nan", b"-1", b"1e999", b"atoms", b"Atoms", b"\n\n", b"#", b"\xff", b"9" * 30, b"xlo xhi", b""]
     for _ in range(3000):

@@ -731,11 +731,11 @@ def mutated(rng, text):
     return text
 
 
-def test_mutated_control_files_raise_nothing_else(tmp_path):
+def test_mutated_control_files_raise_nothing_else(memory_path):
     rng = random.Random(11)
     texts = [json.dumps(data, indent=1) for data, _ in CASES.values()]
     texts.append(as_people_write(CASES["water"][0]).decode())
-    path = tmp_path / "rbmd.json"
+    path = memory_path / "rbmd.json"
     refused, start = 0, time.process_time()
     for _ in range(3000):
         path.write_text(mutated(rng, rng.choice(texts)), "utf-8", newline="")

@@ -543,7 +543,8 @@ def test_damage(small):
         open_rbmd_run(small)
 
 
-def test_fuzz(small):
+def test_fuzz(small, memory_path):
+    small = shutil.copytree(small, memory_path / "oil")
     (small / "export.json").write_text(json.dumps(EXPORT))
     velocities = trajectory_2_0([(0, ["0 10"] * 3, {n: ["1", "2", "2", "1"] if n == "type" else list("1234")
                                                     for n in "id type q x y z xu yu zu vx vy vz".split()})])

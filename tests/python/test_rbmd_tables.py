@@ -29,11 +29,11 @@ FILES = {
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(memory_path):
     for name, text in FILES.items():
-        (tmp_path / name).write_text(text)
-    (tmp_path / "rbmd.trj").write_text("")
-    return tmp_path
+        (memory_path / name).write_text(text)
+    (memory_path / "rbmd.trj").write_text("")
+    return memory_path
 
 
 def test_columns_and_units(folder):

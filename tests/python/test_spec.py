@@ -501,7 +501,7 @@ def mutated(rng, text, words):
 
 
 @pytest.mark.parametrize("cases", [2000, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_fuzzed_files_load_or_are_refused(tmp_path, cases):
+def test_fuzzed_files_load_or_are_refused(memory_path, cases):
     rng = random.Random(cases)  # noqa: S311
     corpus = []
     for path in TEMPLATES:
@@ -517,7 +517,7 @@ def test_fuzzed_files_load_or_are_refused(tmp_path, cases):
         suffix, text = rng.choice(corpus)
         start = time.process_time()
         try:
-            plan = load(tmp_path, mutated(rng, text, words), suffix).spec.plan()
+            plan = load(memory_path, mutated(rng, text, words), suffix).spec.plan()
             assert plan.boundaries()[-1] == plan.total
             outcomes["loaded"] += 1
         except SpecError as problem:
