@@ -24,13 +24,8 @@ def test_from_nothing_to_a_report(tmp_path):
         code, out, err = mdbench(*verb.split(), cwd=tmp_path)
         assert code == 0, out + err
     seconds = time.monotonic() - began
-    logs = (tmp_path / "graphene-water").glob("runs/*/segments/*.log")
-    loops = [float(s) for log in logs for s in re.findall(r"^Loop time of (\S+)", log.read_text(), re.M)]
-    print(f"from nothing to a report: {seconds:.0f} s, of them {sum(loops):.0f} s in LAMMPS's loops")
-    # 93 s in loops at the 3.2 ms a step that run.toml tells of. How long they take is the machine's
-    # to say (130 s on a slow day of the same one; test_speed.py holds its ratios); the rest is not.
-    assert len(loops) > 10
-    assert seconds - sum(loops) < 180 - 93
+    print(f"from nothing to a report: {seconds:.0f} s")
+    assert seconds < 180
     page = tmp_path / "graphene-water/report/report.html"
     HTMLParser().feed(page.read_text())
     found = json.loads((tmp_path / "graphene-water/analysis/analysis.json").read_text())["runs"][0]
