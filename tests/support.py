@@ -32,7 +32,8 @@ def build(name: str, target: str, *options: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     configure = ["cmake", "-S", str(ROOT), "-B", str(folder), "-DMDBENCH_TORCH=OFF",
                  "-DMDBENCH_PYTHON=OFF", "-DMDBENCH_TESTS=ON", "-DMDBENCH_CUDA=EMULATE",
-                 "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -g1", f"-DPython_EXECUTABLE={sys.executable}", *options]
+                 "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -g1",
+                 f"-DPython_EXECUTABLE={sys.executable}", *options]
     with filelock.FileLock(folder / "lock"):  # one of the parallel workers at a time
         for command in (configure, ["cmake", "--build", str(folder), "-j2", "--target", target]):
             done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -200,6 +200,10 @@ class Races {
 };
 
 #ifdef MDBENCH_CUDA_RACES
+TEST(races_when_asked) {
+  if (emulation::races::active) std::puts("races are looked for");
+}
+
 TEST(races_are_named) {
   const Races sought(true);
   using sample::Race;

@@ -12,6 +12,7 @@ def run(program, *arguments, **environment):
                           env={**os.environ, **environment})
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.mark.slow
@@ -26,6 +27,7 @@ def test_cpp_tests_under_sanitizers(target):
 @pytest.mark.slow
 def test_cuda_kernels_have_no_races():
     program = build("emulated", "mdbench_cuda_tests")
-    run(program, "-cuda_", MDBENCH_EMULATION_RACES="1")
+    races = {"MDBENCH_EMULATION_RACES": "1"}
+    assert "races are looked for" in run(program, "-cuda_", **races)
     # of those of whole evaluations, which take minutes, these: what kernels share shows there
-    run(program, "cuda_graph_follows", "cuda_in_passes", MDBENCH_EMULATION_RACES="1")
+    run(program, "cuda_graph_follows", "cuda_in_passes", **races)

@@ -341,7 +341,10 @@ def test_a_changed_request_starts_anew(tmp_path):
     said = []
     run(few(tmp_path), quiet)
     before = finished(tmp_path / "out")
+    folder = os.open(tmp_path / "out/work/cells", os.O_RDONLY)
     (row,) = run(few(tmp_path, steps=4), said.append).measurements
+    assert os.fstat(folder).st_nlink  # the same folder: at no moment is there none
+    os.close(folder)
     assert row.steps == 4
     assert any("starting anew" in line for line in said)
     assert finished(tmp_path / "out") != before
