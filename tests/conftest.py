@@ -9,7 +9,7 @@ from pathlib import Path
 
 import filelock
 import pytest
-from support import BUNDLED, BUNDLED_LAMMPS, RESIDENT, ROOT
+from support import BUNDLED, BUNDLED_LAMMPS, ROOT
 
 from mdbench.model import convert
 from models.analytic import save_analytic
@@ -84,20 +84,10 @@ def memory_path(tmp_path):
         yield Path(folder)
 
 
-@pytest.fixture
-def resident(monkeypatch):
-    """Native evaluators take pairs and positions instead of graphs, here and in programs."""
-    for name, value in RESIDENT.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.fixture(params=["torchscript", "resident"])
+@pytest.fixture(params=["pt", "mace"])
 def form(request):
-    """Suffix of models to run: edges in, gradients out; or pairs and positions in, forces out."""
-    if request.param == "torchscript":
-        return "pt"
-    request.getfixturevalue("resident")
-    return "mace"
+    """Suffix of models to run: graphs of several hops, or features that go through the halo."""
+    return request.param
 
 
 @pytest.fixture(scope="session")

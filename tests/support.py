@@ -41,10 +41,6 @@ def build(name: str, target: str, *options: str) -> Path:
     return folder / target
 
 
-RESIDENT = {"MDBENCH_RESIDENT": "1"}
-"""Environment in which native evaluators keep the pairs, as those of a GPU do."""
-
-
 def run_lmp(
     script: str,
     folder: Path,

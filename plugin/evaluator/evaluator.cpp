@@ -3,7 +3,6 @@
 
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 
 #include "backend.hpp"
 #include "error.hpp"
@@ -45,13 +44,8 @@ std::unique_ptr<Evaluator> open_native(const EvaluatorOptions& options, const Mo
     return std::unique_ptr<Evaluator>(open_backend(
         "native CUDA", kCudaLibrary,
         "build mdbench with MDBENCH_CUDA=ON where nvcc is, or say 'device cpu'")(options, file));
-  std::unique_ptr<Evaluator> found(
+  return std::unique_ptr<Evaluator>(
       open_backend("native", native_library(), "install mdbench again")(options, file));
-  // For tests: what a GPU's evaluator is asked for, without one.
-  const char* resident = std::getenv("MDBENCH_RESIDENT");
-  if (resident && std::string(resident) == "1")
-    return std::make_unique<ResidentOnCpu>(std::move(found));
-  return found;
 }
 
 /// Ring of `kNodes` atoms: every species, every atom has edges in both directions.
@@ -76,6 +70,15 @@ std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options, const
       "TorchScript", "mdbench_torchscript.so",
       "install torch, then build mdbench again with MDBENCH_TORCH=ON; or convert the model to "
       "a *.mace file, which needs no torch (run 'mdbench doctor')")(options, file));
+}
+
+std::unique_ptr<ResidentEvaluator> load_resident(const EvaluatorOptions& options,
+                                                 const ModelFile& file) {
+  auto found = load_evaluator(options, file);
+  ResidentEvaluator* resident = found->resident();
+  if (!resident) return std::make_unique<ResidentOnCpu>(std::move(found));
+  found.release();
+  return std::unique_ptr<ResidentEvaluator>(resident);
 }
 
 void warm_up(Evaluator& evaluator) {

@@ -74,6 +74,8 @@ struct EvaluationTimes {
   double backward = 0.0;
   double halo = 0.0;    ///< exchanging features between ranks
   double output = 0.0;  ///< taking energies and gradients back
+  double graph = 0.0;   ///< from pairs to edges, where that is not part of the model
+  double forces = 0.0;  ///< from edges to atoms, likewise
 };
 
 /// Result of one evaluation; the arrays belong to the evaluator and live until its next call.
@@ -111,6 +113,10 @@ class Evaluator {
 /// Opens a model file, as `inspect_model_file` found it, with the evaluator that fits it.
 /// @throws Error naming the file and the remedy when it cannot be used.
 std::unique_ptr<Evaluator> load_evaluator(const EvaluatorOptions& options, const ModelFile& file);
+
+/// The same for atoms and positions: every evaluator, if need be with graphs built around it.
+std::unique_ptr<ResidentEvaluator> load_resident(const EvaluatorOptions& options,
+                                                 const ModelFile& file);
 
 /// Runs a synthetic graph through the model so that compilation happens before step 1.
 void warm_up(Evaluator& evaluator);

@@ -75,4 +75,12 @@ inline void require_atoms(std::span<const double> positions, std::size_t atoms) 
                 " atoms, and the pairs are of " + std::to_string(atoms));
 }
 
+/// @throws Error unless a model of `known` elements has all of these.
+inline void require_species(std::span<const std::int32_t> species, std::size_t known) {
+  for (const std::int32_t s : species)
+    if (s < 0 || static_cast<std::size_t>(s) >= known)
+      throw Error("species " + std::to_string(s) + " is not one of the model's " +
+                  std::to_string(known));
+}
+
 }  // namespace mdbench

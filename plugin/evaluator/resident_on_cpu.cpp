@@ -1,67 +1,88 @@
 // SPDX-License-Identifier: MIT
 #include "resident_on_cpu.hpp"
 
+#include <algorithm>
+#include <chrono>
+
 #include "error.hpp"
+#include "in_parallel.hpp"
 
 namespace mdbench {
 namespace {
 
-/// Calls function(receiver, sender, d, g) for every edge.
-template <class Function>
-void for_edges(const Graph& graph, std::span<const double> gradient, Function&& function) {
-  for (std::size_t node = 0; node < graph.num_local; ++node)
-    for (auto e = graph.first_edge[node]; e < graph.first_edge[node + 1]; ++e)
-      function(node, static_cast<std::size_t>(graph.sender[e]), &graph.edge_vector[3 * e],
-               &gradient[3 * e]);
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// The first node none of whose edges is before `edge`.
+std::size_t node_at(const Graph& graph, std::size_t edge) {
+  return std::ranges::lower_bound(graph.first_edge, static_cast<std::int64_t>(edge)) -
+         graph.first_edge.begin();
 }
 
 }  // namespace
 
 ResidentOnCpu::ResidentOnCpu(std::unique_ptr<Evaluator> inner)
-    : inner_(std::move(inner)), builder_(inner_->info().cutoff, 1) {
-  if (inner_->halo_layers() != 1)
-    throw Error("an evaluator of " + std::to_string(inner_->halo_layers()) +
-                " hops of edges cannot work from a list of pairs");
+    : inner_(std::move(inner)),
+      threads_(std::max(1, inner_->info().threads)),
+      builder_(inner_->info().cutoff, std::max(1, inner_->halo_layers()), threads_) {}
+
+const Evaluation& ResidentOnCpu::evaluate(const Graph& graph, Halo& halo) {
+  has_atoms_ = false;
+  return inner_->evaluate(graph, halo);
 }
 
 void ResidentOnCpu::set_atoms(const AtomsView& atoms, double skin) {
   builder_.rebuild(atoms, skin);
-  pairs_ = builder_.pairs();
-  prepare(pairs_.species);
+  require_species(builder_.node_species(), info().atomic_numbers.size());
+  prepare(builder_.node_species());
+  has_atoms_ = true;
 }
 
-/// The nodes stay those of the list: ghosts without an edge do no harm, and nothing is renumbered.
-Graph ResidentOnCpu::graph_at(std::span<const double> positions) {
-  const double cutoff2 = info().cutoff * info().cutoff;
-  sender_.clear(), edge_vector_.clear();
-  first_edge_.assign(1, 0);
-  for (std::size_t node = 0; node < pairs_.num_local; ++node) {
-    const double* x = &positions[3 * std::size_t(pairs_.node_atom[node])];
-    for (auto p = pairs_.first_pair[node]; p < pairs_.first_pair[node + 1]; ++p) {
-      const double* y = &positions[3 * std::size_t(pairs_.sender_atom[p])];
-      const double dx = y[0] - x[0], dy = y[1] - x[1], dz = y[2] - x[2];
-      if (dx * dx + dy * dy + dz * dz >= cutoff2) continue;
-      sender_.push_back(pairs_.sender[p]);
-      edge_vector_.insert(edge_vector_.end(), {dx, dy, dz});
-    }
-    first_edge_.push_back(static_cast<std::int64_t>(sender_.size()));
-  }
-  first_edge_.resize(pairs_.num_nodes() + 1, first_edge_.back());
-  return {pairs_.num_local, pairs_.species, first_edge_, sender_, edge_vector_};
+void ResidentOnCpu::set_pairs(const PairList& pairs) {
+  builder_.take(pairs);
+  has_atoms_ = true;
 }
 
 /// The force on a sender is -g, on its receiver +g.
+void ResidentOnCpu::sum_share(const Graph& graph, const double* edge_gradient, int share) {
+  auto& force = share_force_[share];
+  force.assign(3 * graph.num_nodes(), 0.0);
+  std::array<double, 9> virial{};
+  const Share edges(graph.num_edges(), share, threads_);
+  const std::size_t last = node_at(graph, edges.last);
+  for (std::size_t i = node_at(graph, edges.first); i < last; ++i) {
+    double sum[3] = {};
+    for (auto e = graph.first_edge[i]; e < graph.first_edge[i + 1]; ++e) {
+      const double *d = &graph.edge_vector[3 * e], *g = edge_gradient + 3 * e;
+      double* f = &force[3 * static_cast<std::size_t>(graph.sender[e])];
+      for (int a = 0; a < 3; ++a) {
+        sum[a] += g[a];
+        f[a] -= g[a];
+        for (int b = 0; b < 3; ++b) virial[3 * a + b] -= d[a] * g[b];
+      }
+    }
+    for (int a = 0; a < 3; ++a) force[3 * i + a] += sum[a];
+  }
+  share_virial_[share] = virial;
+}
+
 void ResidentOnCpu::sum_edges(const Graph& graph, std::span<const double> edge_gradient) {
-  force_.assign(3 * graph.num_nodes(), 0.0);
+  share_force_.resize(threads_);
+  share_virial_.resize(threads_);
+  in_parallel(threads_, [&](int share) { sum_share(graph, edge_gradient.data(), share); });
+  force_.resize(3 * graph.num_nodes());
+  in_parallel(threads_, [&](int share) {
+    const Share rows(force_.size(), share, threads_);
+    for (std::size_t i = rows.first; i < rows.last; ++i) {
+      double sum = 0.0;
+      for (const auto& force : share_force_) sum += force[i];
+      force_[i] = sum;
+    }
+  });
   result_.virial = {};
-  for_edges(graph, edge_gradient,
-            [&](std::size_t i, std::size_t j, const double* d, const double* g) {
-              for (int a = 0; a < 3; ++a) {
-                force_[3 * i + a] += g[a];
-                force_[3 * j + a] -= g[a];
-                for (int b = 0; b < 3; ++b) result_.virial[3 * a + b] -= d[a] * g[b];
-              }
-            });
+  for (const auto& virial : share_virial_)
+    for (int k = 0; k < 9; ++k) result_.virial[k] += virial[k];
   neighbors_.resize(graph.num_local);
   for (std::size_t node = 0; node < graph.num_local; ++node)
     neighbors_[node] =
@@ -70,30 +91,38 @@ void ResidentOnCpu::sum_edges(const Graph& graph, std::span<const double> edge_g
 
 void ResidentOnCpu::sum_node_virials(const Graph& graph, std::span<const double> edge_gradient) {
   node_virial_.assign(9 * graph.num_nodes(), 0.0);
-  for_edges(graph, edge_gradient,
-            [&](std::size_t i, std::size_t j, const double* d, const double* g) {
-              for (int k = 0; k < 9; ++k) {
-                const double half = -0.5 * d[k / 3] * g[k % 3];
-                node_virial_[9 * i + k] += half;
-                node_virial_[9 * j + k] += half;
-              }
-            });
+  for (std::size_t i = 0; i < graph.num_nodes(); ++i)
+    for (auto e = graph.first_edge[i]; e < graph.first_edge[i + 1]; ++e) {
+      const double *d = &graph.edge_vector[3 * e], *g = &edge_gradient[3 * e];
+      const auto j = static_cast<std::size_t>(graph.sender[e]);
+      for (int k = 0; k < 9; ++k) {
+        const double half = -0.5 * d[k / 3] * g[k % 3];
+        node_virial_[9 * i + k] += half;
+        node_virial_[9 * j + k] += half;
+      }
+    }
 }
 
 const AtomEvaluation& ResidentOnCpu::evaluate_at(std::span<const double> positions,
                                                  bool per_node_virial, Halo& halo) {
-  require_atoms(positions, pairs_.num_atoms);
-  const Graph graph = graph_at(positions);
+  if (!has_atoms_) throw Error("no atoms are set");
+  require_atoms(positions, builder_.num_atoms());
+  const double begin = now();
+  const Graph& graph = builder_.update(positions);
+  const double built = now();
   const Evaluation& edges = inner_->evaluate(graph, halo);
+  const double evaluated = now();
   sum_edges(graph, edges.edge_gradient);
   if (per_node_virial) sum_node_virials(graph, edges.edge_gradient);
-  result_.node_atom = pairs_.node_atom;
+  result_.node_atom = nodes().node_atom;
   result_.site_energy = edges.site_energy;
   result_.force = force_;
   result_.node_virial =
       per_node_virial ? std::span<const double>(node_virial_) : std::span<const double>();
   result_.neighbors = neighbors_;
   result_.seconds = edges.seconds;
+  result_.seconds.graph = built - begin;
+  result_.seconds.forces = now() - evaluated;
   return result_;
 }
 

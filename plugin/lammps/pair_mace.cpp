@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// The steps of `pair_style mace`: positions in, energies, forces and virials out.
 #include "pair_mace.h"
 
+#include <array>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "atom.h"
+#include "cell_grid.hpp"
 #include "comm.h"
 #include "error.h"
 #include "error.hpp"
@@ -13,7 +17,20 @@
 #include "utils.h"
 
 using namespace LAMMPS_NS;
+using mdbench::AtomEvaluation;
 using mdbench::RunTimings;
+
+namespace {
+
+/// Places of xx yy zz xy xz yz yx zx zy, as LAMMPS's centroid stress has them, in 3a + b.
+constexpr int kPlace[9] = {0, 4, 8, 1, 2, 5, 3, 6, 7};
+
+/// xx yy zz xy xz yz of v[3a + b], as LAMMPS's virials are.
+std::array<double, 6> symmetric(const double* v) {
+  return {v[0], v[4], v[8], 0.5 * (v[1] + v[3]), 0.5 * (v[2] + v[6]), 0.5 * (v[5] + v[7])};
+}
+
+}  // namespace
 
 PairMACE::PairMACE(LAMMPS* lmp) : PairElements(lmp, "pair_style mace", 3), halo_(this, comm) {}
 
@@ -33,26 +50,21 @@ void PairMACE::compute_model() {
   const std::span<const double> positions(x, 3 * owner_.size());
   site_energy_.assign(atom->nmax, 0.0);
   num_neighbors_.assign(atom->nmax, 0.0);
-  if (evaluator_->resident())
-    compute_resident(positions);
-  else
-    compute_graph(positions);
-}
-
-void PairMACE::compute_graph(std::span<const double> positions) {
-  const auto& graph = builder_->update(positions);
-  timings_.lap(RunTimings::graph);
-  timings_.count(graph.num_edges(), graph.num_nodes(), graph.num_local);
-  pvector[0] = static_cast<double>(graph.num_edges());
-  pvector[1] = static_cast<double>(graph.num_nodes());
+  const std::size_t num_local = evaluator_->nodes().num_local;
+  pvector[0] = pvector[1] = 0.0;
   // A rank without atoms has nothing to evaluate, but may have features to pass on.
-  if (graph.num_local == 0 && evaluator_->halo_width() == 0) return;
+  if (num_local == 0 && (comm->nprocs == 1 || evaluator_->halo_width() == 0)) return;
 
-  const mdbench::Evaluation& result = *evaluate(graph);
+  const AtomEvaluation& result = *evaluate(positions);
   timings_.add(result.seconds);
-  require_finite(graph, result);
-  add_energies(graph, result);
-  add_forces(graph, result);
+  const std::size_t edges =
+      std::accumulate(result.neighbors.begin(), result.neighbors.end(), std::size_t{0});
+  timings_.count(edges, result.node_atom.size(), num_local);
+  pvector[0] = static_cast<double>(edges);
+  pvector[1] = static_cast<double>(result.node_atom.size());
+  require_finite(positions, result);
+  add_nodes(result);
+  if (vflag_either) add_virials(result);
   timings_.lap(RunTimings::forces);
 }
 
@@ -75,12 +87,8 @@ void PairMACE::refresh_atoms() {
   for (std::size_t i = 0; i < all; ++i) owner_[i] = atom->map(atom->tag[i]);
   const double* x = all > 0 ? atom->x[0] : nullptr;
   try {
-    const mdbench::AtomsView atoms{
-        static_cast<std::size_t>(atom->nlocal), {x, 3 * all}, species_, owner_};
-    if (auto* resident = evaluator_->resident())
-      resident->set_atoms(atoms, neighbor->skin);
-    else
-      builder_->rebuild(atoms, neighbor->skin);
+    const auto num_local = static_cast<std::size_t>(atom->nlocal);
+    evaluator_->set_atoms({num_local, {x, 3 * all}, species_, owner_}, neighbor->skin);
   } catch (const std::exception& problem) {
     error->one(FLERR, std::string("pair_style mace: ") + problem.what());
   }
@@ -90,94 +98,94 @@ void PairMACE::refresh_atoms() {
   timings_.lap(RunTimings::list);
 }
 
-const mdbench::Evaluation* PairMACE::evaluate(const mdbench::Graph& graph) {
+const AtomEvaluation* PairMACE::evaluate(std::span<const double> positions) {
   mdbench::NoHalo none;
-  halo_.set_nodes(builder_->node_atom(), graph.num_local, owner_.size());
+  const mdbench::NodeList nodes = evaluator_->nodes();
+  halo_.set_nodes(nodes.node_atom, nodes.num_local, owner_.size());
+  const bool per_atom = vflag_atom || cvflag_atom;
   try {
-    if (comm->nprocs == 1) return &evaluator_->evaluate(graph, none);
-    return &evaluator_->evaluate(graph, halo_);
+    if (comm->nprocs == 1) return &evaluator_->evaluate_at(positions, per_atom, none);
+    return &evaluator_->evaluate_at(positions, per_atom, halo_);
   } catch (const std::exception& problem) {
     error->one(FLERR, std::string("pair_style mace: ") + problem.what());
   }
 }
 
 /// LAMMPS itself integrates NaN to the end of the run and exits with 0.
-void PairMACE::require_finite(const mdbench::Graph& graph,
-                              const mdbench::Evaluation& result) const {
+void PairMACE::require_finite(std::span<const double> positions,
+                              const AtomEvaluation& result) const {
   double sum = 0.0;
-  for (const double g : result.edge_gradient) sum += std::abs(g);
-  for (const double e : result.site_energy) sum += std::abs(e);
+  for (const auto values : {result.site_energy, result.force,
+                            std::span<const double>(result.virial), result.node_virial})
+    for (const double value : values) sum += std::abs(value);
   if (std::isfinite(sum)) return;
-
-  Closest closest;
-  for (std::size_t e = 0; e < graph.num_edges(); ++e) {
-    const double* d = &graph.edge_vector[3 * e];
-    closest.consider(builder_->receiver_atom()[e], builder_->sender_atom()[e],
-                     d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+  std::string where;
+  try {
+    where = closest_atoms(positions);
+  } catch (const mdbench::Error& problem) {
+    where = problem.what();
   }
-  stop_not_finite(closest);
-}
-
-void PairMACE::stop_not_finite(const Closest& closest) const {
-  std::string where = "an isolated atom has a non-finite energy";
-  if (closest.i >= 0)
-    where = "the closest atoms are IDs " + std::to_string(atom->tag[closest.i]) + " and " +
-            std::to_string(atom->tag[closest.j]) + ", " +
-            std::to_string(std::sqrt(closest.distance2)) + " Angstrom apart";
   error->one(FLERR, "pair_style mace: energy or forces are not finite at step " +
                         std::to_string(update->ntimestep) + ": " + where +
                         "; check the structure, the timestep and the model's range");
 }
 
-void PairMACE::add_energies(const mdbench::Graph& graph, const mdbench::Evaluation& result) {
-  for (std::size_t node = 0; node < graph.num_local; ++node)
-    add_energy(builder_->node_atom()[node], result.site_energy[node],
-               graph.first_edge[node + 1] - graph.first_edge[node]);
+/// For messages: searched anew, as the evaluator's pairs may be on a GPU.
+std::string PairMACE::closest_atoms(std::span<const double> positions) const {
+  std::vector<std::int32_t> members;
+  for (std::size_t i = 0; i < species_.size(); ++i)
+    if (species_[i] >= 0) members.push_back(static_cast<std::int32_t>(i));
+  const mdbench::CellGrid grid(positions, members, evaluator_->info().cutoff);
+  int first = -1, second = -1;
+  double least = 0.0;
+  for (const int i : members)
+    if (i < atom->nlocal)
+      grid.for_each_near(i, [&](std::int32_t j) {
+        double r2 = 0.0;
+        for (int k = 0; k < 3; ++k)
+          r2 += std::pow(positions[3 * std::size_t(j) + k] - positions[3 * std::size_t(i) + k], 2);
+        if (first < 0 || r2 < least) first = i, second = j, least = r2;
+      });
+  if (first < 0) return "an isolated atom has a non-finite energy";
+  return "the closest atoms are IDs " + std::to_string(atom->tag[first]) + " and " +
+         std::to_string(atom->tag[second]) + ", " + std::to_string(std::sqrt(least)) +
+         " Angstrom apart";
 }
 
-void PairMACE::add_energy(int i, double site_energy, std::int64_t neighbors) {
-  const double energy = energy_unit_ * site_energy;
-  site_energy_[i] = energy;
-  num_neighbors_[i] = static_cast<double>(neighbors);
-  if (eflag_global) eng_vdwl += energy;
-  if (eflag_atom) eatom[i] += energy;
-}
-
-/// With d = x_j - x_i and g = dE/dd: the force on j is -g, on i +g.
-void PairMACE::add_forces(const mdbench::Graph& graph, const mdbench::Evaluation& result) {
-  const auto receiver = builder_->receiver_atom(), sender = builder_->sender_atom();
-  double** f = atom->f;
-  for (std::size_t e = 0; e < graph.num_edges(); ++e) {
-    const int i = receiver[e], j = sender[e];
-    double g[3];
-    for (int k = 0; k < 3; ++k) {
-      g[k] = energy_unit_ * result.edge_gradient[3 * e + k];
-      f[i][k] += g[k];
-      f[j][k] -= g[k];
-    }
-    if (vflag_either) add_edge_virial(i, j, &graph.edge_vector[3 * e], g);
+/// Nodes that another rank owns are ghosts here; LAMMPS's reverse communication takes their forces
+/// home.
+void PairMACE::add_nodes(const AtomEvaluation& result) {
+  for (std::size_t node = 0; node < result.site_energy.size(); ++node) {
+    const int i = result.node_atom[node];
+    const double energy = energy_unit_ * result.site_energy[node];
+    site_energy_[i] = energy;
+    num_neighbors_[i] = result.neighbors[node];
+    if (eflag_global) eng_vdwl += energy;
+    if (eflag_atom) eatom[i] += energy;
   }
+  double** f = atom->f;
+  for (std::size_t node = 0; node < result.node_atom.size(); ++node)
+    for (int k = 0; k < 3; ++k)
+      f[result.node_atom[node]][k] += energy_unit_ * result.force[3 * node + k];
 }
 
 /// The virial of an edge is -d (x) g, half of it each atom's: as mace-torch's atomic virials, and
 /// LAMMPS's centroid form for the two atoms of an edge.
-void PairMACE::add_edge_virial(int i, int j, const double* d, const double* g) {
-  const double v[9] = {-d[0] * g[0], -d[1] * g[1], -d[2] * g[2], -d[0] * g[1], -d[0] * g[2],
-                       -d[1] * g[2], -d[1] * g[0], -d[2] * g[0], -d[2] * g[1]};
-  const double symmetric[6] = {
-      v[0], v[1], v[2], 0.5 * (v[3] + v[6]), 0.5 * (v[4] + v[7]), 0.5 * (v[5] + v[8])};
-  if (vflag_global)
-    for (int k = 0; k < 6; ++k) virial[k] += symmetric[k];
-  if (vflag_atom)
-    for (int k = 0; k < 6; ++k) {
-      vatom[i][k] += 0.5 * symmetric[k];
-      vatom[j][k] += 0.5 * symmetric[k];
-    }
-  if (cvflag_atom)
-    for (int k = 0; k < 9; ++k) {
-      cvatom[i][k] += 0.5 * v[k];
-      cvatom[j][k] += 0.5 * v[k];
-    }
+void PairMACE::add_virials(const AtomEvaluation& result) {
+  if (vflag_global) {
+    const auto total = symmetric(result.virial.data());
+    for (int k = 0; k < 6; ++k) virial[k] += energy_unit_ * total[k];
+  }
+  if (!vflag_atom && !cvflag_atom) return;
+  for (std::size_t node = 0; node < result.node_atom.size(); ++node) {
+    const int i = result.node_atom[node];
+    const double* v = &result.node_virial[9 * node];
+    const auto half = symmetric(v);
+    if (vflag_atom)
+      for (int k = 0; k < 6; ++k) vatom[i][k] += energy_unit_ * half[k];
+    if (cvflag_atom)
+      for (int k = 0; k < 9; ++k) cvatom[i][k] += energy_unit_ * v[kPlace[k]];
+  }
 }
 
 void PairMACE::finish() {

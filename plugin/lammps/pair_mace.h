@@ -6,7 +6,6 @@
 
 #include "dispersion.h"
 #include "evaluator.hpp"
-#include "graph_builder.hpp"
 #include "halo.h"
 #include "mace_settings.h"
 #include "pair_elements.h"
@@ -61,41 +60,20 @@ class PairMACE final : public PairElements {
   void make_dispersion();
   void warn_of_counting_twice() const;
 
+  double reach() const;
   void compute_model();
   void refresh_atoms();
-  /// A pair of atoms, for messages.
-  struct Closest {
-    int i = -1, j = -1;  ///< i < 0: there is none
-    double distance2 = 0.0;
-    void consider(int first, int second, double r2) {
-      if (i < 0 || !(r2 >= distance2)) i = first, j = second, distance2 = r2;
-    }
-  };
-  [[noreturn]] void stop_not_finite(const Closest& closest) const;
-  void add_energy(int i, double site_energy, std::int64_t neighbors);
-
-  // evaluators that take graphs
-  void compute_graph(std::span<const double> positions);
-  const mdbench::Evaluation* evaluate(const mdbench::Graph& graph);
-  void require_finite(const mdbench::Graph& graph, const mdbench::Evaluation& result) const;
-  void add_energies(const mdbench::Graph& graph, const mdbench::Evaluation& result);
-  void add_forces(const mdbench::Graph& graph, const mdbench::Evaluation& result);
-  void add_edge_virial(int i, int j, const double* d, const double* g);
-
-  // evaluators that search and keep the pairs; in pair_mace_resident.cpp
-  void compute_resident(std::span<const double> positions);
-  const mdbench::AtomEvaluation* evaluate_at(std::span<const double> positions);
+  const mdbench::AtomEvaluation* evaluate(std::span<const double> positions);
   void require_finite(std::span<const double> positions,
                       const mdbench::AtomEvaluation& result) const;
-  Closest closest_pair(std::span<const double> positions) const;
+  std::string closest_atoms(std::span<const double> positions) const;
   void add_nodes(const mdbench::AtomEvaluation& result);
   void add_virials(const mdbench::AtomEvaluation& result);
 
   int rank_on_host() const;
 
   mdbench::MaceSettings settings_;
-  std::unique_ptr<mdbench::Evaluator> evaluator_;
-  std::unique_ptr<mdbench::GraphBuilder> builder_;
+  std::unique_ptr<mdbench::ResidentEvaluator> evaluator_;
   std::unique_ptr<Dispersion> dispersion_;  ///< where the settings ask for D3
   PairHalo halo_;
   mdbench::RunTimings timings_;

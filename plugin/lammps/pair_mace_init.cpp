@@ -27,7 +27,6 @@ void PairMACE::settings(int narg, char** arg) {
     settings_ = mdbench::MaceSettings::parse_style({arg, static_cast<std::size_t>(narg)});
   }));
   evaluator_.reset();
-  builder_.reset();
   dispersion_.reset();
   check_decomposition();
 }
@@ -61,12 +60,9 @@ void PairMACE::load_model() {
     const auto file = mdbench::inspect_model_file(settings_.model_path);
     mdbench::check_sha256(settings_, file.sha256);
     settings_.model_sha256 = file.sha256;
-    evaluator_ = mdbench::load_evaluator(options, file);
+    evaluator_ = mdbench::load_resident(options, file);
     map_elements();
   }));
-  const auto& info = evaluator_->info();
-  const int layers = std::max(1, evaluator_->halo_layers());
-  builder_ = std::make_unique<mdbench::GraphBuilder>(info.cutoff, layers);
   warm_ = false;
   rebuild_needed_ = true;
 }
@@ -106,8 +102,7 @@ void PairMACE::init_style() {
   check_system(settings_.elements);
   check_environment();
   energy_unit_ = energy_unit();
-  if (comm->nprocs > 1)
-    comm->cutghostuser = std::max(comm->cutghostuser, builder_->reach(neighbor->skin));
+  if (comm->nprocs > 1) comm->cutghostuser = std::max(comm->cutghostuser, reach());
   comm_forward = comm_reverse = comm->nprocs > 1 ? evaluator_->halo_width() : 0;
   // Hybrid styles ask for the widths before they are known, and LAMMPS sizes its buffers by theirs.
   force->pair->comm_forward = std::max(force->pair->comm_forward, comm_forward);
@@ -124,6 +119,11 @@ void PairMACE::init_style() {
     evaluator_->prepare(species);
   }));
   warm_ = true;
+}
+
+/// Distance from a local atom up to which it needs ghosts, Angstrom.
+double PairMACE::reach() const {
+  return std::max(1, evaluator_->halo_layers()) * (evaluator_->info().cutoff + neighbor->skin);
 }
 
 void PairMACE::check_environment() const {
@@ -165,7 +165,7 @@ void PairMACE::print_summary() const {
   if (comm->nprocs == 1)
     text += "no halo on one rank\n";
   else
-    text += "halo " + std::to_string(builder_->reach(neighbor->skin)) + " Angstrom\n";
+    text += "halo " + std::to_string(reach()) + " Angstrom\n";
   if (info.precision == "double" && info.stored_precision == "single")
     text += "  note: the file's weights are in single precision; double runs the same weights\n";
   text += "  type element   mass\n";

@@ -28,11 +28,13 @@ void RunTimings::lap(Stage stage) {
 }
 
 void RunTimings::add(const EvaluationTimes& seconds) {
+  seconds_[graph] += seconds.graph;
   seconds_[input] += seconds.input;
   seconds_[forward] += seconds.forward;
   seconds_[backward] += seconds.backward;
   seconds_[halo] += seconds.halo;
   seconds_[output] += seconds.output;
+  seconds_[forces] += seconds.forces;
   last_ = Clock::now();
 }
 

@@ -55,8 +55,8 @@ void check_graph(const mdbench::Graph& graph, std::size_t num_kinds) {
   for (const auto s : graph.sender) check(s >= 0 && s < nodes, "sender out of range");
 }
 
-nb::tuple evaluate(mdbench::Evaluator& evaluator, Int32s species, Int64s first_edge, Int32s sender,
-                   Vectors edge_vector, std::size_t num_local) {
+nb::tuple evaluate(mdbench::ResidentEvaluator& evaluator, Int32s species, Int64s first_edge,
+                   Int32s sender, Vectors edge_vector, std::size_t num_local) {
   const mdbench::Graph graph{num_local, view(species), view(first_edge), view(sender),
                              view(edge_vector)};
   check_graph(graph, evaluator.info().atomic_numbers.size());
@@ -74,19 +74,13 @@ nb::tuple evaluate(mdbench::Evaluator& evaluator, Int32s species, Int64s first_e
   return nb::make_tuple(to_numpy(result->site_energy), to_numpy(result->edge_gradient, 3), seconds);
 }
 
-mdbench::ResidentEvaluator& resident(mdbench::Evaluator& evaluator) {
-  auto* found = evaluator.resident();
-  check(found != nullptr, "this evaluator takes graphs only");
-  return *found;
-}
-
-nb::dict evaluate_at(mdbench::Evaluator& evaluator, Vectors positions, bool per_node_virial) {
+nb::dict evaluate_at(mdbench::ResidentEvaluator& evaluator, Vectors positions,
+                     bool per_node_virial) {
   mdbench::NoHalo halo;
   const mdbench::AtomEvaluation* result = nullptr;
   {
-    auto& keeper = resident(evaluator);
     nb::gil_scoped_release unlocked;
-    result = &keeper.evaluate_at(view(positions), per_node_virial, halo);
+    result = &evaluator.evaluate_at(view(positions), per_node_virial, halo);
   }
   nb::dict d;
   d["node_atom"] = to_numpy(result->node_atom);
@@ -113,12 +107,11 @@ void rebuild(mdbench::GraphBuilder& builder, std::size_t num_local, Vectors posi
   builder.rebuild(atoms_view(num_local, positions, species, owner), skin);
 }
 
-void set_atoms(mdbench::Evaluator& evaluator, std::size_t num_local, Vectors positions,
+void set_atoms(mdbench::ResidentEvaluator& evaluator, std::size_t num_local, Vectors positions,
                Int32s species, Int32s owner, double skin) {
   const mdbench::AtomsView atoms = atoms_view(num_local, positions, species, owner);
-  auto& keeper = resident(evaluator);
   nb::gil_scoped_release unlocked;
-  keeper.set_atoms(atoms, skin);
+  evaluator.set_atoms(atoms, skin);
 }
 
 nb::dict update(mdbench::GraphBuilder& builder, Vectors positions) {
@@ -129,8 +122,6 @@ nb::dict update(mdbench::GraphBuilder& builder, Vectors positions) {
   d["first_edge"] = to_numpy(graph.first_edge);
   d["sender"] = to_numpy(graph.sender);
   d["edge_vector"] = to_numpy(graph.edge_vector, 3);
-  d["receiver_atom"] = to_numpy(builder.receiver_atom());
-  d["sender_atom"] = to_numpy(builder.sender_atom());
   return d;
 }
 
@@ -170,19 +161,19 @@ NB_MODULE(_core, m) {
       },
       "path"_a, "(description, sha256, is_converted) of a model file; checks its checksums.");
 
-  nb::class_<mdbench::Evaluator>(m, "Evaluator")
-      .def_prop_ro("info", [](const mdbench::Evaluator& e) { return info_dict(e.info()); })
+  nb::class_<mdbench::ResidentEvaluator>(m, "Evaluator")
+      .def_prop_ro("info", [](const mdbench::ResidentEvaluator& e) { return info_dict(e.info()); })
       .def(
-          "prepare", [](mdbench::Evaluator& e, Int32s species) { e.prepare(view(species)); },
+          "prepare",
+          [](mdbench::ResidentEvaluator& e, Int32s species) { e.prepare(view(species)); },
           "species"_a, "Does what takes time once, for these species.")
-      .def_prop_ro("resident", [](mdbench::Evaluator& e) { return e.resident() != nullptr; })
-      .def_prop_ro("peak_device_bytes", &mdbench::Evaluator::peak_device_bytes)
+      .def_prop_ro("peak_device_bytes", &mdbench::ResidentEvaluator::peak_device_bytes)
       .def("set_atoms", &set_atoms, "num_local"_a, "positions"_a, "species"_a, "owner"_a,
            "skin_ang"_a, "Searches the pairs of the evaluations to come.")
       .def("evaluate_at", &evaluate_at, "positions"_a, "per_node_virial"_a = false,
            "node_atom [nodes], site_energy [num_local] eV, force [nodes, 3] eV/A, virial [3, 3] "
            "eV, node_virial [nodes, 9] eV if asked for, neighbors [num_local]")
-      .def("stage_seconds", &mdbench::Evaluator::stage_seconds,
+      .def("stage_seconds", &mdbench::ResidentEvaluator::stage_seconds,
            "[(stage, seconds so far, summed over threads)]")
       .def("evaluate", &evaluate, "species"_a, "first_edge"_a, "sender"_a, "edge_vector"_a,
            "num_local"_a,
@@ -200,7 +191,7 @@ NB_MODULE(_core, m) {
         options.threads = threads;
         options.deterministic = deterministic;
         options.workspace_mb = workspace_mb;
-        return mdbench::load_evaluator(options, mdbench::inspect_model_file(path));
+        return mdbench::load_resident(options, mdbench::inspect_model_file(path));
       },
       "path"_a, "device"_a = "auto", "precision"_a = "model", "head"_a = "", "threads"_a = 0,
       "deterministic"_a = true, "workspace_mb"_a = 0);

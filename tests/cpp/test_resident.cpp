@@ -30,7 +30,9 @@ struct System {
   GraphBuilder builder;
 };
 
-ResidentOnCpu resident(const Shape& shape) { return ResidentOnCpu(open(shape)); }
+ResidentOnCpu resident(const Shape& shape, int threads = 1) {
+  return ResidentOnCpu(open(shape, "double", threads));
+}
 
 double total(std::span<const double> energies) {
   double sum = 0.0;
@@ -41,12 +43,13 @@ double total(std::span<const double> energies) {
 }  // namespace
 
 TEST(forces_from_pairs_are_those_of_the_graph) {
+  int threads = 0;
   for (const auto& shape : shapes()) {
     System system;
-    auto from_pairs = resident(shape);
+    threads = threads % 3 + 1;
+    auto from_pairs = resident(shape, threads);
     CHECK(from_pairs.resident() == &from_pairs);
     const auto from_graph = open(shape);
-    CHECK(from_graph->resident() == nullptr);
     from_pairs.set_atoms(system.atoms.view(), kSkin);
     NoHalo halo;
     for (int step = 0; step < 3; ++step, system.move()) {
@@ -159,13 +162,48 @@ TEST(positions_of_other_atoms_are_refused) {
   CHECK(!check::thrown<Error>([&] { evaluator.evaluate_at(system.atoms.x, false, halo); }).empty());
 }
 
-TEST(evaluators_that_need_distant_edges_are_refused) {
-  struct Deep final : Evaluator {
-    ModelInfo known;
-    const ModelInfo& info() const override { return known; }
-    int halo_layers() const override { return 2; }
-    void prepare(std::span<const std::int32_t>) override {}
-    const Evaluation& evaluate(const Graph&, Halo&) override { throw Error("not called"); }
-  };
-  CHECK(!check::thrown<Error>([] { ResidentOnCpu(std::make_unique<Deep>()); }).empty());
+/// Springs on all edges, those of nodes that are not local too.
+struct Springs final : Evaluator {
+  explicit Springs(int hops) : hops(hops) {
+    known.cutoff = kCutoff, known.threads = 3, known.atomic_numbers = {1};
+  }
+  const ModelInfo& info() const override { return known; }
+  int halo_layers() const override { return hops; }
+  void prepare(std::span<const std::int32_t>) override {}
+  const Evaluation& evaluate(const Graph& graph, Halo&) override {
+    energy.assign(graph.num_local, 1.0);
+    edges = graph.num_edges();
+    result.site_energy = energy;
+    result.edge_gradient = graph.edge_vector;
+    return result;
+  }
+  int hops;
+  ModelInfo known;
+  std::vector<double> energy;
+  std::size_t edges = 0;
+  Evaluation result;
+};
+
+/// A chain whose first atom alone is owned, the rest its ghosts: over two hops the neighbours'
+/// edges count, and nothing beyond the cutoff.
+TEST(edges_of_distant_nodes_count) {
+  const std::vector<double> x{0, 0, 0, 2, 0, 0, 4, 0, 0, 6, 0, 0, 8, 0, 0};
+  const std::vector<std::int32_t> species(5, 0), owner{0, 1, 2, 3, 4};
+  for (const int hops : {1, 2}) {
+    auto springs = std::make_unique<Springs>(hops);
+    const Springs& seen = *springs;
+    ResidentOnCpu evaluator(std::move(springs));
+    evaluator.set_atoms({1, x, species, owner}, 0.6);
+    NoHalo halo;
+    const AtomEvaluation& found = evaluator.evaluate_at(x, true, halo);
+    CHECK(seen.edges == (hops == 1 ? 1 : 3));
+    CHECK(found.site_energy.size() == 1 && found.neighbors[0] == 1);
+    CHECK(found.force[0] == (hops == 1 ? 2.0 : 4.0) && found.virial[0] == -4.0 * seen.edges);
+    double sum = 0.0, halves = 0.0;
+    for (std::size_t node = 0; node < found.node_atom.size(); ++node)
+      sum += found.force[3 * node], halves += found.node_virial[9 * node];
+    CHECK(sum == 0.0 && halves == found.virial[0]);
+  }
+  GraphBuilder deep(kCutoff, 2);
+  CHECK(!check::thrown<Error>([&] { deep.take({}); }).empty());
 }

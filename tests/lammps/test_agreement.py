@@ -30,13 +30,10 @@ def reference(models):
 KINDS = ["pt", "mace"]
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "resident"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("structure", NAMES)
 @pytest.mark.parametrize(("name", "head"), CASES)
-def test_double_precision(request, models, reference, name, head, structure, kind):  # noqa: PLR0913
-    if kind == "resident":
-        request.getfixturevalue("resident")
-        kind = "mace"
+def test_double_precision(models, reference, name, head, structure, kind):
     atoms = STRUCTURES[structure]()
     expected = reference(name, head, "float64")[structure]
     style = "precision double" + (f" head {head}" if head else "")

@@ -10,17 +10,14 @@ from support import boxed, carbon_crystal, rattled, run_lmp
 from mdbench.structure import graphene_water
 
 
-@pytest.fixture(params=["two layers of halo", "exchange in two layers", "exchange in three",
-                        "exchange in three, pairs kept"])
+@pytest.fixture(params=["two layers of halo", "exchange in two layers", "exchange in three"])
 def distributed(request, models, native_models):
     """A model and its style: TorchScript with a deep halo, native ones that exchange features."""
-    if "pairs kept" in request.param:
-        request.getfixturevalue("resident")
     return {
         "two layers of halo": (models["analytic.pt"], ""),
         "exchange in two layers": (models["two_heads.mace"], "head r2scan"),
         "exchange in three": (native_models / "density_residual.mace", "head a"),
-    }[request.param.partition(", ")[0]]
+    }[request.param]
 
 
 @pytest.mark.parametrize("ranks", [2, 4])

@@ -74,10 +74,13 @@ def images(atoms):
     return len(atoms), positions, kinds[owner], owner
 
 
-def test_atoms_and_positions_give_what_graphs_give(models, resident):
-    evaluator = _core.load_evaluator(str(models["two_heads.mace"]), precision="double",
-                                     deterministic=False, workspace_mb=100)
-    assert evaluator.resident
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kind", ["mace", "pt"])
+def test_atoms_and_positions_give_what_graphs_give(models, kind, threads):
+    evaluator = _core.load_evaluator(str(models[f"two_heads.{kind}"]), precision="double",
+                                     deterministic=False, workspace_mb=100, threads=threads)
+    with pytest.raises(_core.CoreError, match="no atoms are set"):
+        evaluator.evaluate_at(np.zeros((0, 3)))
     assert evaluator.peak_device_bytes == 0
     atoms = triclinic()
     graphs = _core.load_evaluator(str(models["two_heads.mace"]), precision="double")
@@ -109,15 +112,6 @@ def test_atoms_and_positions_give_what_graphs_give(models, resident):
     positions[2, 1] = np.inf
     with pytest.raises(_core.CoreError, match="not finite"):
         evaluator.set_atoms(num_local, positions, kinds, owner, 0.6)
-
-
-def test_evaluators_of_graphs_take_no_atoms(evaluator):
-    assert not evaluator.resident
-    num_local, positions, kinds, owner = images(triclinic())
-    with pytest.raises(ValueError, match="graphs only"):
-        evaluator.set_atoms(num_local, positions, kinds, owner, 0.6)
-    with pytest.raises(ValueError, match="graphs only"):
-        evaluator.evaluate_at(positions)
 
 
 def test_a_gpu_that_is_not_there(models):

@@ -2,6 +2,7 @@
 // The native evaluator: MACE's forward and reverse pass over plugin/kernels, without torch.
 #include "native_evaluator.hpp"
 #include "open_model.hpp"
+#include "resident_on_cpu.hpp"
 
 namespace mdbench {
 namespace {
@@ -27,5 +28,5 @@ std::unique_ptr<Evaluator> make(const EvaluatorOptions& options) {
 
 extern "C" __attribute__((visibility("default"))) mdbench::Evaluator* mdbench_backend_v2(
     const mdbench::EvaluatorOptions& options, const mdbench::ModelFile&) {
-  return mdbench::make(options).release();
+  return new mdbench::ResidentOnCpu(mdbench::make(options));
 }

@@ -53,6 +53,7 @@ class NativeEvaluator final : public Evaluator {
 
   int num_layers() const { return static_cast<int>(states_.size()); }
   void arrange(const Graph& graph);
+  void share_out(std::size_t rows);
   void touch_senders(const Graph& graph, int thread);
   void reserve_state(const Graph& graph);
   void clear_sender_bar(const Graph& graph, int t);
@@ -74,6 +75,9 @@ class NativeEvaluator final : public Evaluator {
   Sum* gradient_buffer(int t, int thread) {
     return info_.threads == 1 ? states_[t].sender_bar.data() : private_bar_[thread].data();
   }
+  std::span<const std::int32_t> nodes(const BatchRange& batch) const {
+    return {&order_[batch.begin], static_cast<std::size_t>(batch.atoms)};
+  }
   std::size_t row(int t) const {
     return static_cast<std::size_t>(network_->layers()[t].sender_components) * network_->channels();
   }
@@ -90,10 +94,12 @@ class NativeEvaluator final : public Evaluator {
   std::unique_ptr<Network<Real>> network_;
   std::vector<std::unique_ptr<Work>> workers_;
   Kinds kinds_;
+  std::vector<std::int32_t> kind_of_node_;
   std::vector<std::int32_t> order_;  ///< local nodes by element
   std::vector<std::size_t> first_of_kind_;
   std::vector<BatchRange> batches_;
   std::vector<std::size_t> share_;  ///< [threads + 1] first batch of each thread
+  EdgeStore<Real> store_;
   std::vector<State> states_;
   // several threads: gradients of the senders that a thread's edges touch
   std::vector<std::vector<std::int32_t>> slot_, touched_;
@@ -117,9 +123,12 @@ void NativeEvaluator<Real, Sum>::prepare(std::span<const std::int32_t> species) 
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::arrange(const Graph& graph) {
   const std::size_t n = graph.num_local, threads = info_.threads;
+  kind_of_node_.resize(graph.num_nodes());
+  for (std::size_t i = 0; i < graph.num_nodes(); ++i)
+    kind_of_node_[i] = kinds_.of_species()[graph.species[i]];
   auto& first = first_of_kind_;
   first.assign(network_->kinds() + 1, 0);
-  for (std::size_t i = 0; i < n; ++i) ++first[kinds_.of_species()[graph.species[i]] + 1];
+  for (std::size_t i = 0; i < n; ++i) ++first[kind_of_node_[i] + 1];
   std::partial_sum(first.begin(), first.end(), first.begin());
   order_.resize(n);
   batches_.clear();
@@ -129,23 +138,29 @@ void NativeEvaluator<Real, Sum>::arrange(const Graph& graph) {
     for (std::size_t p = first[kind]; p < first[kind + 1]; p += size)
       batches_.push_back({kind, p, static_cast<int>(std::min(size, first[kind + 1] - p))});
   for (std::size_t i = 0; i < n; ++i)
-    order_[first[kinds_.of_species()[graph.species[i]]]++] = static_cast<std::int32_t>(i);
-  const auto cost = [&](const BatchRange& b) {
-    std::int64_t edges = b.atoms;
-    for (int a = 0; a < b.atoms; ++a) {
-      const auto node = order_[b.begin + a];
+    order_[first[kind_of_node_[i]]++] = static_cast<std::int32_t>(i);
+  std::size_t room = 0;
+  for (auto& batch : batches_) {
+    batch.first_edge = room;
+    std::size_t edges = 0;
+    for (const auto node : nodes(batch))
       edges += graph.first_edge[node + 1] - graph.first_edge[node];
-    }
-    return static_cast<double>(edges);
-  };
-  double total = 0.0, sum = 0.0;
-  for (const auto& b : batches_) total += cost(b);
+    room += BatchEdges<Real>::room(edges);
+  }
+  store_.make_room(room, model_.max_ell);
+  share_out(room);
+}
+
+/// Batches to threads, by the rows that they take in the store.
+template <class Real, class Sum>
+void NativeEvaluator<Real, Sum>::share_out(std::size_t rows) {
+  const std::size_t threads = info_.threads;
   share_.assign(threads + 1, batches_.size());
   share_[0] = 0;
   std::size_t thread = 1;
   for (std::size_t b = 0; b < batches_.size(); ++b) {
-    sum += cost(batches_[b]);
-    while (thread < threads && sum >= total * thread / threads) share_[thread++] = b + 1;
+    const std::size_t end = b + 1 < batches_.size() ? batches_[b + 1].first_edge : rows;
+    while (thread < threads && end * threads >= rows * thread) share_[thread++] = b + 1;
   }
 }
 
@@ -215,7 +230,7 @@ void NativeEvaluator<Real, Sum>::reserve_state(const Graph& graph) {
     reserve(state.neurons_bar, n * padded<Real>(network_->layers()[t].neurons));
   }
   site_energy_.assign(n, 0.0);
-  edge_gradient_.assign(3 * graph.num_edges(), 0.0);
+  edge_gradient_.resize(3 * graph.num_edges());
 }
 
 template <class Real, class Sum>

@@ -16,8 +16,8 @@ void NativeEvaluator<Real, Sum>::isolated_energies(const Graph& graph) {
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::begin(const Graph& graph, Work& work, int t,
                                        const BatchRange& batch, int thread) {
-  work.start();
-  work.begin(graph, kinds_.of_species(), batch, &order_[batch.begin]);
+  work.begin(graph, batch, nodes(batch), store_);
+  work.evaluate_radial(t);
   if (t == 0) return;
   const auto size = static_cast<std::int64_t>(row(t));
   const int count = work.edges().edges();
@@ -34,6 +34,8 @@ template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::forward_layer(const Graph& graph, int t, Halo& halo) {
   State& state = states_[t];
   for_batches([&](Work& work, const BatchRange& batch, int thread) {
+    work.start();
+    if (t == 0) work.edges().gather(graph, nodes(batch), kind_of_node_, store_, batch.first_edge);
     begin(graph, work, t, batch, thread);
     work.messages(t, state.sender.data());
     const std::size_t size = batch.atoms * inputs();
@@ -53,7 +55,7 @@ void NativeEvaluator<Real, Sum>::reverse_batch(Work& work, int t, const BatchRan
   outputs_gradient(work, t, batch);
   work.contract_reverse(t);
   work.messages_reverse(t, states_[t].sender.data(), t > 0 ? gradient_buffer(t, thread) : nullptr);
-  work.edges().add_gradients(model_.max_ell, edge_gradient_);
+  work.edges().put_gradients(edge_gradient_, t + 1 < num_layers());
   work.lap(Stage::edges);
 }
 
@@ -65,7 +67,9 @@ void NativeEvaluator<Real, Sum>::last_layer(const Graph& graph) {
   reserve(state.outputs, batches_.empty() ? 0 : info_.threads * kBatch * outputs(t));
   clear_sender_bar(graph, t);
   for_batches([&](Work& work, const BatchRange& batch, int thread) {
+    work.start();
     clear_private_bar(t, batch, thread);
+    if (t == 0) work.edges().gather(graph, nodes(batch), kind_of_node_, store_, batch.first_edge);
     begin(graph, work, t, batch, thread);
     work.messages(t, state.sender.data());
     if (t == 0) repulsion(work, batch);
@@ -80,9 +84,9 @@ void NativeEvaluator<Real, Sum>::reverse_layer(const Graph& graph, int t) {
   State& state = states_[t];
   clear_sender_bar(graph, t);
   for_batches([&](Work& work, const BatchRange& batch, int thread) {
+    work.start();
     clear_private_bar(t, batch, thread);
     begin(graph, work, t, batch, thread);
-    work.edges().evaluate_radial(network_->layers()[t], batch.kind, network_->kinds());
     std::copy_n(state.features.begin() + batch.begin * inputs(), batch.atoms * inputs(),
                 work.features().begin());
     for (int a = 0; a < batch.atoms; ++a) work.set_density(a, state.density[batch.begin + a]);

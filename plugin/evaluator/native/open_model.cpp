@@ -2,6 +2,7 @@
 #include "open_model.hpp"
 
 #include "error.hpp"
+#include "resident.hpp"
 
 namespace mdbench {
 namespace {
@@ -37,13 +38,9 @@ OpenedModel open_native_model(const EvaluatorOptions& options) {
 
 bool Kinds::add(std::span<const std::int32_t> species) {
   const std::size_t known = of_species_.size();
+  require_species(species, known);
   bool changed = used_.empty();
-  for (const std::int32_t s : species) {
-    if (s < 0 || static_cast<std::size_t>(s) >= known)
-      throw Error("species " + std::to_string(s) + " is not one of the model's " +
-                  std::to_string(known));
-    changed = changed || of_species_[s] < 0;
-  }
+  for (const std::int32_t s : species) changed = changed || of_species_[s] < 0;
   if (!changed) return false;
   for (const std::int32_t s : species) of_species_[s] = 0;
   used_.clear();

@@ -27,6 +27,7 @@ struct BatchRange {
   int kind;
   std::size_t begin;  ///< position in the evaluator's order of atoms
   int atoms;
+  std::size_t first_edge = 0;  ///< in the evaluator's store
 };
 
 /// One thread's share of the work on a batch: kernels over its own buffers.
@@ -34,7 +35,10 @@ template <class Real, class Sum>
 class Worker {
  public:
   Worker(const NativeModel& model, const Network<Real>& network)
-      : model_(model), network_(network), channels_(network.channels()) {}
+      : model_(model),
+        network_(network),
+        channels_(network.channels()),
+        edges_(model.max_ell, network.kinds()) {}
 
   BatchEdges<Real>& edges() { return edges_; }
   Buffer<Real>& features() { return features_; }          ///< A: [component][atom][channels]
@@ -44,8 +48,11 @@ class Worker {
   Buffer<std::int64_t>& gradient_rows() { return gradient_rows_; }
   const std::array<double, static_cast<int>(Stage::count)>& seconds() const { return seconds_; }
 
-  void begin(const Graph& graph, const std::vector<int>& kind_of_species, const BatchRange& batch,
-             const std::int32_t* nodes);
+  /// Takes a batch whose edges are in the store.
+  void begin(const Graph& graph, const BatchRange& batch, std::span<const std::int32_t> nodes,
+             const EdgeStore<Real>& store);
+  /// U and U' of a layer, for `messages` and `messages_reverse`.
+  void evaluate_radial(int t);
   /// A of layer t from the senders' features (unused in layer 0), divided by the densities.
   void messages(int t, const Real* sender_features);
   /// dE/d(edge) and dE/d(sender features) from dE/dA; dE/dA is overwritten.
@@ -75,17 +82,16 @@ class Worker {
   std::size_t rows_size(int rows) const {
     return static_cast<std::size_t>(rows) * batch_.atoms * channels_;
   }
-  struct FirstRun {
+  struct FirstRows {
     const FoldedRows<Real>& folded;
     int rank, padded_rank;
   };
-  FirstRun first_run(const typename BatchEdges<Real>::Run& run);
+  FirstRows first_rows(int key) const;
   template <class Function>
-  void for_atoms(const typename BatchEdges<Real>::Run& run, Function&& function);
+  void for_keys(Function&& function);
   void first_messages();
   void first_reverse();
-  void first_edges_reverse(const FirstRun& first, int atom, int row, int count,
-                           const Real* harmonics);
+  void first_edges_reverse(const FirstRows& first, const Real* moments_bar, int begin, int end);
   void later_messages(int t, const Real* sender_features);
   void later_reverse(int t, const Real* sender_features, Sum* sender_gradients);
   Tile radial_tile(const NetworkLayer<Real>& layer, const typename BatchEdges<Real>::Run& run,
@@ -112,7 +118,7 @@ class Worker {
   BatchRange batch_{};
   BatchEdges<Real> edges_;
   Buffer<Real> features_, features_bar_, outputs_bar_, messages_, radial_;
-  Buffer<Real> run_harmonics_, edge_bar_, moments_, moment_rows_, slots_bar_;
+  Buffer<Real> edge_bar_, moments_, moment_rows_, slots_bar_;
   Buffer<Sum> slots_;
   Buffer<std::int64_t> sender_rows_, gradient_rows_;
   std::vector<double> density_;
@@ -121,10 +127,10 @@ class Worker {
 };
 
 template <class Real, class Sum>
-void Worker<Real, Sum>::begin(const Graph& graph, const std::vector<int>& kind_of_species,
-                              const BatchRange& batch, const std::int32_t* nodes) {
+void Worker<Real, Sum>::begin(const Graph& graph, const BatchRange& batch,
+                              std::span<const std::int32_t> nodes, const EdgeStore<Real>& store) {
   batch_ = batch;
-  edges_.gather(graph, kind_of_species, model_.max_ell, nodes, batch.atoms);
+  edges_.select(graph, nodes, store, batch.first_edge);
   reserve(features_, rows_size(components(model_.max_ell)));
   // also holds the senders' features, which may reach a larger l
   reserve(features_bar_, rows_size(std::max(components(model_.max_ell), detail::kMaxOutputs)));
@@ -141,10 +147,17 @@ void Worker<Real, Sum>::multiply(const Weights<Real>& w, bool transposed, int ro
 }
 
 template <class Real, class Sum>
-void Worker<Real, Sum>::messages(int t, const Real* sender_features) {
+void Worker<Real, Sum>::evaluate_radial(int t) {
   const auto& layer = network_.layers()[t];
-  edges_.evaluate_radial(layer, batch_.kind, network_.kinds());
+  if (t == 0)
+    edges_.evaluate_first(layer, batch_.kind);
+  else
+    edges_.evaluate_later(layer, batch_.kind);
   lap(Stage::edges);
+}
+
+template <class Real, class Sum>
+void Worker<Real, Sum>::messages(int t, const Real* sender_features) {
   if (t == 0)
     first_messages();
   else

@@ -6,78 +6,63 @@
 
 namespace mdbench {
 
-/// A run of layer 0: the folded rows to multiply with, and its real and padded rank.
+/// What the edges with a key multiply with: folded rows, and their real and padded rank.
 template <class Real, class Sum>
-typename Worker<Real, Sum>::FirstRun Worker<Real, Sum>::first_run(
-    const typename BatchEdges<Real>::Run& run) {
+typename Worker<Real, Sum>::FirstRows Worker<Real, Sum>::first_rows(int key) const {
   const auto& layer = network_.layers()[0];
-  const int pair = batch_.kind * network_.kinds() + run.sender_kind;
-  const bool exact = run.segment < 0;
+  const int pair = batch_.kind * network_.kinds() + key / 2;
+  const bool exact = key % 2 == 1;
   const auto& table = layer.tables[layer.table_of_pair[pair]];
-  FirstRun first{(exact ? layer.folded_exact : layer.folded)[pair],
-                 exact ? table.exact->num_features() : table.rank, 0};
-  first.padded_rank = first.folded.of_l[0].rows;
-  const std::size_t rows = static_cast<std::size_t>(batch_.atoms) * first.padded_rank;
-  reserve(moments_, rows * edges_.harmonics_stride());
-  reserve(moment_rows_, rows * components(model_.max_ell));
-  reserve(run_harmonics_,
-          static_cast<std::size_t>(run.end - run.begin) * edges_.harmonics_stride());
-  for (int row = run.begin; row < run.end && edges_.target(row) < edges_.edges(); ++row)
-    std::copy_n(
-        edges_.harmonics(edges_.target(row)), edges_.harmonics_stride(),
-        &run_harmonics_[static_cast<std::size_t>(row - run.begin) * edges_.harmonics_stride()]);
-  return first;
+  const auto& folded = (exact ? layer.folded_exact : layer.folded)[pair];
+  return {folded, exact ? table.exact->num_features() : table.rank, folded.of_l[0].rows};
 }
 
-/// Calls function(atom, first row, rows) for the rows of a run that belong to each atom: they keep
-/// the order of edges, so each atom's are contiguous.
+/// Calls function(rows, key) for the keys that edges of this batch have.
 template <class Real, class Sum>
 template <class Function>
-void Worker<Real, Sum>::for_atoms(const typename BatchEdges<Real>::Run& run, Function&& function) {
-  int row = run.begin;
-  for (int atom = 0; atom < batch_.atoms; ++atom) {
-    const int begin = row;
-    while (row < run.end && edges_.target(row) < edges_.first(atom + 1)) ++row;
-    function(atom, begin, row - begin);
+void Worker<Real, Sum>::for_keys(Function&& function) {
+  for (int key = 0; key < edges_.num_keys(); ++key) {
+    int edges = 0;
+    for (int a = 0; a < batch_.atoms; ++a)
+      edges += edges_.first_of(a, key + 1) - edges_.first_of(a, key);
+    if (edges == 0) continue;
+    const FirstRows first = first_rows(key);
+    const std::size_t rows = static_cast<std::size_t>(batch_.atoms) * first.padded_rank;
+    reserve(moments_, rows * edges_.harmonics_stride());
+    reserve(moment_rows_, rows * components(model_.max_ell));
+    function(first, key);
   }
 }
 
-/// moments[atom][q][lm] = sum over edges of U_q Y_lm, then A_lm = sum over q of moments V'.
+/// moments[lm][atom][q] = sum over edges of U_q Y_lm, then A_lm = sum over q of moments V'.
+/// Columns past the rank meet rows V' of zeros.
 template <class Real, class Sum>
 void Worker<Real, Sum>::first_messages() {
   const int comps = components(model_.max_ell), stride = edges_.harmonics_stride();
   const int atoms = batch_.atoms;
   std::fill_n(features_.begin(), rows_size(comps), Real(0));
-  for (const auto& run : edges_.runs()) {
-    const FirstRun first = first_run(run);
+  for_keys([&](const FirstRows& first, int key) {
     const int rank = first.padded_rank;
-    for_atoms(run, [&](int atom, int row, int count) {
-      Real* out = &moments_[static_cast<std::size_t>(atom) * rank * stride];
-      std::fill_n(out + first.rank * stride, (rank - first.rank) * stride, Real(0));
-      gemm<Real>(first.rank, count, stride, {edges_.column(row), 1, edges_.columns()},
-                 {&run_harmonics_[static_cast<std::size_t>(row - run.begin) * stride], stride},
-                 {out, stride}, false);
-    });
-    for (int m = 0; m < comps; ++m)
-      for (int a = 0; a < atoms; ++a)
-        for (int q = 0; q < rank; ++q)
-          moment_rows_[(static_cast<std::size_t>(m) * atoms + a) * rank + q] =
-              moments_[(static_cast<std::size_t>(a) * rank + q) * stride + m];
+    for (int a = 0; a < atoms; ++a) {
+      const int begin = edges_.first_of(a, key), count = edges_.first_of(a, key + 1) - begin;
+      gemm<Real>(comps, count, rank, {edges_.harmonics(begin), 1, stride},
+                 {edges_.column(begin), edges_.columns()},
+                 {&moment_rows_[static_cast<std::size_t>(a) * rank], atoms * rank}, false);
+    }
     lap(Stage::product);
     for (int l = 0; l <= model_.max_ell; ++l)
       multiply(first.folded.of_l[l], false, (2 * l + 1) * atoms,
                &moment_rows_[static_cast<std::size_t>(l) * l * atoms * rank],
                &features_[shape().at(l * l, 0)], true);
     lap(Stage::linear);
-  }
+  });
 }
 
 template <class Real, class Sum>
 void Worker<Real, Sum>::first_reverse() {
   const int comps = components(model_.max_ell), stride = edges_.harmonics_stride();
   const int atoms = batch_.atoms;
-  for (const auto& run : edges_.runs()) {
-    const FirstRun first = first_run(run);
+  for_keys([&](const FirstRows& first, int key) {
     const int rank = first.padded_rank;
     for (int l = 0; l <= model_.max_ell; ++l)
       multiply(first.folded.of_l[l], true, (2 * l + 1) * atoms,
@@ -85,41 +70,37 @@ void Worker<Real, Sum>::first_reverse() {
                &moment_rows_[static_cast<std::size_t>(l) * l * atoms * rank], false);
     lap(Stage::linear);
     std::fill_n(moments_.begin(), static_cast<std::size_t>(atoms) * rank * stride, Real(0));
-    for (int m = 0; m < comps; ++m)
-      for (int a = 0; a < atoms; ++a)
-        for (int q = 0; q < rank; ++q)
-          moments_[(static_cast<std::size_t>(a) * rank + q) * stride + m] =
-              moment_rows_[(static_cast<std::size_t>(m) * atoms + a) * rank + q];
-    for_atoms(run, [&](int atom, int row, int count) {
-      first_edges_reverse(first, atom, row, count,
-                          &run_harmonics_[static_cast<std::size_t>(row - run.begin) * stride]);
-    });
+    for (int a = 0; a < atoms; ++a) {
+      Real* out = &moments_[static_cast<std::size_t>(a) * rank * stride];
+      for (int m = 0; m < comps; ++m)
+        for (int q = 0; q < first.rank; ++q)
+          out[q * stride + m] = moment_rows_[(static_cast<std::size_t>(m) * atoms + a) * rank + q];
+      first_edges_reverse(first, out, edges_.first_of(a, key), edges_.first_of(a, key + 1));
+    }
     lap(Stage::reverse_product);
-  }
+  });
 }
 
-/// dE/dY and dE/dr of an atom's edges in a run, from dE/d(moments).
+/// dE/dY and dE/dr of an atom's edges with one key, from dE/d(moments): [q][lm].
 template <class Real, class Sum>
-void Worker<Real, Sum>::first_edges_reverse(const FirstRun& first, int atom, int row, int count,
-                                            const Real* harmonics) {
-  const int comps = components(model_.max_ell), stride = edges_.harmonics_stride();
+void Worker<Real, Sum>::first_edges_reverse(const FirstRows& first, const Real* moments_bar,
+                                            int begin, int end) {
+  const int count = end - begin, stride = edges_.harmonics_stride();
   const std::size_t size = static_cast<std::size_t>(count) * stride;
   reserve(edge_bar_, 2 * size);
-  const Matrix<const Real> bar{
-      &moments_[static_cast<std::size_t>(atom) * first.padded_rank * stride], stride};
-  gemm<Real>(count, first.rank, stride, {edges_.column(row), edges_.columns()}, bar,
+  const Matrix<const Real> bar{moments_bar, stride};
+  gemm<Real>(count, first.rank, stride, {edges_.column(begin), edges_.columns()}, bar,
              {edge_bar_.data(), stride}, false);
-  gemm<Real>(count, first.rank, stride, {edges_.slope(row), edges_.columns()}, bar,
+  gemm<Real>(count, first.rank, stride, {edges_.slope(begin), edges_.columns()}, bar,
              {edge_bar_.data() + size, stride}, false);
   for (int i = 0; i < count; ++i) {
-    const int e = edges_.target(row + i);
+    Real* y_bar = &edge_bar_[i * stride];
     Vec<Real> r_bar(Real(0));
     for (int v = 0; v < stride; v += W)
-      r_bar += load(&edge_bar_[size + i * stride + v]) * load(harmonics + i * stride + v);
-    // Y_00 is a constant: its place holds dE/dr
-    double* out = edges_.gradients(e);
-    out[0] += stdx::reduce(r_bar);
-    for (int m = 1; m < comps; ++m) out[m] += edge_bar_[i * stride + m];
+      r_bar += load(y_bar + size + v) * load(edges_.harmonics(begin + i) + v);
+    y_bar[0] = stdx::reduce(r_bar);  // Y_00 is a constant: its place holds dE/dr
+    double* out = edges_.gradients(begin + i);
+    for (int m = 0; m < std::min(stride, kMaxComponents); ++m) out[m] += y_bar[m];
   }
 }
 
