@@ -46,21 +46,22 @@ void GraphBuilder::rebuild(const AtomsView& atoms, double skin) {
 /// Candidates of the nodes from `first_node` on.
 void GraphBuilder::search(const CellGrid& grid, std::size_t first_node) {
   const std::size_t count = node_atom_.size() - first_node;
-  std::vector<std::vector<std::int32_t>> found(threads_);
+  found_.resize(threads_);
   first_candidate_.resize(first_node + count + 1);
   in_parallel(threads_, [&](int thread) {
     const Share share(count, thread, threads_);
-    std::vector<std::int32_t> atoms;
+    auto atoms = std::move(found_[thread]);  // threads' own: their sizes would share cache lines
+    atoms.clear();
     for (std::size_t i = share.first; i < share.last; ++i) {
       const std::size_t before = atoms.size();
       grid.for_each_near(node_atom_[first_node + i], [&](std::int32_t j) { atoms.push_back(j); });
       first_candidate_[first_node + i + 1] = static_cast<std::int64_t>(atoms.size() - before);
     }
-    found[thread] = std::move(atoms);
+    found_[thread] = std::move(atoms);
   });
   const auto first = first_candidate_.begin() + static_cast<std::ptrdiff_t>(first_node);
   std::partial_sum(first, first_candidate_.end(), first);
-  for (const auto& atoms : found)
+  for (const auto& atoms : found_)
     candidate_atom_.insert(candidate_atom_.end(), atoms.begin(), atoms.end());
 }
 

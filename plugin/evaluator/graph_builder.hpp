@@ -64,6 +64,8 @@ class GraphBuilder {
   std::vector<std::int32_t> node_atom_, node_species_;
   std::vector<std::int64_t> first_candidate_{0};  ///< of the nodes that have any, and the end
   std::vector<std::int32_t> candidate_node_, candidate_atom_;
+  std::vector<std::vector<std::int32_t>>
+      found_;  ///< by each thread; kept, as memory is slow to get
   // The graph of this step.
   std::vector<std::int32_t> kept_;  ///< [candidates] each node's near ones, counted from its first
   std::vector<std::int32_t> active_, active_index_, active_atom_, species_, sender_;

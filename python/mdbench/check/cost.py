@@ -35,7 +35,7 @@ _VELOCITY_BYTES, _RESTART_BYTES, _THERMO_BYTES = 42.0, 90.0, 240.0
 
 # Measured likewise: resident memory of lmp with the plugin, and per thread, atom and edge, with
 # models of 16 and 128 channels; good to a factor of two.
-_PROGRAM_BYTES, _THREAD_BYTES, _ATOM_BYTES, _EDGE_BYTES, _FEATURE_BYTES = 1.2e8, 1e7, 1500, 100, 17
+_PROGRAM_BYTES, _THREAD_BYTES, _ATOM_BYTES, _EDGE_BYTES, _FEATURE_BYTES = 1.2e8, 1e7, 1500, 200, 17
 
 
 @dataclass(frozen=True)
