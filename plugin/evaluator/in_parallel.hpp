@@ -11,8 +11,9 @@ namespace mdbench {
 /// one thread runs them all.
 template <class Function>
 void in_parallel(int shares, Function&& function) {
+  if (shares == 1) return function(0);  // also after a fork, which no other threads survive
 #ifdef _OPENMP
-#pragma omp parallel for num_threads(shares) schedule(static, 1) if (shares > 1)
+#pragma omp parallel for num_threads(shares) schedule(static, 1)
 #endif
   for (int share = 0; share < shares; ++share) function(share);
 }

@@ -11,6 +11,7 @@
 #include "activation.hpp"
 #include "error.hpp"
 #include "evaluator.hpp"
+#include "in_parallel.hpp"
 #include "open_model.hpp"
 #include "worker.hpp"
 
@@ -167,15 +168,10 @@ void NativeEvaluator<Real, Sum>::share_out(std::size_t rows) {
 template <class Real, class Sum>
 template <class Function>
 void NativeEvaluator<Real, Sum>::for_batches(Function&& function) {
-  const auto run = [&](int thread) {
-    Work& work = *workers_[thread];
+  in_parallel(info_.threads, [&](int thread) {
     for (std::size_t b = share_[thread]; b < share_[thread + 1]; ++b)
-      function(work, batches_[b], thread);
-  };
-  if (info_.threads == 1) return run(0);
-  // OpenMP may give fewer threads than asked for (OMP_THREAD_LIMIT, OMP_DYNAMIC, nested regions)
-#pragma omp parallel num_threads(info_.threads)
-  for (int i = omp_get_thread_num(); i < info_.threads; i += omp_get_num_threads()) run(i);
+      function(*workers_[thread], batches_[b], thread);
+  });
 }
 
 /// Rows of a thread's own gradient buffer for the senders of its edges.
@@ -244,8 +240,7 @@ const Evaluation& NativeEvaluator<Real, Sum>::evaluate(const Graph& graph, Halo&
     slot_.resize(info_.threads);
     touched_.resize(info_.threads);
     private_bar_.resize(info_.threads);
-#pragma omp parallel for num_threads(info_.threads) schedule(static, 1)
-    for (int i = 0; i < info_.threads; ++i) touch_senders(graph, i);
+    in_parallel(info_.threads, [&](int thread) { touch_senders(graph, thread); });
   }
   isolated_energies(graph);
   const double prepared = omp_get_wtime();
@@ -280,17 +275,19 @@ void NativeEvaluator<Real, Sum>::gather_sender_gradients(const Graph& graph, int
   auto& bar = states_[t].sender_bar;
   const std::size_t size = row(t);
   if (info_.threads > 1) {
-#pragma omp parallel for num_threads(info_.threads) schedule(static)
-    for (std::size_t node = 0; node < graph.num_nodes(); ++node) {
-      Sum* out = &bar[node * size];
-      std::fill_n(out, size, Sum(0));
-      for (int thread = 0; thread < info_.threads; ++thread) {
-        const auto slot = slot_[thread][node];
-        if (slot < 0) continue;
-        const Sum* in = &private_bar_[thread][slot * size];
-        for (std::size_t i = 0; i < size; ++i) out[i] += in[i];
+    in_parallel(info_.threads, [&](int share) {
+      const Share nodes(graph.num_nodes(), share, info_.threads);
+      for (std::size_t node = nodes.first; node < nodes.last; ++node) {
+        Sum* out = &bar[node * size];
+        std::fill_n(out, size, Sum(0));
+        for (int thread = 0; thread < info_.threads; ++thread) {
+          const auto slot = slot_[thread][node];
+          if (slot < 0) continue;
+          const Sum* in = &private_bar_[thread][slot * size];
+          for (std::size_t i = 0; i < size; ++i) out[i] += in[i];
+        }
       }
-    }
+    });
   }
   if (!halo.active()) return;
   const double start = omp_get_wtime();
