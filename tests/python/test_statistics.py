@@ -9,6 +9,7 @@ from mdbench.analysis.statistics import (
     block_bootstrap,
     block_of_frame,
     detect_equilibration,
+    error_of_minimum,
     mean_with_error,
     merge_correlated,
     slope_with_error,
@@ -104,13 +105,27 @@ def test_slopes_cover_the_truth():
 
 def test_bootstrap_of_a_mean_and_of_a_missing_statistic():
     x = np.random.default_rng(2).normal(size=(60, 3))
-    error = block_bootstrap(x, lambda s: s.mean(axis=0), seed=1)
+    error = block_bootstrap(x, lambda s: s / 60, seed=1)
     assert error == pytest.approx(x.std(axis=0, ddof=1) / np.sqrt(60), rel=0.2)
-    assert np.array_equal(error, block_bootstrap(x, lambda s: s.mean(axis=0), seed=1))
-    two = block_bootstrap(np.array([[0.0], [1.0]]), lambda s: s.mean(axis=0))
+    assert np.array_equal(error, block_bootstrap(x, lambda s: s / 60, seed=1))
+    two = block_bootstrap(np.array([[0.0], [1.0]]), lambda s: s / 2)
     assert two[0] == pytest.approx(0.5, rel=0.2)  # std / sqrt(2), not reduced by resampling
-    often = block_bootstrap(x, lambda s: np.nan if s[0, 0] > 0 else 1.0)
+    often = block_bootstrap(x, lambda s: np.nan if s[0] > x[:, 0].sum() else 1.0)
     assert np.isnan(often)
+
+
+def test_bootstrap_of_a_ratio_draws_whole_blocks():
+    size = np.arange(1.0, 41.0)
+    even = np.stack([2.0 * size, size], axis=1)[:, :, None]
+    assert block_bootstrap(even, lambda s: s[0] / s[1]) == pytest.approx([0.0], abs=1e-12)
+
+
+def test_error_of_a_minimum_is_that_of_drawn_resamples():
+    rng = np.random.default_rng(9)
+    x = rng.exponential(size=30)
+    drawn = x[rng.integers(0, 30, (200_000, 30))].min(axis=1)
+    assert error_of_minimum(x) == pytest.approx(drawn.std() * np.sqrt(30 / 29), rel=0.01)
+    assert error_of_minimum(np.full(5, 3.0)) == 0.0
 
 
 def test_blocks_grow_with_correlation():
@@ -131,7 +146,7 @@ def test_blocks_grow_with_correlation():
 def test_block_errors_of_correlated_series_cover_the_truth():
     def one(x):
         blocks, _ = merge_correlated(x, x)
-        return block_bootstrap(blocks, lambda s: s.mean() * len(blocks) / len(x))
+        return block_bootstrap(blocks, lambda s: s / len(x))
 
     series = ar1(np.random.default_rng(8), (200, 128), 0.5)
     assert 0.55 < np.mean([abs(x.mean()) < one(x) for x in series]) < 0.78

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,12 @@ from ase.data import atomic_numbers
 
 from mdbench.analysis.estimate import Estimate
 from mdbench.analysis.peaks import PeakFinder
-from mdbench.analysis.statistics import block_bootstrap, block_of_frame, merge_correlated
+from mdbench.analysis.statistics import (
+    block_bootstrap,
+    block_of_frame,
+    error_of_minimum,
+    merge_correlated,
+)
 from mdbench.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -105,9 +111,12 @@ def density_profile(
     bins = tally.counts.shape[1]
     z_ang = (np.arange(bins) - bins / 2 + 0.5) * bin_ang
     samples = np.stack([tally.counts, tally.volume], axis=1)
-    merged, independent = merge_correlated(samples, _filling(tally, samples, z_ang))
-    number, error = _density(samples), block_bootstrap(merged, _density)
-    folded = _folded_profile(z_ang[bins // 2 :], samples, merged)
+    total = samples.sum(axis=0)
+    merged, independent = merge_correlated(samples, _filling(tally, total, z_ang))
+    number, error = _density(total), block_bootstrap(merged, _density)
+    both = _fold(merged)
+    folded_error = block_bootstrap(both, _density)
+    folded = DistanceProfile(z_ang[bins // 2 :], _density(_fold(total)), folded_error)
     mass_u, mass_of = _mass(source, element)
     return DensityProfile(
         element=element,
@@ -119,7 +128,7 @@ def density_profile(
         mass_error=error * mass_u * _GCM3_PER_U_NM3,
         mass_of=mass_of,
         folded=folded,
-        peak_ang=_first_layer(folded, merged, independent),
+        peak_ang=_first_layer(folded, both, independent),
         closest_ang=_closest(tally),
         bin_ang=bin_ang,
         frames=int(tally.frames.sum()),
@@ -188,23 +197,25 @@ def _distances(
     frame: Frame, atoms: NDArray[np.intp], sheet: NDArray[np.intp]
 ) -> tuple[float, float, Floats]:
     """Height of the cell, area of the sheet, and distances from its mean to the nearest image."""
-    normal = np.cross(frame.cell[0], frame.cell[1])
-    area = float(np.linalg.norm(normal))
-    normal /= area
-    height = abs(float(frame.cell[2] @ normal))
-    sheet_z = frame.positions[sheet] @ normal
+    along_c = np.linalg.inv(frame.cell)[:, 2]
+    height = 1.0 / float(np.linalg.norm(along_c))
+    area = abs(float(np.linalg.det(frame.cell))) / height
+    z = frame.positions @ along_c  # in heights
     # the circular mean is near the mean wherever the sheet is wrapped; from there it is exact
-    angle = sheet_z * (2.0 * np.pi / height)
-    near = np.arctan2(np.sin(angle).mean(), np.cos(angle).mean()) * height / (2.0 * np.pi)
+    sheet_z = z[sheet]
+    angle = 2.0 * np.pi * sheet_z
+    near = math.atan2(np.sin(angle).sum(), np.cos(angle).sum()) / (2.0 * np.pi)
     deviation = sheet_z - near
-    deviation -= height * np.round(deviation / height)
-    if deviation.std() > _LEAST_FLAT_ANG:
+    deviation -= np.round(deviation)
+    mean = float(deviation.sum()) / len(sheet)
+    spread = height * float(np.linalg.norm(deviation - mean)) / math.sqrt(len(sheet))
+    if spread > _LEAST_FLAT_ANG:
         raise AnalysisError(
-            f"step {frame.step}: the sheet's atoms spread by {deviation.std():.1f} A "
+            f"step {frame.step}: the sheet's atoms spread by {spread:.1f} A "
             f"(root mean square) along the normal of a and b: not one flat sheet"
         )
-    distance = frame.positions[atoms] @ normal - (near + deviation.mean())
-    return height, area, distance - height * np.round(distance / height)
+    distance = z[atoms] - (near + mean)
+    return height, area, height * (distance - np.round(distance))
 
 
 def _fold(samples: Floats) -> Floats:
@@ -213,15 +224,9 @@ def _fold(samples: Floats) -> Floats:
     return samples[..., half:] + samples[..., half - 1 :: -1]
 
 
-def _density(samples: Floats) -> Floats:
-    """Atoms per nm^3 from [blocks, 2, bins] counts and volumes."""
-    counts, volume = samples.sum(axis=0)
-    return np.asarray(counts / volume * _PER_NM3)
-
-
-def _folded_profile(distance_ang: Floats, samples: Floats, merged: Floats) -> DistanceProfile:
-    error = block_bootstrap(merged, lambda drawn: _density(_fold(drawn)))
-    return DistanceProfile(distance_ang, _density(_fold(samples)), error)
+def _density(total: Floats) -> Floats:
+    """Atoms per nm^3 from [2, bins] counts and volumes."""
+    return np.asarray(total[0] / total[1] * _PER_NM3)
 
 
 def _finder(profile: DistanceProfile) -> PeakFinder:
@@ -229,10 +234,10 @@ def _finder(profile: DistanceProfile) -> PeakFinder:
     return PeakFinder.over_noise(profile.distance_ang, _SMOOTHING_ANG, profile.number_error, least)
 
 
-def _filling(tally: _Tally, samples: Floats, z_ang: Floats) -> Floats:
+def _filling(tally: _Tally, total: Floats, z_ang: Floats) -> Floats:
     """[blocks] atoms in the first layer; without one, in the half of the cell by the sheet."""
-    distance, both = np.abs(z_ang), _fold(samples)
-    counts, volume = both.sum(axis=0)
+    distance, both = np.abs(z_ang), _fold(total)
+    counts, volume = both
     error = np.sqrt(counts) / volume * _PER_NM3  # as if atoms came independently
     folded = DistanceProfile(z_ang[len(z_ang) // 2 :], _density(both), error)
     peak = _finder(folded).first_peak(folded.number_per_nm3)
@@ -243,13 +248,16 @@ def _filling(tally: _Tally, samples: Floats, z_ang: Floats) -> Floats:
 
 
 def _first_layer(folded: DistanceProfile, blocks: Floats, independent: float) -> Estimate | None:
-    """Distance of the first maximum of the folded profile; None where only noise has one."""
+    """Distance of the first maximum of the folded profile, from [blocks, 2, bins] of it.
+
+    None where only noise has one.
+    """
     finder = _finder(folded)
 
-    def peak(drawn: Floats) -> float:
-        return finder.first_peak(_density(_fold(drawn)))
+    def peak(total: Floats) -> float:
+        return finder.first_peak(_density(total))
 
-    value, error = peak(blocks), float(block_bootstrap(blocks, peak))
+    value, error = peak(blocks.sum(axis=0)), float(block_bootstrap(blocks, peak))
     if not (np.isfinite(value) and np.isfinite(error)):
         return None
     method = (
@@ -260,7 +268,7 @@ def _first_layer(folded: DistanceProfile, blocks: Floats, independent: float) ->
 
 
 def _closest(tally: _Tally) -> Estimate:
-    error = float(block_bootstrap(tally.closest, lambda drawn: float(drawn.min())))
+    error = error_of_minimum(tally.closest)
     method = "smallest distance seen, which falls as the run gets longer; bootstrap of blocks"
     return Estimate(float(tally.closest.min()), error, "A", method)
 

@@ -133,25 +133,23 @@ class _Curve:
         """Centres of the bins."""
         return np.asarray(0.5 * (self.edges[1:] + self.edges[:-1]))
 
-    def g(self, samples: Floats) -> Floats:
-        """[bins] from [blocks, bins + 2]."""
-        total = samples.sum(axis=0)
+    def g(self, total: Floats) -> Floats:
+        """[bins] from [bins + 2]."""
         expected: Floats = self.expected * float(total[-2])
         # in a slab some distances cannot occur: nothing is expected there, and nothing found
         g = np.zeros_like(expected)
         np.divide(total[:-2], expected, out=g, where=expected > 0.0)
         return g
 
-    def running(self, samples: Floats) -> Floats:
+    def running(self, total: Floats) -> Floats:
         """[bins + 1] neighbours within each edge."""
-        total = samples.sum(axis=0)
         return np.asarray(np.append(0.0, np.cumsum(total[:-2])) / (total[-1] * self.atoms))
 
-    def features(self, samples: Floats, finder: PeakFinder) -> Floats:
+    def features(self, total: Floats, finder: PeakFinder) -> Floats:
         """First peak, first minimum, neighbours within it; NaN for what is not there."""
-        g = self.g(samples)
+        g = self.g(total)
         minimum = finder.first_minimum(g)
-        number = np.interp(minimum, self.edges, self.running(samples))
+        number = np.interp(minimum, self.edges, self.running(total))
         return np.array([finder.first_peak(g), minimum, number])
 
 
@@ -163,18 +161,18 @@ def _samples(tally: PairTally, ideal: IdealPairs, a: int, b: int) -> Floats:
 def _result(
     curve: _Curve, samples: Floats, normalisation: str, notes: tuple[str, ...]
 ) -> RdfResult:
-    g = curve.g(samples)
-    found = samples[:, :-2].sum(axis=0)
-    rough = g / np.sqrt(np.maximum(found, 1.0))  # as if pairs came independently
+    total = samples.sum(axis=0)
+    g = curve.g(total)
+    rough = g / np.sqrt(np.maximum(total[:-2], 1.0))  # as if pairs came independently
     finder = PeakFinder.over_noise(curve.r_ang, _SMOOTHING_ANG, rough, _LEAST_PROMINENCE)
-    shell = curve.features(samples, finder)
+    shell = curve.features(total, finder)
     # the filling of the first shell is what remembers longest
     reach = shell[1] if np.isfinite(shell[1]) else curve.edges[-1] / 2.0
     watched = samples[:, : np.searchsorted(curve.r_ang, reach)].sum(axis=1) / samples[:, -1]
     merged, independent = merge_correlated(samples, watched)
     g_error = block_bootstrap(merged, curve.g)
     finder = PeakFinder.over_noise(curve.r_ang, _SMOOTHING_ANG, g_error, _LEAST_PROMINENCE)
-    values = curve.features(samples, finder)
+    values = curve.features(total, finder)
     errors = block_bootstrap(merged, lambda drawn: curve.features(drawn, finder))
     errors[1] = np.hypot(errors[1], curve.bin_ang / math.sqrt(12.0))  # found to within a bin
     by = f"bootstrap of {len(merged)} blocks of the production run"
@@ -195,13 +193,13 @@ def _result(
         r_ang=curve.r_ang,
         g=g,
         g_error=g_error,
-        coordination=curve.running(samples)[1:],
+        coordination=curve.running(total)[1:],
         first_peak_ang=peak,
         first_minimum_ang=minimum,
         coordination_number=number,
         normalisation=normalisation,
         r_max_ang=float(curve.edges[-1]),
-        frames=int(samples[:, -1].sum()),
+        frames=int(total[-1]),
         notes=notes,
     )
 

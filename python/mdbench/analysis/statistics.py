@@ -197,25 +197,25 @@ def merge_correlated(samples: NDArray[Sample], watched: Floats) -> tuple[NDArray
 
 def block_bootstrap(
     samples: NDArray[Sample],
-    statistic: Callable[[NDArray[Sample]], Floats | float],
+    statistic: Callable[[Floats], Floats | float],
     seed: int = 0,
 ) -> Floats:
     """Standard error of a statistic of independent blocks, by drawing blocks with replacement.
 
     Args:
-        samples: [blocks, ...].
-        statistic: From [blocks, ...] to a number or an array; NaN where a resample has none.
+        samples: [blocks, ...] sums over a block each.
+        statistic: From the sum over as many drawn blocks, [...], to a number or an array; NaN
+            where a resample has none.
         seed: Of the draws.
 
     Returns:
         An array of the statistic's shape; NaN where more than a tenth of the resamples had none.
     """
     blocks = len(samples)
-    rng = np.random.default_rng(seed)
-    drawn = np.array(
-        [statistic(samples[rng.integers(0, blocks, blocks)]) for _ in range(_RESAMPLES)],
-        dtype=float,
-    )
+    draws = np.random.default_rng(seed).integers(0, blocks, (_RESAMPLES, blocks))
+    times = np.array([np.bincount(draw, minlength=blocks) for draw in draws], dtype=float)
+    totals = (times @ samples.reshape(blocks, -1)).reshape(_RESAMPLES, *samples.shape[1:])
+    drawn = np.array([statistic(total) for total in totals], dtype=float)
     missing = np.isnan(drawn)
     found = np.where(missing, 0.0, drawn)
     count = np.maximum((~missing).sum(axis=0), 2)
@@ -224,3 +224,19 @@ def block_bootstrap(
     # resamples of few blocks vary too little by (blocks - 1) / blocks
     error = np.sqrt(squares / (count - 1) * blocks / (blocks - 1))
     return np.where(missing.mean(axis=0) > _MOST_UNDEFINED, np.nan, error)
+
+
+def error_of_minimum(values: Floats) -> float:
+    """Standard error of the least of independent values, by the bootstrap.
+
+    Each value's chance of being the least that is drawn has a closed form: nothing is drawn.
+
+    Args:
+        values: [blocks] the least of each.
+    """
+    rising, blocks = np.sort(values), len(values)
+    # chance that none of the k least is among as many draws as blocks
+    none_of = (1.0 - np.arange(blocks + 1) / blocks) ** blocks
+    chance = -np.diff(none_of)
+    squares = chance @ (rising - chance @ rising) ** 2
+    return float(np.sqrt(squares * blocks / (blocks - 1)))
