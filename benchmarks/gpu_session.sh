@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Builds, tests and times the CUDA evaluator on a machine with a Hopper GPU (H100, H200) and nvcc:
 #   OUT=folder PARTS="build tests" bash benchmarks/gpu_session.sh
-# A step that fails or lasts too long does not stop the next. $OUT gets log.txt and results while they
-# are made, and summary.txt, printed last. The folders of one call are there for the next.
+# A step that fails or lasts too long does not stop the next; all end within DEADLINE seconds. $OUT gets
+# log.txt and results while they are made, and summary.txt, printed last. The folders of one call are
+# there for the next.
 #
 # PARTS, in this order of value; `build` comes by itself where it has not been:
 #   build     the tests, the library and the package, for sm_90 alone
-#   tests     mdbench_cuda_tests on the GPU, and LAMMPS with the library against `device cpu`
+#   tests     mdbench_cuda_tests on the GPU (once more where one fails, each in a process of its own),
+#             and LAMMPS with the library against `device cpu`
 #   kernels   cuda_kernels.py: a step, its kernels, errors in single, double and mixed precision
 #   memcheck  the tests under compute-sanitizer's memcheck
 #   scaling   `mdbench scaling` of VARIANTS: the native evaluator, cuEquivariance, plain mace-torch
@@ -26,6 +28,7 @@ export BUILD=${BUILD:-$PWD/build/gpu}
 PACKAGES=${PACKAGES:-.gpu}  # a folder here
 SITE=${SITE:-/tmp/site}
 SIZES=${SIZES:-128 372 1038 2976 24000}
+DEADLINE=${DEADLINE:-570}
 export PYTHONUNBUFFERED=1 PATH=$PATH:/usr/local/cuda/bin
 mkdir -p "$OUT" "$BUILD"
 : > "$OUT/summary.txt"
@@ -34,13 +37,19 @@ wanted() { [[ " $PARTS " == *" $1 "* ]]; }
 have() { command -v "$1" > /dev/null; }
 note() { printf '%-18s %s\n' "$1" "$2" >> "$OUT/summary.txt"; }
 
+left() { echo $((DEADLINE - SECONDS)); }
+# In $SITE: what the package needs is all there.
+complete() { [ -e "$SITE/lammps/include/lammps/pair.h" ] && [ -e "$SITE/mpich/include/mpi.h" ]; }
+
 # step NAME SECONDS COMMAND...: runs it for so long at most, notes the outcome and its last error
 step() {
   local name=$1 limit=$2 begin=$SECONDS outcome=ok log status
   shift 2
+  [ "$limit" -le "$(left)" ] || limit=$(left)
+  [ "$limit" -ge 15 ] || { note "$name" "left out: no time"; return 1; }
   log=$BUILD/$name.log
   echo "=== $name" >> "$OUT/log.txt"
-  timeout -k 10 "$limit" "$@" 2>&1 | tee -p "$log" | head -c 1500000 >> "$OUT/log.txt"
+  timeout -k 10 "$limit" "$@" 2>&1 | tee -p "$log" | stdbuf -o0 head -c 1500000 >> "$OUT/log.txt"
   status=${PIPESTATUS[0]}
   [ "$status" -eq 0 ] || outcome="FAILED ($status)"
   printf '%-18s %-13s %5d s  %s\n' "$name" "$outcome" $((SECONDS - begin)) \
@@ -55,7 +64,7 @@ table() { tail -n "$2" "$BUILD/$1.log" >> "$OUT/summary.txt"; }
 configure() {
   local where=(-DMDBENCH_LAMMPS_INCLUDE_DIR="$SITE/lammps/include/lammps"
                -DMDBENCH_MPI_INCLUDE_DIR="$SITE/mpich/include" -DMDBENCH_PYTHON=ON)
-  if [ ! -e "$PACKAGES/setup.sh" ]; then  # only to configure: the plugin is not built
+  if ! complete; then  # only to configure: the plugin is not built
     mkdir -p "$BUILD/no_lammps"
     touch "$BUILD/no_lammps/pair.h" "$BUILD/no_lammps/mpi.h"
     where=(-DMDBENCH_LAMMPS_INCLUDE_DIR="$BUILD/no_lammps" -DMDBENCH_MPI_INCLUDE_DIR="$BUILD/no_lammps"
@@ -69,11 +78,20 @@ configure() {
     cmake -S . -B "$BUILD" -DMDBENCH_PYTHON=OFF  # without Python's headers: all but the binding
 }
 
+# build TARGETS...: one that fails does not stop the others
+build() {
+  local on=-k
+  [ -e "$BUILD/build.ninja" ] && on="-k 0"
+  # shellcheck disable=SC2086
+  cmake --build "$BUILD" -j "$(nproc)" --target "$@" -- $on
+}
+
 # The model, while the compilers run, and the package as an installation would have it.
 assemble() {
+  local status=0
   # a model of the shape of MACE-MP-0b3 medium; random weights take the same time
   [ -e "$BUILD/medium.model" ] || python3 -W ignore tests/models/make_models.py "$BUILD" &
-  cmake --build "$BUILD" -j "$(nproc)" --target all mdbench_cuda_tests || return 1
+  build all mdbench_cuda_tests || status=1
   local package=$BUILD/package/mdbench
   rm -rf "$package"
   mkdir -p "$BUILD/package"
@@ -81,13 +99,17 @@ assemble() {
   rm -rf "$package/models" "$package/cells"
   cp -r models/graphene-water "$package/models" && cp -r inputs "$package/cells" || return 1
   wait %1
-  python3 -W ignore -m mdbench convert "$BUILD/medium.model" -o "$BUILD/medium.mace" --elements H,C,O
+  python3 -W ignore -m mdbench convert "$BUILD/medium.model" -o "$BUILD/medium.mace" --elements H,C,O &&
+    return $status
 }
 
 # In LAMMPS: energies, forces and virials of a short run, one precision after the other.
 lammps() {
-  python3 -m mdbench doctor || true  # it also asks for what nothing here needs
-  python3 benchmarks/gpu_session_nve.py "$BUILD/package/mdbench/models/graphene-water.mace" --compare
+  local status=0
+  python3 benchmarks/gpu_session_nve.py "$BUILD/package/mdbench/models/graphene-water.mace" --compare ||
+    status=1
+  timeout 20 python3 -m mdbench doctor  # it also asks for what nothing here needs
+  return $status
 }
 
 sanitize() {
@@ -107,19 +129,21 @@ kernels() {
 }
 
 scaling() {
-  local folder=$BUILD/scaling-${VARIANTS//,/-} cuda
+  local cuda
   cuda=$(python3 -c 'import nvidia.cu13 as n; print(list(n.__path__)[0] + "/lib")' 2> /dev/null)
   # Symmetrix-XL looks for the libraries that torch has
   [[ $VARIANTS == *symmetrix* ]] && export LD_LIBRARY_PATH=$cuda:$LD_LIBRARY_PATH
   python3 -W ignore -m mdbench scaling --random-weights medium --device cuda --variants "$VARIANTS" \
-    --sizes "${SIZES// /,}" --rounds 1 --repeats 3 --time-limit "$LIMIT s" -o "$folder"
-  local status=$?
-  cp "$folder/result.json" "$OUT/scaling.json"
-  return $status
+    --sizes "${SIZES// /,}" --rounds 1 --repeats 3 --time-limit "$LIMIT s" -o "$TIMED"
 }
+# What was timed so far, where the whole was not finished.
+save_scaling() {
+  cp "$TIMED/result.json" "$OUT/scaling.json" || tar -czf "$OUT/scaling-cells.tar.gz" -C "$TIMED/work" cells
+} 2>> "$OUT/log.txt"
 
-export -f have configure assemble lammps sanitize kernels scaling
+export -f have complete configure build assemble lammps sanitize kernels scaling
 export SITE SIZES PACKAGES VARIANTS=${VARIANTS:-native,cueq,e3nn} LIMIT=${LIMIT:-400} NVE_S=${NVE_S:-130}
+export TIMED=$BUILD/scaling-${VARIANTS//,/-}
 nvidia-smi >> "$OUT/log.txt" 2>&1
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader >> "$OUT/summary.txt" 2>&1
 if [ -e "$PACKAGES/setup.sh" ]; then
@@ -129,20 +153,28 @@ if [ -e "$PACKAGES/setup.sh" ]; then
 fi
 if wanted build || [ ! -e "$BUILD/mdbench_cuda_tests" ]; then
   step configure 120 bash -c configure
-  if [ -e "$PACKAGES/setup.sh" ]; then
+  if complete; then
     step build 480 bash -c assemble
   else
-    step build 480 cmake --build "$BUILD" -j "$(nproc)" --target mdbench_cuda_tests mdbench_native_cuda
+    step build 480 bash -c "build mdbench_cuda_tests mdbench_native_cuda"
   fi
 fi
-wanted tests && step tests 120 "$BUILD/mdbench_cuda_tests"
+if wanted tests; then
+  step tests 120 "$BUILD/mdbench_cuda_tests" || step tests_apart 150 "$BUILD/mdbench_cuda_tests" --apart
+fi
 have compute-sanitizer || note compute-sanitizer "is not here"
-if [ -e "$PACKAGES/setup.sh" ]; then
+if complete; then
   model=$BUILD/package/mdbench/models/graphene-water.mace medium=$BUILD/medium.mace
   wanted tests && { step lammps 120 bash -c lammps; table lammps 8; }
   wanted kernels && { step kernels 240 bash -c kernels; table kernels 150; }
   wanted memcheck && step memcheck 200 bash -c "sanitize memcheck"
-  wanted scaling && { step scaling $((LIMIT + 100)) bash -c scaling; table scaling 40; }
+  wanted scaling && {
+    # besides it: models, references, and what is said at the end
+    [ $((LIMIT + 100)) -le "$(left)" ] || LIMIT=$(($(left) - 100))
+    step scaling $((LIMIT + 100)) bash -c scaling
+    save_scaling
+    table scaling 40
+  }
   wanted memory && {
     step memory 200 python3 benchmarks/gpu_session_memory.py "$medium" --output "$OUT/memory.json"
     table memory 4
@@ -161,7 +193,7 @@ fi
 if wanted races; then
   for tool in racecheck synccheck; do step $tool 150 bash -c "sanitize $tool"; done
 fi
-if wanted fastmace && [ -e "$PACKAGES/setup.sh" ]; then
+if wanted fastmace && complete; then
   step fastmace 300 python3 benchmarks/gpu_session_fastmace.py "$BUILD/medium.model" \
     --output "$OUT/fastmace.json"
   table fastmace 4

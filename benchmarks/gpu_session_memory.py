@@ -12,6 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +49,9 @@ def with_images(positions: np.ndarray, edge: float, reach: float) -> tuple[np.nd
     return positions, owner
 
 
-def evaluate(options: argparse.Namespace, atoms: int) -> dict[str, Any]:
+def evaluate(model: str, atoms: int) -> dict[str, Any]:
     """Seconds of the search and of two steps, and the memory."""
-    evaluator = _core.load_evaluator(
-        options.model, device="cuda", precision="single", deterministic=False
-    )
+    evaluator = _core.load_evaluator(model, device="cuda", precision="single", deterministic=False)
     cutoff = evaluator.info["cutoff_ang"]
     local, edge = crystal(atoms, cutoff)
     positions, owner = with_images(local, edge, cutoff + SKIN_ANG)
@@ -86,10 +87,12 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for atoms in options.atoms:
-        try:
-            row = evaluate(options, atoms)
-        except _core.CoreError as problem:
-            row = {"atoms": atoms, "problem": str(problem)}
+        # in a process of its own: its peak of memory is no other's
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            try:
+                row = process.submit(evaluate, options.model, atoms).result()
+            except (_core.CoreError, BrokenProcessPool) as problem:
+                row = {"atoms": atoms, "problem": str(problem)}
         rows.append(row)
         options.output.write_text(json.dumps(rows, indent=1) + "\n")
         if "problem" in row:

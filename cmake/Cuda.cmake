@@ -50,6 +50,7 @@ set(MDBENCH_CUDA_HOST plugin/evaluator/cuda/atom_nodes.cpp plugin/evaluator/cuda
   plugin/evaluator/cuda/device_network.cpp plugin/evaluator/cuda/feature_exchange.cpp
   plugin/evaluator/cuda/pair_search.cpp plugin/evaluator/cuda/pairs_on_cpu.cpp
   plugin/evaluator/cuda/runtime.cpp plugin/evaluator/cuda/step.cpp
+  plugin/evaluator/cuda/step_memory.cpp
   plugin/evaluator/cuda/topology.cpp
   plugin/evaluator/cuda/workspace.cpp plugin/evaluator/native/network.cpp)
 set(MDBENCH_CUDA_TESTS tests/cuda/test_columns.cpp tests/cuda/test_contraction_kernels.cpp

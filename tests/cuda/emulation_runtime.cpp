@@ -60,6 +60,7 @@ void set_devices(int count, int major) {
   runtime().device_count = count;
   runtime().device_major = major;
 }
+void spoil_recordings(bool spoil) { runtime().spoil = spoil; }
 void set_pinned_memory(std::size_t bytes) { runtime().most_pinned = bytes; }
 Counts counts() { return runtime().counts; }
 
@@ -112,6 +113,8 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorNoKernelImageForDevice";
     case cudaErrorStreamCaptureUnsupported:
       return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+      return "cudaErrorStreamCaptureInvalidated";
     case cudaErrorStreamCaptureImplicit:
       return "cudaErrorStreamCaptureImplicit";
   }
@@ -146,7 +149,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
 }
 cudaError_t cudaDeviceSynchronize() {
   const Turn turn;
-  if (recording()) return result(cudaErrorStreamCaptureUnsupported);
+  if (recording(true)) return result(cudaErrorStreamCaptureUnsupported);
   ++runtime().counts.waits;
   drain_all();
   return cudaSuccess;
@@ -201,7 +204,10 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   if (kind == cudaMemcpyDefault) emulation::fail("say which kind of copy it is");
   must_be(to_device, to, bytes);
   must_be(from_device, from, bytes);
-  const cudaError_t error = push(stream, [=] { std::memcpy(to, from, bytes); });
+  const cudaError_t error = push(stream, [=] {
+    ++runtime().counts.copies;
+    std::memcpy(to, from, bytes);
+  });
   // memory that is not pinned is copied before the call returns
   const void* const host = to_device ? from : to;
   if (to_device != from_device && !inside(runtime().pinned, host, bytes) &&
@@ -221,7 +227,10 @@ cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t
   const Turn turn;
   if (bytes == 0) return nothing(to);
   must_be(true, to, bytes);
-  return result(push(stream, [=] { std::memset(to, value, bytes); }));
+  return result(push(stream, [=] {
+    ++runtime().counts.copies;
+    std::memset(to, value, bytes);
+  }));
 }
 cudaError_t cudaMemset(void* to, int value, std::size_t bytes) {
   const Turn turn;

@@ -18,6 +18,7 @@ enum cudaError_t {
   cudaErrorInvalidDevice = 101,
   cudaErrorNoKernelImageForDevice = 209,
   cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901,
   cudaErrorStreamCaptureImplicit = 906,
 };
 enum cudaMemcpyKind {
@@ -111,12 +112,14 @@ void set_device_memory(std::size_t bytes);
 /// GPUs that the machine seems to have, and the first number of their compute capability; one of 9
 /// at first.
 void set_devices(int count, int major = 9);
+/// As if another thread waited for the whole device whenever a graph is recorded.
+void spoil_recordings(bool spoil);
 /// What the host cannot pin more than; without a bound at first.
 void set_pinned_memory(std::size_t bytes);
-/// What has happened so far: kernels that ran, allocations, waits of the host for the device, and
-/// recordings.
+/// What has happened so far: kernels that ran, copies and clearings, allocations, waits of the host
+/// for the device, and recordings.
 struct Counts {
-  std::size_t kernels = 0, allocations = 0, waits = 0, captures = 0;
+  std::size_t kernels = 0, copies = 0, allocations = 0, waits = 0, captures = 0;
 };
 Counts counts();
 

@@ -29,6 +29,7 @@ struct CUstream_st {
   bool blocking = true;
   std::deque<Work> waiting;
   CUgraph_st* capture = nullptr;
+  bool spoiled = false;  // the recording, by a call that CUDA forbids meanwhile
   cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
   std::thread::id owner;  // that records
 };
@@ -52,6 +53,7 @@ struct Runtime {
   std::size_t most_pinned = ~std::size_t{0}, pinned_bytes = 0;
   int device_count = 1, device_major = 9;
   std::set<CUstream_st*> capturing;
+  bool spoil = false;
   Counts counts;
   CUstream_st default_queue;
   std::set<CUstream_st*> streams;  // those with queues of their own
@@ -84,13 +86,18 @@ inline cudaError_t result(cudaError_t error) {
   return error;
 }
 
-/// Whether a recording forbids this thread to take memory or to copy without a stream.
-inline bool recording() {
-  return std::any_of(runtime().capturing.begin(), runtime().capturing.end(), [](auto* stream) {
-    return stream->mode == cudaStreamCaptureModeGlobal ||
-           (stream->mode == cudaStreamCaptureModeThreadLocal &&
-            stream->owner == std::this_thread::get_id());
-  });
+/// Whether a recording forbids this thread to take memory or to copy without a stream; who does
+/// spoils it. To wait for the whole device is forbidden to all threads, whatever the mode.
+inline bool recording(bool whole_device = false) {
+  bool forbidden = false;
+  for (CUstream_st* stream : runtime().capturing) {
+    const bool by_mode = stream->mode == cudaStreamCaptureModeGlobal ||
+                         (stream->mode == cudaStreamCaptureModeThreadLocal &&
+                          stream->owner == std::this_thread::get_id());
+    if (!whole_device && !by_mode) continue;
+    forbidden = stream->spoiled = true;
+  }
+  return forbidden;
 }
 
 /// Whether an allocation holds all of the bytes.
@@ -136,6 +143,7 @@ inline bool recording_blocking() {
 }
 
 inline cudaError_t push(cudaStream_t stream, Work work) {
+  if (stream && stream->spoiled) return cudaErrorStreamCaptureInvalidated;
   if (stream && stream->capture)
     stream->capture->work.push_back(std::move(work));
   else if (&queue_of(stream) == &runtime().default_queue && recording_blocking())

@@ -77,6 +77,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
   if (!stream || stream->capture) return result(cudaErrorStreamCaptureUnsupported);
   stream->capture = new CUgraph_st;
   ++runtime().counts.captures;
+  stream->spoiled = runtime().spoil;
   stream->mode = mode;
   stream->owner = std::this_thread::get_id();
   runtime().capturing.insert(stream);
@@ -85,10 +86,12 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   const Turn turn;
   if (!stream || !stream->capture) return result(cudaErrorInvalidValue);
-  *graph = stream->capture;
+  const bool spoiled = std::exchange(stream->spoiled, false);
+  if (spoiled) delete stream->capture;
+  *graph = spoiled ? nullptr : stream->capture;
   stream->capture = nullptr;
   runtime().capturing.erase(stream);
-  return cudaSuccess;
+  return result(spoiled ? cudaErrorStreamCaptureInvalidated : cudaSuccess);
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
   const Turn turn;

@@ -184,7 +184,8 @@ TEST(cuda_in_passes_is_the_same) {
 }
 
 #ifdef MDBENCH_EMULATE_CUDA
-/// Of a model of two layers: kernels, allocations and waits of a step between rebuilds.
+/// Of a model of two layers: kernels, allocations and waits of a step between rebuilds; coordinates
+/// in, results out, their sums and one layer's gradients cleared.
 TEST(cuda_steps_are_few_kernels_and_one_wait) {
   for (const auto& shape : {shapes()[0], shapes()[5]}) {
     const Box box(9, 7);
@@ -196,8 +197,20 @@ TEST(cuda_steps_are_few_kernels_and_one_wait) {
     gpu->evaluate_at(box.x, false, halo);
     const auto after = emulation::counts();
     CHECK_BELOW(static_cast<double>(after.kernels - before.kernels), 25.5);
+    CHECK(after.copies == before.copies + 4);
     CHECK(after.allocations == before.allocations);
     CHECK(after.waits == before.waits + 1);
+  }
+}
+
+TEST(cuda_steps_go_on_where_no_graph_can_be_recorded) {
+  const Box box(9, 7);
+  const auto gpu = open_cuda(shapes()[2], "single");
+  gpu->set_atoms(box.view(), kSkin);
+  const AtomResult expected = evaluate_at(*gpu, box);
+  for (const bool spoil : {true, true, false, false}) {
+    emulation::spoil_recordings(spoil);
+    CHECK(evaluate_at(*gpu, box) == expected);
   }
 }
 

@@ -125,10 +125,10 @@ TEST(a_failed_recording_leaves_the_stream_usable) {
   CHECK(error == "refused" && !graph.captured());
   // memory cannot be taken while a graph is recorded
   Array<int> late;
-  CHECK(check::thrown<mdbench::Error>([&] { graph.capture(stream, [&] { late.resize(9); }); }) !=
-        "");
+  check::thrown<mdbench::Error>([&] { graph.capture(stream, [&] { late.resize(9); }); });
+  CHECK(late.empty() && !graph.captured());
   // but by another thread
-  graph.capture(stream, [] { std::thread([] { Array<int>(9); }).join(); });
+  CHECK(graph.capture(stream, [] { std::thread([] { Array<int>(9); }).join(); }));
   const Array<int> in(kNumbers);
   Array<int> out(4);
   reverse(in, out, stream);
@@ -187,6 +187,30 @@ TEST(memory_of_the_host_is_another_one) {
   emulation::set_pinned_memory(~std::size_t{0});
   CHECK(full.starts_with("the host has too little memory"));
   CHECK(cudaGetLastError() == cudaSuccess);
+}
+
+/// Another library's thread may do so at any time.
+TEST(waits_for_the_whole_device_spoil_a_recording) {
+  Stream stream;
+  Graph graph;
+  const Array<int> in(kNumbers);
+  Array<int> out(4);
+  CHECK(!graph.capture(stream, [&] {
+    std::thread([] { cudaDeviceSynchronize(); }).join();
+    reverse(in, out, stream);
+  }));
+  CHECK(!graph.captured() && cudaGetLastError() == cudaSuccess);
+  CHECK(graph.capture(stream, [&] { reverse(in, out, stream); }));
+  // ours waits until the graph is recorded
+  std::thread other;
+  CHECK(graph.capture(stream, [&] {
+    other = std::thread([&] { out.download(); });
+    reverse(in, out, stream);
+  }));
+  other.join();
+  graph.launch(stream);
+  stream.synchronize();
+  CHECK(out.download() == kReversed);
 }
 
 /// What is read before the stream was waited for is what was there before, as on a GPU.

@@ -12,10 +12,6 @@
 namespace mdbench::cuda {
 namespace {
 
-/// Coordinates are copied in so many at a time: with each rebuild there are a few ghosts more or
-/// less, for which no graph need be captured anew.
-constexpr std::size_t kInputStep = 3072;
-
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -51,8 +47,6 @@ CudaEvaluator<Real>::CudaEvaluator(OpenedModel opened, CudaOptions options)
   use_device(options_.device);
   model_.cutoff = opened_.model.radial.cutoff;
   model_.wide_sums = options_.wide_sums;
-  host_flags_.resize(1);
-  host_virial_.resize(9);
 }
 
 /// Makes the network anew when an element comes up for the first time.
@@ -81,7 +75,7 @@ void CudaEvaluator<Real>::prepare(std::span<const std::int32_t> species) {
   model_.zbl =
       device_zbl(model, model.scale.values[opened_.head], model_.zbl_radius, model_.atomic_numbers);
   model_.layers = std::move(layers);
-  step_ = std::make_unique<Step<Real>>(model_, topology_, workspace_, arrays_, timer_);
+  step_ = std::make_unique<Step<Real>>(model_, topology_, workspace_, memory_, timer_);
   workspace_.forget();
 }
 
@@ -146,71 +140,21 @@ void CudaEvaluator<Real>::fit(const Wanted& wanted, const Halo& halo) {
   if (!stale_ && wanted == wanted_) return;
   stale_ = true;  // should the next lines fail, the next call must try again
   wanted_ = wanted;
-  fit_arrays();
+  memory_.fit(topology_, wanted);
   workspace_.fit(model_.layers, topology_,
                  {options_.workspace, features_.device_bytes(), options_.deterministic}, stream_);
   stale_ = false;
-}
-
-template <class Real>
-void CudaEvaluator<Real>::fit_arrays() {
-  const std::size_t n = topology_.num_receivers(), nodes = topology_.num_nodes();
-  const std::size_t in = 3 * (wanted_.forces ? topology_.num_atoms() : topology_.num_pairs());
-  input_.resize((in + kInputStep - 1) / kInputStep * kInputStep);
-  host_input_.resize(input_.size());
-  arrays_.at = {wanted_.forces ? input_.data() : nullptr, wanted_.forces ? nullptr : input_.data()};
-  arrays_.flags.resize(1);
-  arrays_.edges.resize(n);
-  host_edges_.resize(n);
-  arrays_.energy.resize(n);
-  host_energy_.resize(n);
-  arrays_.virial.resize(9 * n);
-  arrays_.total_virial.resize(wanted_.forces ? 9 : 0);
-  arrays_.force_out.resize(wanted_.forces ? 3 * nodes : 0);
-  host_force_.resize(arrays_.force_out.size());
-  arrays_.force.resize(arrays_.force_out.size());
-  arrays_.node_virial.resize(wanted_.node_virial ? 9 * nodes : 0);
-  arrays_.node_virial_out.resize(arrays_.node_virial.size());
-  host_node_virial_.resize(arrays_.node_virial.size());
-  arrays_.edge_gradient.resize(wanted_.edge_gradient ? 3 * topology_.num_pairs() : 0);
-  host_gradient_.resize(arrays_.edge_gradient.size());
 }
 
 /// All that a captured graph depends on.
 template <class Real>
 std::vector<std::int64_t> CudaEvaluator<Real>::launch_shape(bool halo_active) const {
   std::vector<std::int64_t> shape = workspace_.shape();
-  const auto add = [&shape](const auto&... arrays) {
-    ((shape.push_back(reinterpret_cast<std::intptr_t>(arrays.data())),
-      shape.push_back(static_cast<std::int64_t>(arrays.size()))),
-     ...);
-  };
-  add(input_, host_input_, host_energy_, host_force_, host_node_virial_, host_gradient_,
-      host_virial_, host_edges_, host_flags_, arrays_.edges, arrays_.energy, arrays_.force,
-      arrays_.node_virial, arrays_.virial, arrays_.edge_gradient, arrays_.force_out,
-      arrays_.total_virial, arrays_.node_virial_out);
+  memory_.add_to(shape);
   for (const double limit : {step_->sender_limit(), step_->force_limit()})
     shape.push_back(std::bit_cast<std::int64_t>(limit));
   if (halo_active) features_.add_to(shape);
   return shape;
-}
-
-template <class Real>
-void CudaEvaluator<Real>::copy_in() {
-  if (input_.size() > 0) input_.upload(host_input_, stream_);
-}
-
-template <class Real>
-void CudaEvaluator<Real>::copy_out() {
-  const auto take = [&](const auto& array, auto& host) {
-    if (array.size() > 0) array.download(host.span(), stream_);
-  };
-  take(arrays_.energy, host_energy_);
-  take(arrays_.edges, host_edges_);
-  take(arrays_.force_out, host_force_);
-  take(arrays_.total_virial, host_virial_);
-  take(arrays_.node_virial_out, host_node_virial_);
-  take(arrays_.edge_gradient, host_gradient_);
 }
 
 /// Stages that follow each other without the host; between others features travel.
@@ -218,19 +162,19 @@ template <class Real>
 void CudaEvaluator<Real>::enqueue(int first_stage, int last_stage) {
   const auto run = [&](const auto& work) { timer_.run("exchange", stream_, work); };
   if (first_stage == 0) {
-    copy_in();
+    memory_.copy_in(stream_);
   } else {
     const auto [t, gradients] = step_->travels_before(first_stage);
-    run([&] { features_.give(travelling(t), gradients, arrays_.flags.data(), stream_); });
+    run([&] { features_.give(travelling(t), gradients, memory_.arrays().flags, stream_); });
   }
   for (int s = first_stage; s <= last_stage; ++s) step_->stage(s, stream_);
   if (last_stage + 1 == step_->num_stages()) {
-    copy_out();
+    memory_.copy_out(stream_);
   } else {
     const auto [t, gradients] = step_->travels_before(last_stage + 1);
     run([&] { features_.take(travelling(t), gradients, stream_); });
+    memory_.copy_flags_out(stream_);
   }
-  arrays_.flags.download(host_flags_.span(), stream_);
 }
 
 /// The same by a graph from the second time on: capturing one costs more than to start its kernels
@@ -238,13 +182,13 @@ void CudaEvaluator<Real>::enqueue(int first_stage, int last_stage) {
 template <class Real>
 void CudaEvaluator<Real>::start(const std::vector<std::int64_t>& shape, int first_stage,
                                 int last_stage) {
-  if (timer_.on() || shape != captured_shape_) {
-    enqueue(first_stage, last_stage);
-  } else {
-    cuda::Graph& graph = graphs_[first_stage];
-    if (!graph.captured()) graph.capture(stream_, [&] { enqueue(first_stage, last_stage); });
+  const auto one_by_one = [&] { enqueue(first_stage, last_stage); };
+  if (timer_.on() || shape != captured_shape_) return one_by_one();
+  cuda::Graph& graph = graphs_[first_stage];
+  if (graph.captured() || graph.capture(stream_, one_by_one))
     graph.launch(stream_);
-  }
+  else
+    one_by_one();
 }
 
 /// False when atoms are closer than the tables reach; then nothing was exchanged.
@@ -262,8 +206,8 @@ bool CudaEvaluator<Real>::run(Halo& halo) {
     if (s > 0) exchange(s, halo);
     start(shape, s, s + together - 1);
     stream_.synchronize();
-    if (s == 0 && (host_flags_[0] & kTooClose) != 0) return false;
-    if ((host_flags_[0] & kNoRoom) != 0) throw Error("the GPU had no room for the tiles of edges");
+    if (s == 0 && (memory_.flags() & kTooClose) != 0) return false;
+    if ((memory_.flags() & kNoRoom) != 0) throw Error("the GPU had no room for the tiles of edges");
   }
   timer_.collect();
   return true;
@@ -286,13 +230,15 @@ ResidentOnCpu& CudaEvaluator<Real>::on_cpu() {
 
 template <class Real>
 void CudaEvaluator<Real>::take_energies() {
-  const bool finite = (host_flags_[0] & kNotFinite) == 0;
+  const bool finite = (memory_.flags() & kNotFinite) == 0;
   const auto node = topology_.node();
+  const auto energy = memory_.energy();
+  const auto edges = memory_.edges();
   site_energy_.resize(node.size());
   neighbors_.resize(node.size());
   for (std::size_t p = 0; p < node.size(); ++p) {
-    site_energy_[node[p]] = finite ? host_energy_[p] : std::numeric_limits<double>::quiet_NaN();
-    neighbors_[node[p]] = host_edges_[p];
+    site_energy_[node[p]] = finite ? energy[p] : std::numeric_limits<double>::quiet_NaN();
+    neighbors_[node[p]] = edges[p];
   }
 }
 
@@ -304,7 +250,7 @@ const AtomEvaluation& CudaEvaluator<Real>::evaluate_at(std::span<const double> p
   require_atoms(positions, topology_.num_atoms());
   use_device(options_.device);
   fit({true, per_node_virial, false}, halo);
-  std::copy(positions.begin(), positions.end(), host_input_.begin());
+  std::copy(positions.begin(), positions.end(), memory_.input().begin());
   result_.seconds = {};
   const double ready = now();
   if (!run(halo)) {
@@ -316,9 +262,9 @@ const AtomEvaluation& CudaEvaluator<Real>::evaluate_at(std::span<const double> p
   atoms_.node_atom = nodes().node_atom;
   atoms_.site_energy = site_energy_;
   atoms_.neighbors = neighbors_;
-  atoms_.force = host_force_.span();
-  atoms_.node_virial = host_node_virial_.span();
-  std::copy_n(host_virial_.begin(), 9, atoms_.virial.begin());
+  atoms_.force = memory_.force();
+  atoms_.node_virial = memory_.node_virial();
+  std::copy_n(memory_.virial().begin(), 9, atoms_.virial.begin());
   atoms_.seconds = result_.seconds;
   atoms_.seconds.input = ready - begin;
   atoms_.seconds.forward = done - ready - result_.seconds.halo;
@@ -334,7 +280,7 @@ const Evaluation& CudaEvaluator<Real>::evaluate(const mdbench::Graph& graph, Hal
   fit({false, false, true}, halo);
   const auto original = topology_.original();
   for (std::size_t p = 0; p < original.size(); ++p)
-    std::copy_n(&graph.edge_vector[3 * original[p]], 3, &host_input_[3 * p]);
+    std::copy_n(&graph.edge_vector[3 * original[p]], 3, &memory_.input()[3 * p]);
   result_.seconds = {};
   const double ready = now();
   if (!run(halo)) return on_cpu().evaluate(graph, halo);
@@ -342,7 +288,7 @@ const Evaluation& CudaEvaluator<Real>::evaluate(const mdbench::Graph& graph, Hal
   take_energies();
   edge_gradient_.assign(3 * graph.num_edges(), 0.0);
   for (std::size_t p = 0; p < original.size(); ++p)
-    std::copy_n(&host_gradient_[3 * p], 3, &edge_gradient_[3 * original[p]]);
+    std::copy_n(&memory_.edge_gradient()[3 * p], 3, &edge_gradient_[3 * original[p]]);
   result_.site_energy = site_energy_;
   result_.edge_gradient = edge_gradient_;
   result_.seconds.input = ready - begin;

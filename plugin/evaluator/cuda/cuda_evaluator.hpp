@@ -47,22 +47,13 @@ class CudaEvaluator final : public ResidentEvaluator {
   const Evaluation& evaluate(const mdbench::Graph& graph, Halo& halo) override;
 
  private:
-  /// What goes out besides energies.
-  struct Wanted {
-    bool forces = false, node_virial = false, edge_gradient = false;
-    bool operator==(const Wanted&) const = default;
-  };
-
   PairKinds pair_kinds() const;
   void set_edges(const mdbench::Graph& graph);
   void fit(const Wanted& wanted, const Halo& halo);
-  void fit_arrays();
   std::vector<std::int64_t> launch_shape(bool halo_active) const;
   bool run(Halo& halo);
   void start(const std::vector<std::int64_t>& shape, int first_stage, int last_stage);
   void enqueue(int first_stage, int last_stage);
-  void copy_in();
-  void copy_out();
   void exchange(int stage, Halo& halo);
   typename FeatureExchange<Real>::Layer travelling(int t);
   void take_energies();
@@ -77,18 +68,13 @@ class CudaEvaluator final : public ResidentEvaluator {
   typename Step<Real>::Model model_;
   Topology topology_;
   Workspace<Real> workspace_;
-  StepArrays arrays_;
+  StepMemory memory_;
   std::unique_ptr<Step<Real>> step_;
   Wanted wanted_;
   bool has_atoms_ = false;  ///< the pairs are of atoms
   bool stale_ = true;       ///< the pairs are new
   double radius_ = 0.0;     ///< of the last search, Angstrom
   PairsOnCpu pairs_on_cpu_;
-  Array<double> input_;
-  PinnedArray<double> host_input_, host_energy_, host_force_, host_node_virial_, host_gradient_,
-      host_virial_;
-  PinnedArray<int> host_edges_;
-  PinnedArray<unsigned> host_flags_;
   std::vector<cuda::Graph> graphs_;  ///< [first stage]
   std::vector<std::int64_t> captured_shape_, last_shape_;
   FeatureExchange<Real> features_;

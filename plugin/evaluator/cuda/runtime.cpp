@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <mutex>
 #include <utility>
 
 #include "error.hpp"
@@ -15,6 +16,10 @@ namespace {
 constexpr int kLeastMajor = 8;  // compute capability that the kernels are compiled for
 
 std::atomic<std::size_t> allocated{0}, peak{0};
+
+/// CUDA lets no thread wait for the whole device while one records, in whatever mode. Recursive, so
+/// that who does it within a recording gets CUDA's error.
+std::recursive_mutex whole_device;
 
 std::string gigabytes(std::size_t bytes) {
   char text[32];
@@ -163,6 +168,7 @@ std::size_t free_bytes() {
 }
 
 void copy_and_wait(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  const std::scoped_lock turn(whole_device);
   check(cudaDeviceSynchronize(), "waiting for the GPU");
   if (bytes > 0) check(cudaMemcpy(to, from, bytes, kind), "copying to or from the GPU");
   // cudaMemcpy of pageable memory may return before the copy has arrived
@@ -221,23 +227,32 @@ void Graph::reset() noexcept {
   exec_ = nullptr;
 }
 
-void Graph::capture(cudaStream_t stream, const std::function<void()>& enqueue) {
+bool Graph::capture(cudaStream_t stream, const std::function<void()>& enqueue) {
+  const std::scoped_lock turn(whole_device);
+  reset();
   // other threads of the process may go on using CUDA
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "recording a graph");
   cudaGraph_t graph = nullptr;
+  const auto end = [&] {
+    const cudaError_t status = cudaStreamEndCapture(stream, &graph);
+    if (status != cudaSuccess) cudaGetLastError();
+    return status;
+  };
   try {
     enqueue();
   } catch (...) {
-    cudaStreamEndCapture(stream, &graph);
+    const cudaError_t status = end();
     if (graph) cudaGraphDestroy(graph);
-    cudaGetLastError();
+    if (status == cudaErrorStreamCaptureInvalidated) return false;
     throw;
   }
-  check(cudaStreamEndCapture(stream, &graph), "recording a graph");
-  reset();
+  const cudaError_t status = end();
+  if (status == cudaErrorStreamCaptureInvalidated) return false;
+  check(status, "recording a graph");
   const cudaError_t made = cudaGraphInstantiate(&exec_, graph, 0);
   cudaGraphDestroy(graph);
   check(made, "making a graph");
+  return true;
 }
 
 void Graph::launch(cudaStream_t stream) const {

@@ -73,7 +73,9 @@ class Graph {
   Graph(Graph&& other) noexcept : exec_(other.exec_) { other.exec_ = nullptr; }
   Graph& operator=(Graph&& other) noexcept;
   /// Records what `enqueue` puts on the stream, which does not run, in place of what there was.
-  void capture(cudaStream_t stream, const std::function<void()>& enqueue);
+  /// False where something spoiled the recording, such as another library's thread that waited for
+  /// the whole device: there is no graph then.
+  bool capture(cudaStream_t stream, const std::function<void()>& enqueue);
   void launch(cudaStream_t stream) const;
   bool captured() const { return exec_ != nullptr; }
   void reset() noexcept;

@@ -18,7 +18,7 @@ void clear_array(Array<T>& array, std::size_t n, cudaStream_t stream) {
 
 template <class Real>
 void Step<Real>::stage(int s, cudaStream_t stream) {
-  if (s == 0) clear(stream);
+  if (s == 0) memory_.clear(stream);
   if (s >= last()) clear_gradients(2 * last() - s, stream);
   for (const auto& range : work_.passes()) {
     if (s <= last()) {
@@ -36,17 +36,6 @@ void Step<Real>::stage(int s, cudaStream_t stream) {
     }
   }
   if (s + 1 == num_stages()) finish_step(stream);
-}
-
-template <class Real>
-void Step<Real>::clear(cudaStream_t stream) {
-  const std::size_t n = topology_.num_receivers(), nodes = topology_.num_nodes();
-  clear_array(arrays_.flags, 1, stream);
-  clear_array(arrays_.virial, 9 * n, stream);
-  if (arrays_.force.size() > 0) clear_array(arrays_.force, 3 * nodes, stream);
-  if (arrays_.node_virial.size() > 0) clear_array(arrays_.node_virial, 9 * nodes, stream);
-  if (arrays_.edge_gradient.size() > 0)
-    clear_array(arrays_.edge_gradient, 3 * topology_.num_pairs(), stream);
 }
 
 /// dE/dh_t, to which the edges of all passes add.
@@ -86,11 +75,11 @@ void Step<Real>::make_tiles_of(const PassRange& range, cudaStream_t stream) {
   MakeTiles<Real> make{};
   make.pass = range.pass;
   make.pairs = topology_.pairs();
-  make.at = arrays_.at;
+  make.at = arrays().at;
   make.tiles = work_.tiles(range);
   make.shape = {layer(0).max_ell, layer(0).kinds, tile_segments(), model_.cutoff};
-  make.edges = arrays_.edges.data();
-  make.flags = arrays_.flags.data();
+  make.edges = arrays().edges;
+  make.flags = arrays().flags;
   timer_.run("tiles", stream, [&] { make_tiles(make, stream); });
 }
 
@@ -180,7 +169,7 @@ void Step<Real>::read(int t, const PassRange& range, cudaStream_t stream) {
   r.bias = layer(t).readout_bias.data();
   r.out = layer(t).readout_out.data();
   r.isolated = t == 0 ? model_.isolated.data() : nullptr;
-  r.energy = arrays_.energy.data();
+  r.energy = arrays().energy;
   r.neurons_bar = work_.layer(t).neurons_bar.data();
   timer_.run("readout", stream, [&] { readout(r, stream); });
 }
@@ -271,7 +260,7 @@ void Step<Real>::edges_reverse(int t, const PassRange& range, cudaStream_t strea
   const int warps = range.pass.count * (layer(t).channels / kWarp);
   edges.splits = std::clamp(kBusyWarps / std::max(1, warps), 1, kMostSplits);
   edges.limit = static_cast<Real>(sender_limit());
-  edges.flags = arrays_.flags.data();
+  edges.flags = arrays().flags;
   timer_.run("edge product, reverse", stream, [&] { edge_reverse(edges, stream); });
 }
 
@@ -281,7 +270,7 @@ void Step<Real>::gradients(int t, const PassRange& range, cudaStream_t stream) {
   EdgeGradients<Real> g{};
   g.pass = range.pass;
   g.pairs = topology_.pairs();
-  g.at = arrays_.at;
+  g.at = arrays().at;
   g.tiles = work_.tiles(range);
   g.max_ell = layer(t).max_ell;
   g.kinds = layer(t).kinds;
@@ -295,13 +284,13 @@ void Step<Real>::gradients(int t, const PassRange& range, cudaStream_t stream) {
   g.width = tables.width;
   g.density_bar = layer(t).has_density ? work_.density_bar.data() : nullptr;
   if (t == 0) g.zbl = model_.zbl;
-  g.energy = arrays_.energy.data();
-  g.force = arrays_.force.size() > 0 ? arrays_.force.data() : nullptr;
-  g.virial = arrays_.virial.data();
-  g.node_virial = arrays_.node_virial.size() > 0 ? arrays_.node_virial.data() : nullptr;
-  g.edge_gradient = arrays_.edge_gradient.size() > 0 ? arrays_.edge_gradient.data() : nullptr;
+  g.energy = arrays().energy;
+  g.force = arrays().force;
+  g.virial = arrays().virial;
+  g.node_virial = arrays().node_virial;
+  g.edge_gradient = arrays().edge_gradient;
   g.limit = force_limit();
-  g.flags = arrays_.flags.data();
+  g.flags = arrays().flags;
   timer_.run("edge gradients", stream, [&] { edge_gradients(g, stream); });
 }
 
@@ -313,16 +302,16 @@ double Step<Real>::force_limit() const {
 
 template <class Real>
 void Step<Real>::finish_step(cudaStream_t stream) {
-  if (arrays_.total_virial.size() == 0) return;
+  if (arrays().total_virial == nullptr) return;
   Finish f{};
   f.nodes = topology_.num_nodes();
   f.receivers = topology_.num_receivers();
-  f.force = arrays_.force.data();
-  f.force_out = arrays_.force_out.data();
-  f.virial = arrays_.virial.data();
-  f.total_virial = arrays_.total_virial.data();
-  f.node_virial = arrays_.node_virial.size() > 0 ? arrays_.node_virial.data() : nullptr;
-  f.node_virial_out = arrays_.node_virial_out.data();
+  f.force = arrays().force;
+  f.force_out = arrays().force_out;
+  f.virial = arrays().virial;
+  f.total_virial = arrays().total_virial;
+  f.node_virial = arrays().node_virial;
+  f.node_virial_out = arrays().node_virial_out;
   timer_.run("sums", stream, [&] { finish(f, stream); });
 }
 

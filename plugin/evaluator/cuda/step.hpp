@@ -2,21 +2,10 @@
 #pragma once
 
 #include "kernel_timer.hpp"
+#include "step_memory.hpp"
 #include "workspace.hpp"
 
 namespace mdbench::cuda {
-
-/// What a step reads and writes besides the workspace; arrays on the device.
-struct StepArrays {
-  Coordinates at;
-  Array<unsigned> flags;            ///< [1]
-  Array<int> edges;                 ///< [receivers]
-  Array<double> energy;             ///< [receivers]
-  Array<Fixed> force, node_virial;  ///< [nodes][3], [nodes][9] where asked for
-  Array<double> virial;             ///< [receivers][9]
-  Array<double> edge_gradient;      ///< [pairs][3] where asked for
-  Array<double> force_out, total_virial, node_virial_out;
-};
 
 /// The kernels of an evaluation, in order. It keeps no numbers: everything it starts depends on
 /// `Workspace::shape`, so that what it starts can be captured once and replayed.
@@ -33,9 +22,9 @@ class Step {
     bool wide_sums;
   };
 
-  Step(const Model& model, const Topology& topology, Workspace<Real>& workspace, StepArrays& arrays,
+  Step(const Model& model, const Topology& topology, Workspace<Real>& workspace, StepMemory& memory,
        KernelTimer& timer)
-      : model_(model), topology_(topology), work_(workspace), arrays_(arrays), timer_(timer) {}
+      : model_(model), topology_(topology), work_(workspace), memory_(memory), timer_(timer) {}
 
   /// Between two stages the features of a layer, or their gradients, go through the halo.
   int num_stages() const { return 2 * last() + 1; }
@@ -52,10 +41,10 @@ class Step {
   double force_limit() const;
 
  private:
+  const StepArrays& arrays() const { return memory_.arrays(); }
   int last() const { return static_cast<int>(model_.layers.size()) - 1; }
   const DeviceLayer<Real>& layer(int t) const { return *model_.layers[t]; }
   int tile_segments() const { return model_.layers.back()->segments; }
-  void clear(cudaStream_t stream);
   void clear_gradients(int t, cudaStream_t stream);
   void features(int t, const PassRange& range, bool new_tiles, cudaStream_t stream);
   void make_tiles_of(const PassRange& range, cudaStream_t stream);
@@ -75,7 +64,7 @@ class Step {
   const Model& model_;
   const Topology& topology_;
   Workspace<Real>& work_;
-  StepArrays& arrays_;
+  StepMemory& memory_;
   KernelTimer& timer_;
 };
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <cmath>
+
 #include "groups.hpp"
 #include "layout.hpp"
 #include "vector.hpp"
@@ -53,6 +55,16 @@ __device__ __forceinline__ Vector<Real, N> operator+(const Vector<Real, N>& a,
                                                      const Vector<Real, N>& b) {
   Vector<Real, N> result;
   each<N>([&](int n) { result.at[n] = a.at[n] + b.at[n]; });
+  return result;
+}
+
+/// v a + w b. Which of the two products is rounded would be the compiler's choice, for each N anew,
+/// and how many receivers a block takes would show in the last bits.
+template <class Real, int N>
+__device__ __forceinline__ Vector<Real, N> weighted(Real v, const Vector<Real, N>& a, Real w,
+                                                    const Vector<Real, N>& b) {
+  Vector<Real, N> result;
+  each<N>([&](int n) { result.at[n] = std::fma(v, a.at[n], w * b.at[n]); });
   return result;
 }
 
@@ -172,7 +184,8 @@ __device__ __forceinline__ void contract_group(const Contract<Real>& x, int plac
   stream.run([] {},
              [&](int u, int) {
                const Step step = stream.step[u];
-               const Vector<Real, N> t = stream.w0[u] * a[step.c()] + stream.w1[u] * a[step.d()];
+               const Vector<Real, N> t =
+                   weighted(stream.w0[u], a[step.c()], stream.w1[u], a[step.d()]);
                sum = sum + a[step.a()] * a[step.b()] * t;
                if (!step.last()) return;
                mine[step.output()] = mine[step.output()] + sum;
@@ -216,7 +229,7 @@ __device__ __forceinline__ void add_inputs(Stream<Real> stream, Column<Real, N> 
                const Vector<Real, N> c_sum = c + stream.w0[u] * bar, d_sum = d + stream.w1[u] * bar;
                c = c_sum;
                d = d_sum;
-               ab_bar = ab_bar + now.bar * (stream.w0[u] * now.c + stream.w1[u] * now.d);
+               ab_bar = ab_bar + now.bar * weighted(stream.w0[u], now.c, stream.w1[u], now.d);
                if (step.last()) {
                  a_bar[step.a()] = a_bar[step.a()] + ab_bar * now.b;
                  a_bar[step.b()] = a_bar[step.b()] + ab_bar * now.a;
