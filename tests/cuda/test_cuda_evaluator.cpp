@@ -148,7 +148,7 @@ TEST(cuda_graph_follows_the_atoms) {
 
 /// Atoms come and go with rebuilds, and a rank may have the same number again.
 TEST(cuda_graph_of_a_number_of_atoms_that_returns) {
-  const auto shape = shapes()[2];
+  const auto shape = shapes()[5];
   const Box one(11, 5), other(10, 6);
   const auto gpu = open_cuda(shape, "double");
   ResidentOnCpu cpu(tiny::open(shape));
@@ -205,7 +205,7 @@ TEST(cuda_steps_are_few_kernels_and_one_wait) {
 
 TEST(cuda_steps_go_on_where_no_graph_can_be_recorded) {
   const Box box(9, 7);
-  const auto gpu = open_cuda(shapes()[2], "single");
+  const auto gpu = open_cuda(shapes()[5], "single");
   gpu->set_atoms(box.view(), kSkin);
   const AtomResult expected = evaluate_at(*gpu, box);
   for (const bool spoil : {true, true, false, false}) {
@@ -216,8 +216,8 @@ TEST(cuda_steps_go_on_where_no_graph_can_be_recorded) {
 
 /// Other positions, and another number of ghosts: the search waits once, the steps once each.
 TEST(cuda_rebuilds_wait_once_and_record_nothing) {
-  const auto gpu = open_cuda(shapes()[2], "single");
-  const Box boxes[] = {{9, 7}, {9, 8}, {9, 9}, {9, 10}};
+  const auto gpu = open_cuda(shapes()[0], "single");
+  const Box boxes[] = {{8, 7}, {8, 8}, {8, 9}, {8, 10}};
   CHECK(boxes[0].owner.size() != boxes[3].owner.size());
   NoHalo halo;
   for (const Box& box : boxes) {  // memory for the largest
@@ -288,7 +288,7 @@ TEST(cuda_leaves_close_atoms_to_the_cpu) {
 }
 
 TEST(cuda_leaves_positions_of_close_atoms_to_the_cpu) {
-  for (const auto& shape : {shapes()[0], shapes()[2]}) {
+  for (const auto& shape : {shapes()[0], shapes()[5]}) {
     Box box(11, 5);
     const auto far = box.x;
     ResidentOnCpu cpu(tiny::open(shape));
