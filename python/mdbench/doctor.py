@@ -91,6 +91,16 @@ def _cuda_kernels() -> Finding:
     )
 
 
+def _threads() -> Finding:
+    """LAMMPS brings an OpenMP library of its own, whose threads then wait beside the model's."""
+    threads = os.environ.get("OMP_NUM_THREADS", "not set: lmp uses 1")
+    detail = f"OMP_NUM_THREADS={threads}, {os.cpu_count()} cores"
+    spins = os.environ.get("OMP_WAIT_POLICY", "").lower() == "active"
+    if spins:
+        detail += "; OMP_WAIT_POLICY=active: threads that wait take the cores of those that compute"
+    return Finding("threads", not spins, detail, "unset OMP_WAIT_POLICY", required=False)
+
+
 def _model_opens() -> Finding:
     remedy = "install mdbench again"
     try:
@@ -149,13 +159,7 @@ def examine() -> list[Finding]:
         lambda: _package("mace-torch", "pip install 'mdbench[mace]' to convert", required=False),
         _gpu,
         _cuda_kernels,
-        lambda: Finding(
-            "threads",
-            ok=True,
-            detail=f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set: lmp uses 1')}, "
-            f"{os.cpu_count()} cores",
-            required=False,
-        ),
+        _threads,
         _model_opens,
         lambda: _lammps(1),
         lambda: _lammps(2),

@@ -6,6 +6,8 @@ import subprocess
 import pytest
 from support import BIN, BUNDLED, STRUCTURES
 
+from mdbench import doctor
+
 
 def mdbench(*arguments, **options):
     return subprocess.run([str(BIN / "mdbench"), *map(str, arguments)], capture_output=True,
@@ -36,6 +38,14 @@ def test_doctor_finds_a_working_installation():
         assert findings[name]["ok"], findings[name]
     assert "GPU" in findings["CUDA kernels"]["detail"] or "built without" in \
         findings["CUDA kernels"]["detail"]
+
+
+@pytest.mark.parametrize(("policy", "ok"), [("ACTIVE", False), ("passive", True)])
+def test_doctor_warns_of_threads_that_spin(monkeypatch, policy, ok):
+    monkeypatch.setenv("OMP_WAIT_POLICY", policy)
+    found = doctor._threads()
+    assert found.ok is ok and not found.required
+    assert ("cores of those that compute" in found.detail) is not ok
 
 
 def test_doctor_fails_with_a_remedy_when_something_is_missing():
