@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Memory, streams and graphs.
+#include <chrono>
 #include <cmath>
 #include <thread>
 
@@ -201,10 +202,11 @@ TEST(waits_for_the_whole_device_spoil_a_recording) {
   }));
   CHECK(!graph.captured() && cudaGetLastError() == cudaSuccess);
   CHECK(graph.capture(stream, [&] { reverse(in, out, stream); }));
-  // ours waits until the graph is recorded
+  // ours waits until the graph is recorded, which lasts until the other thread has begun
   std::thread other;
   CHECK(graph.capture(stream, [&] {
     other = std::thread([&] { out.download(); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
     reverse(in, out, stream);
   }));
   other.join();

@@ -9,11 +9,6 @@ namespace {
 /// Warps that a GPU keeps busy; receivers are split among several where there are fewer tasks.
 constexpr int kBusyWarps = 8192, kMostSplits = 8;
 
-template <class T>
-void clear_array(Array<T>& array, std::size_t n, cudaStream_t stream) {
-  if (n > 0) check(cudaMemsetAsync(array.data(), 0, n * sizeof(T), stream), "clear an array");
-}
-
 }  // namespace
 
 template <class Real>
@@ -42,13 +37,9 @@ void Step<Real>::stage(int s, cudaStream_t stream) {
 template <class Real>
 void Step<Real>::clear_gradients(int t, cudaStream_t stream) {
   if (t == 0) return;
-  const std::size_t n =
-      std::size_t(topology_.num_nodes()) * layer(t).sender_components * layer(t).channels;
   auto& memory = work_.layer(t);
-  if (memory.sender_bar.size() > 0)
-    clear_array(memory.sender_bar, n, stream);
-  else
-    clear_array(memory.sender_bar_real, n, stream);
+  memory.sender_bar.clear(stream);
+  memory.sender_bar_real.clear(stream);
 }
 
 /// A of layer t.
