@@ -89,13 +89,16 @@ class Plot:
 def new_figure(width_in: float, height_in: float) -> Figure:
     """An empty figure that arranges itself; pyplot's list of figures is never touched."""
     engine = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05, wspace=0.04, hspace=0.04)
-    return Figure(figsize=(width_in, height_in), layout=engine)
+    return Figure(figsize=(width_in, height_in), dpi=DPI, layout=engine)
 
 
 def save(figure: Figure, stem: Path) -> None:
     """Write a figure as PNG and as SVG."""
-    figure.savefig(stem.with_name(stem.name + ".png"), dpi=DPI)
-    figure.set_layout_engine("none")  # as just found: finding it anew would double the time
+    if engine := figure.get_layout_engine():
+        # once for both files; savefig would draw for it, and again for each of them
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+    figure.savefig(stem.with_name(stem.name + ".png"))
     figure.savefig(stem.with_name(stem.name + ".svg"), metadata={"Date": None})
 
 
