@@ -18,9 +18,6 @@ constexpr double kGaussian = 4.0;
 /// Of the triples' cutoff, over which they fade out at most.
 constexpr double kTriplesFade = 0.25;
 
-/// Room for what the first pass keeps for the last: more than caches hold makes neither faster.
-constexpr std::size_t kKeptBytes = std::size_t(16) << 20;
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -116,7 +113,7 @@ void Dispersion::find_kinds(const D3Atoms& atoms) {
 void Dispersion::lay_out_constants() {
   const std::size_t clusters = list_.num_clusters(), kinds = tables_.kinds();
   count_slopes_.resize(clusters);
-  keep_slopes_ = list_.num_near_images() * W * sizeof(double) < kKeptBytes;
+  keep_slopes_ = list_.num_near_images() * W * sizeof(double) < settings_.kept_bytes;
   constants_.resize(clusters * kinds * 4 * W);
   radii_.resize(clusters * kinds * W);
   mixed_.resize(clusters * kinds * 2 * kMaxReferences * W);

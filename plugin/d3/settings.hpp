@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,6 +32,9 @@ struct D3Settings {
   int every = 1, delay = 0;        ///< as neigh_modify, in evaluations
   bool check = true;
   D3Damping damping;  ///< of method and functional; set by `parse`
+  /// What the first pass may keep for the last, in bytes, and is else made twice; no word's value.
+  /// More than caches hold makes neither faster.
+  std::size_t kept_bytes = std::size_t(16) << 20;
 
   bool operator==(const D3Settings&) const = default;
 

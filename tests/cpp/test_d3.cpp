@@ -217,13 +217,12 @@ TEST(d3_rebuilds_when_needed_only) {
   CHECK(d3->statistics().pairs > 0.0);
 }
 
-namespace {
-
-void compare_parts(const System& s, const std::string& text, std::initializer_list<int> parts,
-                   double bound) {
+TEST(d3_in_parts_and_with_threads_is_the_same) {
+  const System s = triclinic(13, 45);
+  const std::string text = "zero pbe cutoff 8 cn 6 atm 4";
   const auto whole = engine(text);
   const D3Result expected = evaluate(*whole, s.atoms(), D3Virials::per_atom);
-  for (const int ranks : parts) {
+  for (const int ranks : {1, 2, 3, 7}) {
     /// Ranks take turns: each completes values with those that the others had in a first round.
     struct Recorded final : D3Exchange {
       std::vector<std::vector<double>> sums;
@@ -257,22 +256,29 @@ void compare_parts(const System& s, const std::string& text, std::initializer_li
     Worst force, virial;
     for (std::size_t i = 0; i < forces.size(); ++i) force.add(forces[i], expected.forces[i]);
     for (std::size_t i = 0; i < virials.size(); ++i) virial.add(virials[i], expected.virials[i]);
-    CHECK_BELOW(std::abs(energy - expected.energy), bound);
-    CHECK_BELOW(force, bound);
-    CHECK_BELOW(virial, 10.0 * bound);
+    CHECK_BELOW(std::abs(energy - expected.energy), 1e-12);
+    CHECK_BELOW(force, 1e-12);
+    CHECK_BELOW(virial, 1e-11);
   }
 }
 
-}  // namespace
-
-TEST(d3_in_parts_and_with_threads_is_the_same) {
-  compare_parts(triclinic(13, 45), "zero pbe cutoff 8 cn 6 atm 4", {1, 2, 3, 7}, 1e-12);
-}
-
-/// With this reach one rank has too many pairs to keep what the first pass found, and five have
-/// not.
+/// The coordination numbers' slopes, kept from the first pass for the last or made again.
 TEST(d3_without_kept_slopes_is_the_same) {
-  compare_parts(triclinic(13, 45), "bj pbe cutoff 62 cn 62", {5}, 1e-11);
+  const System s = triclinic(13, 45);
+  D3Settings settings = settings_of("bj pbe cutoff 9 cn 7");
+  const std::unique_ptr<D3> keeps(mdbench_d3_v1(settings, 1));
+  settings.kept_bytes = 0;
+  const std::unique_ptr<D3> remakes(mdbench_d3_v1(settings, 1));
+  const D3Result& expected = evaluate(*keeps, s.atoms(), D3Virials::per_atom);
+  const D3Result& found = evaluate(*remakes, s.atoms(), D3Virials::per_atom);
+  CHECK(keeps->memory_usage() > remakes->memory_usage());
+  Worst force, virial;
+  for (std::size_t i = 0; i < expected.forces.size(); ++i)
+    force.add(found.forces[i], expected.forces[i]);
+  for (std::size_t i = 0; i < expected.virials.size(); ++i)
+    virial.add(found.virials[i], expected.virials[i]);
+  CHECK_BELOW(force, 1e-13);
+  CHECK_BELOW(virial, 1e-13);
 }
 
 TEST(d3_with_ghosts_is_the_same) {

@@ -14,9 +14,12 @@ from support import ROOT
 def test_no_slower_than_the_python_calculator(tmp_path):
     output = tmp_path / "times.json"
     script = ROOT / "benchmarks/plugin_vs_calculator.py"
-    subprocess.run([sys.executable, str(script), "--rounds", "5", "--steps", "12", "--threads", "1",
+    subprocess.run([sys.executable, str(script), "--rounds", "4", "--steps", "12", "--threads", "1",
                     "--output", str(output)], check=True)
     for row in json.loads(output.read_text())["rows"]:
-        assert row["torchscript_speedup"] >= 1.0, row
-        assert row["native_speedup"] >= 10.0, row
+        # the quietest round of each: what else runs on the machine only adds
+        native, torchscript, calculator = (
+            min(row[f"{name}_ms"]) for name in ("native", "torchscript", "calculator"))
+        assert torchscript <= calculator, row
+        assert 10 * native <= calculator, row
         assert statistics.median(row["overhead_percent"]) < 3.0, row

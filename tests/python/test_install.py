@@ -7,33 +7,42 @@ import venv
 import pytest
 from support import ROOT
 
+MODEL = ROOT / "models/graphene-water/graphene-water.mace"
+ENERGY = """import sys
+from ase.build import molecule
+from mdbench import MACECalculator
+print(MACECalculator(sys.argv[1]).get_potential_energy(molecule('H2O')))"""
+
+
+def run(*command, **options):
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False, **options)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("torch", [False, True])
-def test_pip_install_into_an_own_environment(tmp_path, monkeypatch, torch):
-    """Pip's isolated build; where torch is installed first, it must not fetch another one."""
+def test_pip_install_into_an_own_environment(tmp_path, monkeypatch):
+    """Pip's isolated build must not fetch another torch; without torch, the rest goes on."""
     monkeypatch.setenv("PIP_NO_COMPILE", "1")  # what is not imported need not be compiled
-    own = tmp_path / "own"
+    own, clean = tmp_path / "own", {"HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin"}
     venv.create(own, with_pip=True)
     (own / ".python").touch()  # the Makefile's step before torch
-    if torch:
-        subprocess.run(["make", f"VENV={own}", f"{own}/.torch"], cwd=ROOT, check=True,
-                       stdout=subprocess.DEVNULL)
-    command = [str(own / "bin/pip"), "install", "--log", str(tmp_path / "log"), str(ROOT)]
+    run("make", f"VENV={own}", f"{own}/.torch", cwd=ROOT)
     # make setup has compiled the kernels for each instruction set, and optimized them
-    command += [f"--config-settings=cmake.define.{setting}"
+    settings = [f"--config-settings=cmake.define.{setting}"
                 for setting in ("MDBENCH_ISAS=baseline", "CMAKE_CXX_FLAGS_RELEASE=-O0")]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False)
-    assert done.returncode == 0, done.stdout
+    run(own / "bin/pip", "install", "--log", tmp_path / "log", *settings, ROOT)
     assert "Collecting torch" not in (tmp_path / "log").read_text()
-    clean = {"HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin"}
-    doctor = subprocess.run([str(own / "bin/mdbench"), "doctor"], cwd=tmp_path, env=clean,
-                            capture_output=True, text=True, check=False)
-    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
-    assert str(own) in doctor.stdout
-    script = "print(MACECalculator(sys.argv[1]).get_potential_energy(molecule('H2O')))"
-    imports = "import sys; from ase.build import molecule; from mdbench import MACECalculator; "
-    model = ROOT / "models/graphene-water/graphene-water.mace"
-    subprocess.run([str(own / "bin/python"), "-c", imports + script, str(model)], check=True,
-                   cwd=tmp_path, env=clean)
+    energies = []
+    for torch in (True, False):
+        if not torch:
+            run(own / "bin/pip", "uninstall", "--yes", "torch")
+        doctor = run(own / "bin/mdbench", "doctor", cwd=tmp_path, env=clean)
+        assert str(own) in doctor
+        energies.append(float(run(own / "bin/python", "-c", ENERGY, MODEL, cwd=tmp_path,
+                                  env=clean)))
+    assert energies[0] == energies[1]
+    configured = run("cmake", "-S", ROOT, "-B", tmp_path / "build", "-DMDBENCH_PYTHON=OFF",
+                     f"-DPython_EXECUTABLE={own}/bin/python")
+    assert "torch is not installed: *.mace files only" in configured
