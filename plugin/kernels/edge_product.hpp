@@ -6,20 +6,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "harmonics.hpp"
+#include "edge_slots.hpp"
 #include "simd.hpp"
 
 namespace mdbench {
-
-/// The product R(r) h Y over the edges of an atom, in uncontracted slots (row, m2): a row is a
-/// path with one component of the sender's features. Clebsch-Gordan coefficients are applied to
-/// the sums, once an atom instead of once an edge.
-inline constexpr int kMaxSenderEll = 2;
-
-struct SlotRow {
-  int path;       ///< among the paths of this l2
-  int component;  ///< of the sender's features
-};
 
 /// The edges of one atom for one vector of channels.
 template <class Real>
@@ -98,14 +88,6 @@ void accumulate_slots(const EdgeSpan<Real>& e, const std::vector<SlotRow>& rows,
   detail::accumulate_rows<M, detail::rows_at_once<Real>(M)>(
       e, rows.data(), static_cast<int>(rows.size()), radial, path_stride, edge_stride, slots);
 }
-
-/// Paths with the same l1 and l2, which follow each other in every array; there may be none.
-struct PathBlock {
-  int first_path = 0, paths = 0;
-  int first_slot = 0;  ///< slots are [path][m1][m2]
-};
-/// [l2][l1]
-using PathBlocks = std::array<std::array<PathBlock, kMaxSenderEll + 1>, kMaxEll + 1>;
 
 /// One edge in the reverse pass of `accumulate_slots`, for some vectors of channels.
 template <class Real>

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "contraction.hpp"
+#include "contraction_plan.hpp"
 #include "numeric.hpp"
 
 namespace check {

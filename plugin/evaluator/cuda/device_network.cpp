@@ -62,9 +62,9 @@ DeviceLayer<Real>::DeviceLayer(const NativeModel& model, const Network<Real>& ne
   if (index == 0)
     make_folded(layer, model.channels);
   else
-    make_product(source, layer, network.vectors() * kWidth<Real>);
+    make_product(source, layer, network.vectors() * network.lanes());
   make_maps(model, layer, index);
-  make_contraction(source.contraction, layer);
+  make_contraction(source.contraction, layer, network.lanes());
   make_readout(model, layer, index);
 }
 
@@ -247,22 +247,22 @@ void DeviceLayer<Real>::make_maps(const NativeModel& model, const NetworkLayer<R
 
 template <class Real>
 void DeviceLayer<Real>::make_contraction(const ContractionPlan& plan,
-                                         const NetworkLayer<Real>& layer) {
+                                         const NetworkLayer<Real>& layer, int lanes) {
   const HostProgram host = host_program(plan);
   program_ = host.program;
   steps_ = Array<uint2>(host.steps);
   program_.steps = steps_.data();
-  constexpr int W = kWidth<Real>;
   std::vector<Real> all(std::size_t(kinds) * program_.num_coefficients * channels, Real(0));
   for (int kind = 0; kind < kinds; ++kind) {
     const auto& in = layer.coefficients[kind];
     const int blocks = program_.num_coefficients == 0
                            ? 0
-                           : static_cast<int>(in.size() / program_.num_coefficients / W);
+                           : static_cast<int>(in.size() / program_.num_coefficients / lanes);
     for (int b = 0; b < blocks; ++b)
       for (int i = 0; i < program_.num_coefficients; ++i)
-        std::copy_n(&in[(std::size_t(b) * program_.num_coefficients + i) * W], W,
-                    &all[(std::size_t(kind) * program_.num_coefficients + i) * channels + b * W]);
+        std::copy_n(
+            &in[(std::size_t(b) * program_.num_coefficients + i) * lanes], lanes,
+            &all[(std::size_t(kind) * program_.num_coefficients + i) * channels + b * lanes]);
   }
   coefficients = Array<Real>(all);
 }

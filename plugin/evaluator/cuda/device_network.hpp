@@ -57,7 +57,7 @@ class DeviceLayer {
   void make_product(const NativeLayer& source, const NetworkLayer<Real>& layer, int lanes);
   void make_rows(const NetworkLayer<Real>& layer, int lanes);
   void make_maps(const NativeModel& model, const NetworkLayer<Real>& layer, int index);
-  void make_contraction(const ContractionPlan& plan, const NetworkLayer<Real>& layer);
+  void make_contraction(const ContractionPlan& plan, const NetworkLayer<Real>& layer, int lanes);
   void make_readout(const NativeModel& model, const NetworkLayer<Real>& layer, int index);
 
   int width_ = 0;

@@ -6,6 +6,7 @@
 
 #include "graph.hpp"
 #include "network.hpp"
+#include "simd.hpp"
 
 namespace mdbench {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "contraction.hpp"
+#include "contraction_plan.hpp"
 #include "radial.hpp"
 #include "safetensors.hpp"
 #include "zbl.hpp"

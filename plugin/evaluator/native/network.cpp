@@ -6,6 +6,7 @@
 #include <set>
 
 #include "error.hpp"
+#include "simd.hpp"
 
 namespace mdbench {
 namespace {
@@ -42,7 +43,8 @@ Network<Real>::Network(const NativeModel& model, const std::vector<int>& species
     : model_(model),
       species_(species),
       channels_(padded<Real>(model.channels)),
-      vectors_(channels_ % (2 * kWidth<Real>) == 0 ? 2 : 1) {
+      lanes_(kWidth<Real>),
+      vectors_(channels_ % (2 * lanes_) == 0 ? 2 : 1) {
   layers_.resize(model.layers.size());
   for (int t = 0; t < static_cast<int>(layers_.size()); ++t) {
     const NativeLayer& source = model.layers[t];
@@ -184,7 +186,7 @@ FoldedRows<Real> Network<Real>::fold(const std::vector<std::vector<double>>& row
 template <class Real>
 SegmentRows<Real> Network<Real>::segment_rows(const std::vector<std::vector<double>>& rows,
                                               const std::vector<int>& paths) const {
-  const int lanes = vectors_ * kWidth<Real>, k = model_.channels;
+  const int lanes = vectors_ * lanes_, k = model_.channels;
   SegmentRows<Real> out{static_cast<int>(rows.size()), {}};
   for (int first = 0; first < channels_; first += lanes)
     for (const int p : paths)

@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "edge_product.hpp"
+#include "buffer.hpp"
+#include "edge_slots.hpp"
 #include "model.hpp"
-#include "simd.hpp"
 
 namespace mdbench {
 
@@ -104,6 +104,8 @@ class Network {
 
   /// Vectors of channels that the edge kernels take at once.
   int vectors() const { return vectors_; }
+  /// Channels in a vector: coefficients and rows of V are in blocks of them.
+  int lanes() const { return lanes_; }
   int channels() const { return channels_; }  ///< padded
   int kinds() const { return static_cast<int>(species_.size()); }
   const std::vector<NetworkLayer<Real>>& layers() const { return layers_; }
@@ -125,7 +127,7 @@ class Network {
 
   const NativeModel& model_;
   std::vector<int> species_;
-  int channels_, vectors_;
+  int channels_, lanes_, vectors_;
   std::vector<NetworkLayer<Real>> layers_;
 };
 

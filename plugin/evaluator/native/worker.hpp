@@ -5,6 +5,8 @@
 #include <chrono>
 #include <string_view>
 
+#include "contraction.hpp"
+#include "edge_product.hpp"
 #include "edges.hpp"
 #include "gemm.hpp"
 #include "radial_rows.hpp"

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "contraction.hpp"
+#include "contraction_plan.hpp"
 #include "layout.hpp"
 
 namespace mdbench::cuda {

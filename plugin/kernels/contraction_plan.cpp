@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "contraction.hpp"
+#include "contraction_plan.hpp"
+
+#include <map>
+#include <utility>
 
 namespace mdbench {
 
