@@ -1,15 +1,16 @@
 """Compile the CUDA kernels and tell the registers, shared memory and spills of each.
 
-Usage: python benchmarks/cuda_resources.py [--build FOLDER] [--output FILE]
+Usage: python benchmarks/cuda_resources.py [--build FOLDER] [--architecture N --output FILE]
 
-Needs nvcc, no GPU. The library is built as CMake builds it, for all its architectures, but that
-every warning is an error. Writes benchmarks/results/cuda_resources.json and the table beside the
-kernels.
+Needs nvcc, no GPU. The library is built as CMake builds it, for all its architectures or for one,
+but that every warning is an error. Writes benchmarks/results/cuda_resources.json, with the hash of
+the kernels that it is of, and the table beside them.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import re
 import shutil
@@ -22,13 +23,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks/results/cuda_resources.json"
 MARK = "cuda_resources"
-PAGE = ROOT / "plugin/kernels/cuda/README.md"
+KERNELS = ROOT / "plugin/kernels/cuda"
+PAGE = KERNELS / "README.md"
 # the compiler of each file says what it needs
 FLAGS = "-Werror all-warnings -Xptxas -v"
 COMPILED = re.compile(r"^\[\d+/\d+\] .* CUDA object \S+/(\w+\.cu)\.o$", re.MULTILINE)
 SHOWN = 90  # the architecture of the page's table
 ENTRY = re.compile(r"Compiling entry function '(\S+)' for 'sm_(\d+)'")
 SPILLS = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+INCLUDE = re.compile(r'^#include "(\S+)"', re.MULTILINE)
 USED = re.compile(r"Used (\d+) registers")
 SHARED = re.compile(r"(\d+) bytes smem")
 
@@ -38,7 +41,23 @@ def nvcc() -> str:
     return shutil.which("nvcc") or sys.exit("nvcc is not on the PATH")
 
 
-def compile_library(folder: Path) -> dict[str, str]:
+def sources() -> list[Path]:
+    """The kernels and the headers that they include, from their folder or the one above."""
+    found = sorted(KERNELS.glob("*.cu"))
+    for path in found:  # it grows on the way
+        for name in INCLUDE.findall(path.read_text()):
+            for header in (KERNELS / name, KERNELS.parent / name):
+                if header.exists() and header not in found:
+                    found.append(header)
+    return found
+
+
+def digest() -> str:
+    """A hash of all that the kernels are compiled from."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources())).hexdigest()
+
+
+def compile_library(folder: Path, architecture: int | None) -> dict[str, str]:
     """What ptxas says of each file."""
     options = {
         "Python_EXECUTABLE": sys.executable,
@@ -47,6 +66,8 @@ def compile_library(folder: Path) -> dict[str, str]:
         "MDBENCH_PYTHON": "OFF",
         "CMAKE_CUDA_FLAGS": FLAGS,
     }
+    if architecture:
+        options["MDBENCH_CUDA_ARCHITECTURES"] = f"{architecture}-real"
     configure = ["cmake", "-G", "Ninja", "-S", str(ROOT), "-B", str(folder)]
     configure += [f"-D{name}={value}" for name, value in options.items()]
     build = ["cmake", "--build", str(folder), "--target", "mdbench_native_cuda"]
@@ -96,9 +117,9 @@ def rows_of(source: str, report: str) -> list[dict[str, Any]]:
     return rows
 
 
-def measure(folder: Path) -> list[dict[str, Any]]:
+def measure(folder: Path, architecture: int | None) -> list[dict[str, Any]]:
     """Rows of all kernels."""
-    reports = compile_library(folder)
+    reports = compile_library(folder, architecture)
     rows = [row for file, report in reports.items() for row in rows_of(file, report)]
     return sorted(rows, key=lambda r: (r["file"], r["kernel"], r["architecture"]))
 
@@ -136,13 +157,16 @@ def main() -> None:
     """Compile and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, help="folder to build in; default: a temporary one")
+    parser.add_argument("--architecture", type=int, help="this one alone, e.g. 90")
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
+    if options.architecture and options.output == RESULT:
+        parser.error("the record is of all architectures: --output FILE for that of one")
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(options.build or Path(folder))
+        rows = measure(options.build or Path(folder), options.architecture)
     version = subprocess.run([nvcc(), "--version"], capture_output=True, text=True, check=True)
     found = re.search(r"release [\d.]+, V([\d.]+)", version.stdout)
-    result = {"nvcc": found[1] if found else "", "rows": rows}
+    result = {"nvcc": found[1] if found else "", "sources": digest(), "rows": rows}
     if options.output == RESULT:
         from plugin_vs_calculator import machine, replace_block
 

@@ -8,6 +8,9 @@ import sys
 import pytest
 from support import ROOT
 
+SCRIPT = ROOT / "benchmarks/cuda_resources.py"
+RECORD = json.loads((ROOT / "benchmarks/results/cuda_resources.json").read_text())
+
 
 def run(command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -22,20 +25,34 @@ def test_every_source_is_compiled():
             assert str(path.relative_to(ROOT)) in listed
 
 
-@pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")
-@pytest.mark.slow
-def test_library_compiles_without_warnings_or_spills(tmp_path):
-    """For the GPUs that it is for, and PTX; CUDA's runtime is in it."""
-    output = tmp_path / "resources.json"
-    print(run([sys.executable, str(ROOT / "benchmarks/cuda_resources.py"), "--output", str(output),
-               "--build", str(tmp_path)]))
-    rows = json.loads(output.read_text())["rows"]
+def test_record_is_of_these_kernels_and_nothing_spills(monkeypatch):
+    """Made by SCRIPT where kernels change: all architectures take minutes to compile."""
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    from cuda_resources import digest, sources  # noqa: PLC0415
+
+    assert {"edge_lanes.hpp", "harmonics.hpp"} <= {path.name for path in sources()}
+    assert RECORD["sources"] == digest(), "python benchmarks/cuda_resources.py"
+    rows = RECORD["rows"]
     assert {row["architecture"] for row in rows} == {80, 90, 100}
     files = {path.name for path in (ROOT / "plugin/kernels/cuda").glob("*.cu")}
     assert {row["file"] for row in rows} == files
     floats = [row for row in rows if "float" in row["kernel"] or "double" not in row["kernel"]]
     assert len(floats) * 2 >= len(rows)
     assert [row for row in floats if row["spilled_bytes"] or row["stack_bytes"]] == []
+
+
+@pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")
+@pytest.mark.slow
+def test_library_compiles_without_warnings_and_as_recorded(tmp_path):
+    """For one architecture; CUDA's runtime is in it."""
+    output = tmp_path / "resources.json"
+    print(run([sys.executable, str(SCRIPT), "--architecture", "90", "--output", str(output),
+               "--build", str(tmp_path)]))
+    found = json.loads(output.read_text())
+    recorded = [row for row in RECORD["rows"] if row["architecture"] == 90]
+    assert len(found["rows"]) == len(recorded)
+    if found["nvcc"] == RECORD["nvcc"]:
+        assert found["rows"] == recorded
     needed = run(["ldd", "-r", str(tmp_path / "mdbench_native_cuda.so")])
     assert "libcudart" not in needed
     assert "not found" not in needed and "undefined symbol" not in needed
