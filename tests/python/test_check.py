@@ -429,11 +429,14 @@ def test_speed_is_that_of_lammps():
     lmp.commands_string(
         f"pair_style mace precision mixed\npair_coeff * * {BUNDLED_MODEL} C O H\n"
         "timestep 0.0005\nfix n all nve\nrun 20 post no")
-    start = time.perf_counter()
-    lmp.command("run 100 post no")
-    ms = (time.perf_counter() - start) * 10
+    ran, estimated = [], []
+    for _ in range(4):  # in turn; the quietest of each: what else runs on the machine only adds
+        start = time.perf_counter()
+        lmp.command("run 100 post no")
+        ran.append((time.perf_counter() - start) * 10)
+        estimated.append(report_on(spec, BUNDLED_MODEL, atoms).cost.ms_per_step)
     lmp.close()
-    assert 0.5 < report_on(spec, BUNDLED_MODEL, atoms).cost.ms_per_step / ms < 2
+    assert 0.5 < min(estimated) / min(ran) < 2
 
 
 def test_large_structures_are_timed_on_a_part(monkeypatch):
