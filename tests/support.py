@@ -32,7 +32,7 @@ def processor_s() -> float:
 class Stopwatch:
     """What a `with` block takes, in seconds of the machine that its limit was set on.
 
-    Processors are shared: the same report took 3.2 and 6.2 s of processor time within minutes. A
+    Processors are shared: the same report took 3.9 and 6.2 s of processor time within minutes. A
     fixed errand, before and after, tells how slow this machine is now; a faster one earns nothing.
     """
 
