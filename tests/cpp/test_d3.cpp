@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The engine of D3 against its formulas and against differences of its energy.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "check.hpp"
@@ -72,6 +73,14 @@ System triclinic(unsigned seed = 1, int atoms = 11) {
 D3Result evaluate(D3& d3, const D3Atoms& atoms, D3Virials virials = D3Virials::total) {
   NoExchange alone;
   return d3.evaluate(atoms, alone, virials);
+}
+/// The largest error; not a number where there is nothing, or not as much.
+Worst worst(std::span<const double> found, std::span<const double> expected) {
+  Worst worst;
+  if (found.empty() || found.size() != expected.size()) worst.keep(NAN);
+  for (std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i)
+    worst.add(found[i], expected[i]);
+  return worst;
 }
 double energy_of(const std::string& text, const System& s) {
   return evaluate(*engine(text), s.atoms()).energy;
@@ -253,12 +262,9 @@ TEST(d3_in_parts_and_with_threads_is_the_same) {
         for (std::size_t i = 0; i < virials.size(); ++i) virials[i] += r.virials[i];
       }
     }
-    Worst force, virial;
-    for (std::size_t i = 0; i < forces.size(); ++i) force.add(forces[i], expected.forces[i]);
-    for (std::size_t i = 0; i < virials.size(); ++i) virial.add(virials[i], expected.virials[i]);
     CHECK_BELOW(std::abs(energy - expected.energy), 1e-12);
-    CHECK_BELOW(force, 1e-12);
-    CHECK_BELOW(virial, 1e-11);
+    CHECK_BELOW(worst(forces, expected.forces), 1e-12);
+    CHECK_BELOW(worst(virials, expected.virials), 1e-11);
   }
 }
 
@@ -272,13 +278,8 @@ TEST(d3_without_kept_slopes_is_the_same) {
   const D3Result& expected = evaluate(*keeps, s.atoms(), D3Virials::per_atom);
   const D3Result& found = evaluate(*remakes, s.atoms(), D3Virials::per_atom);
   CHECK(keeps->memory_usage() > remakes->memory_usage());
-  Worst force, virial;
-  for (std::size_t i = 0; i < expected.forces.size(); ++i)
-    force.add(found.forces[i], expected.forces[i]);
-  for (std::size_t i = 0; i < expected.virials.size(); ++i)
-    virial.add(found.virials[i], expected.virials[i]);
-  CHECK_BELOW(force, 1e-13);
-  CHECK_BELOW(virial, 1e-13);
+  CHECK_BELOW(worst(found.forces, expected.forces), 1e-13);
+  CHECK_BELOW(worst(found.virials, expected.virials), 1e-13);
 }
 
 TEST(d3_with_ghosts_is_the_same) {
@@ -313,13 +314,9 @@ TEST(d3_with_ghosts_is_the_same) {
   atoms.num_central = s.size();
   const auto d3 = engine(text, 2);
   const D3Result& r = d3->evaluate(atoms, forward, D3Virials::total);
-  Worst force, virial;
-  for (std::size_t i = 0; i < expected.forces.size(); ++i)
-    force.add(r.forces[i], expected.forces[i]);
-  for (int v = 0; v < 6; ++v) virial.add(r.virial[v], expected.virial[v]);
   CHECK_BELOW(std::abs(r.energy - expected.energy), 1e-12);
-  CHECK_BELOW(force, 1e-12);
-  CHECK_BELOW(virial, 1e-11);
+  CHECK_BELOW(worst(r.forces.first(expected.forces.size()), expected.forces), 1e-12);
+  CHECK_BELOW(worst(r.virial, expected.virial), 1e-11);
 }
 
 TEST(d3_refuses_what_it_cannot_do) {

@@ -1,18 +1,15 @@
 """The tests in C++, under sanitizers; those of CUDA on the emulation."""
 
 import os
-import subprocess
 
 import pytest
-from support import build
+from support import build, output_of
 
 
 def run(program, *arguments, **environment):
-    done = subprocess.run([str(program), *arguments], capture_output=True, text=True, check=False,
-                          env={**os.environ, **environment})
-    print(done.stdout)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    said = output_of(program, *arguments, env={**os.environ, **environment})
+    print(said)
+    return said
 
 
 @pytest.mark.slow

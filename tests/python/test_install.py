@@ -1,24 +1,16 @@
 """`pip install .` into an environment of the user's own, as the README says it."""
 
 import os
-import subprocess
 import venv
 
 import pytest
-from support import ROOT
+from support import ROOT, output_of
 
 MODEL = ROOT / "models/graphene-water/graphene-water.mace"
 ENERGY = """import sys
 from ase.build import molecule
 from mdbench import MACECalculator
 print(MACECalculator(sys.argv[1]).get_potential_energy(molecule('H2O')))"""
-
-
-def run(*command, **options):
-    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False, **options)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 @pytest.mark.slow
@@ -28,21 +20,21 @@ def test_pip_install_into_an_own_environment(tmp_path, monkeypatch):
     own, clean = tmp_path / "own", {"HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin"}
     venv.create(own, with_pip=True)
     (own / ".python").touch()  # the Makefile's step before torch
-    run("make", f"VENV={own}", f"{own}/.torch", cwd=ROOT)
+    output_of("make", f"VENV={own}", f"{own}/.torch", cwd=ROOT)
     # make setup has compiled the kernels for each instruction set, and optimized them
     settings = [f"--config-settings=cmake.define.{setting}"
                 for setting in ("MDBENCH_ISAS=baseline", "CMAKE_CXX_FLAGS_RELEASE=-O0")]
-    run(own / "bin/pip", "install", "--log", tmp_path / "log", *settings, ROOT)
+    output_of(own / "bin/pip", "install", "--log", tmp_path / "log", *settings, ROOT)
     assert "Collecting torch" not in (tmp_path / "log").read_text()
     energies = []
     for torch in (True, False):
         if not torch:
-            run(own / "bin/pip", "uninstall", "--yes", "torch")
-        doctor = run(own / "bin/mdbench", "doctor", cwd=tmp_path, env=clean)
+            output_of(own / "bin/pip", "uninstall", "--yes", "torch")
+        doctor = output_of(own / "bin/mdbench", "doctor", cwd=tmp_path, env=clean)
         assert str(own) in doctor
-        energies.append(float(run(own / "bin/python", "-c", ENERGY, MODEL, cwd=tmp_path,
-                                  env=clean)))
+        energies.append(float(output_of(own / "bin/python", "-c", ENERGY, MODEL,
+                                        cwd=tmp_path, env=clean)))
     assert energies[0] == energies[1]
-    configured = run("cmake", "-S", ROOT, "-B", tmp_path / "build", "-DMDBENCH_PYTHON=OFF",
-                     f"-DPython_EXECUTABLE={own}/bin/python")
+    configured = output_of("cmake", "-S", ROOT, "-B", tmp_path / "build", "-DMDBENCH_PYTHON=OFF",
+                           f"-DPython_EXECUTABLE={own}/bin/python")
     assert "torch is not installed: *.mace files only" in configured

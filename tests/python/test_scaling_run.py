@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from faults.driver import lmp_with, mdbench, start, wait_for
-from support import Stopwatch
 
 from mdbench.core import evaluate_atoms
 from mdbench.errors import SettingError
@@ -425,10 +424,10 @@ def test_hea_with_random_weights(tmp_path):
 @pytest.mark.slow
 @pytest.mark.alone
 def test_quick_takes_less_than_two_minutes(tmp_path):
-    with Stopwatch(time.monotonic) as quick:
-        code, out, err = mdbench("scaling", "--quick", "-o", tmp_path / "out")
+    began = time.monotonic()
+    code, out, err = mdbench("scaling", "--quick", "-o", tmp_path / "out")
     assert code == 0, out + err
-    assert quick.seconds < 120
+    assert time.monotonic() - began < 120
     result = read_result(tmp_path / "out/result.json")
     assert {m.status for m in result.measurements} <= {"timed", "skipped", "unavailable"}
     assert len(result.timed) == 8, "on an idle machine nothing is skipped"
