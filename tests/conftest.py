@@ -65,6 +65,7 @@ def models() -> dict[str, Path]:
         "bundled": BUNDLED,
         "bundled.pt": folder / "bundled-double.pt",
         "bundled-single.pt": BUNDLED_LAMMPS,
+        "gated": folder / "gated.model",
         "medium": folder / "medium.model",
         "medium.pt": folder / "medium-lammps.pt",
         "two_heads": folder / "two_heads.model",

@@ -140,6 +140,8 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     from e3nn.util import jit
     from mace.calculators import LAMMPS_MACE
 
+    from mdbench.scripted_gate import script_gates
+
     heads, head = choose_head(model, request["head"], request["model"])
     if type(model.radial_embedding.bessel_fn).__name__ == "ChebychevBasis":
         raise Refused(
@@ -164,6 +166,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         "torch": torch.__version__,
     }
     probes = head_probes(model, metadata["elements"], heads.index(head))
+    script_gates(model)
     script = jit.compile(LAMMPS_MACE(model, head=head))
     script.save(request["output"], _extra_files={"mdbench.json": json.dumps(metadata)})
     return {"metadata": metadata, "probes": {head: probes}}

@@ -15,6 +15,20 @@ from mace.calculators import LAMMPS_MACE
 from mace.modules.models import o3
 
 ALL_89 = [z for z in range(1, 95) if z not in (84, 85, 86, 87, 88)]
+GATED = {
+    "interaction_cls_first": modules.RealAgnosticResidualNonLinearInteractionBlock,
+    "interaction_cls": modules.RealAgnosticResidualNonLinearInteractionBlock,
+    "readout_cls": modules.NonLinearBiasReadoutBlock,
+    "edge_irreps": o3.Irreps("8x0e+8x1o+8x2e"),
+    "use_edge_irreps_first": True,
+    "apply_cutoff": False,
+    "use_agnostic_product": True,
+    "use_last_readout_only": True,
+    "correlation": 2,
+    "radial_MLP": [16, 16],
+    "distance_transform": "Agnesi",
+    "pair_repulsion": True,
+}
 
 
 def mace_model(**changes: object) -> torch.nn.Module:
@@ -73,9 +87,13 @@ def main() -> None:
             pair_repulsion=True,
         ),
         "two_heads": mace_model(elements=[1, 6, 8], heads=["pbe", "r2scan"]),
+        # the blocks of MACE-MH-1
+        "gated": mace_model(elements=[1, 6, 8], heads=["omat", "spice"], **GATED),
     }
     for name, model in models.items():
         torch.save(model, folder / f"{name}.model")
+        if name == "gated":  # mace-torch cannot script it
+            continue
         script = jit.compile(LAMMPS_MACE(model.eval(), head=model.heads[0]))
         script.save(str(folder / f"{name}-lammps.pt"))
 

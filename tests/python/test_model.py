@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import sys
 import zipfile
 
 import pytest
 import torch
-from support import BUNDLED
+from support import BUNDLED, output_of
 
 from mdbench import _core
 from mdbench.errors import ModelError
@@ -34,6 +35,25 @@ def test_converted_file_carries_its_metadata(models, tmp_path):
 def test_default_keeps_the_weights_precision(models, tmp_path):
     assert convert(models["two_heads"], tmp_path / "a.pt", head="pbe")["dtype"] == "float64"
     assert default_output(BUNDLED) == BUNDLED.with_suffix(".mace")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gated_models_of_which_mace_makes_no_script(models, tmp_path, dtype):
+    metadata = convert(models["gated"], tmp_path / "a.pt", head="spice", dtype=dtype)
+    assert (metadata["dtype"], metadata["num_layers"]) == (dtype, 2)
+
+
+def test_gates_other_than_mace_has_are_refused(models, tmp_path):
+    code = f"""
+import sys, torch
+from mace import modules
+model = torch.load({str(models["gated"])!r}, weights_only=False)
+model.interactions[1].equivariant_nonlin._act_gate = torch.nn.functional.silu
+torch.save(model, {str(tmp_path / "odd.model")!r})
+"""
+    output_of(sys.executable, "-W", "ignore", "-c", code)
+    with pytest.raises(ModelError, match="gates are not those of mace-torch's own models"):
+        convert(tmp_path / "odd.model", tmp_path / "a.pt", head="spice")
 
 
 def test_several_heads_need_a_choice(models, tmp_path):
