@@ -87,9 +87,9 @@ void time_gemm() {
     const auto a = random_values<Real>(rows * kChannels),
                b = random_values<Real>(kChannels * kChannels);
     Buffer<Real> c(rows * kChannels);
+    const Panels shape{kChannels, kChannels, kPanelVectors<Real> * kWidth<Real>};
     const double seconds = fastest(200, [&](int) {
-      gemm<Real>(rows, kChannels, kChannels, {a.data(), kChannels}, {b.data(), kChannels},
-                 {c.data(), kChannels}, true);
+      gemm<Real>(rows, {a.data(), kChannels}, shape, b.data(), {c.data(), kChannels}, true);
     });
     char name[64];
     std::snprintf(name, sizeof name, "linear map, %d rows", rows);

@@ -48,24 +48,27 @@ def models() -> dict[str, Path]:
         run_maker(MAKERS / "make_models.py", folder)
         save_analytic(str(folder / "analytic.pt"), [1, 6, 8], 4.4)
         convert(BUNDLED, folder / "bundled-double.pt", dtype="float64")
+        convert(folder / "gated.model", folder / "gated-lammps.pt", head="spice")
 
     sources = [MAKERS / "make_models.py", MAKERS / "analytic.py", PACKAGE / "mace_worker.py",
-               BUNDLED]
+               PACKAGE / "mace_script.py", BUNDLED]
     folder = cached("models", sources, make)
 
     def make_native(native):
         convert(BUNDLED, native / "bundled.mace")
         convert(folder / "medium.model", native / "medium.mace", elements=["H", "C", "O"])
         convert(folder / "two_heads.model", native / "two_heads.mace", head="pbe")
+        convert(folder / "gated.model", native / "gated.mace", head="spice")
 
     sources += [PACKAGE / "model.py", *sorted(PACKAGE.glob("native_*.py"))]
     native = cached("converted", sources, make_native)
     return {
-        **{f"{n}.mace": native / f"{n}.mace" for n in ("bundled", "medium", "two_heads")},
+        **{f"{n}.mace": native / f"{n}.mace" for n in ("bundled", "gated", "medium", "two_heads")},
         "bundled": BUNDLED,
         "bundled.pt": folder / "bundled-double.pt",
         "bundled-single.pt": BUNDLED_LAMMPS,
         "gated": folder / "gated.model",
+        "gated.pt": folder / "gated-lammps.pt",
         "medium": folder / "medium.model",
         "medium.pt": folder / "medium-lammps.pt",
         "two_heads": folder / "two_heads.model",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "panels.hpp"
 #include "simd.hpp"
 
 namespace mdbench {
@@ -53,25 +54,51 @@ inline void gemm_panel(int rows, int inner, Matrix<const Real> a, Matrix<const R
 
 }  // namespace detail
 
+/// Vectors of a panel of B: 32 registers hold 6 x 4 sums, 16 hold 6 x 2.
+template <class Real>
+inline constexpr int kPanelVectors = sizeof(Vec<Real>) == 64 ? 4 : 2;
+
+namespace detail {
+
+/// `part` gives B from a column on.
+template <class Real, class Part>
+void gemm_parts(int rows, int inner, int columns, Matrix<const Real> a, Part&& part, Matrix<Real> c,
+                bool accumulate) {
+  constexpr int W = kWidth<Real>, kVectors = kPanelVectors<Real>;
+  int j = 0;
+  for (; j + kVectors * W <= columns; j += kVectors * W)
+    gemm_panel<kVectors, Real>(rows, inner, a, part(j), {c.data + j, c.stride}, accumulate);
+  for (; j + 2 * W <= columns; j += 2 * W)
+    gemm_panel<2, Real>(rows, inner, a, part(j), {c.data + j, c.stride}, accumulate);
+  for (; j < columns; j += W)
+    gemm_panel<1, Real>(rows, inner, a, part(j), {c.data + j, c.stride}, accumulate);
+}
+
+}  // namespace detail
+
 /// C[rows, columns] (+)= A[rows, inner] B[inner, columns]; columns is a multiple of the width.
 /// Our matrices are small (inner <= a few hundred) and lie in cache: a library's packing and
 /// dispatch cost more than they gain there (measured in benchmarks/).
 template <class Real>
 void gemm(int rows, int inner, int columns, Matrix<const Real> a, Matrix<const Real> b,
           Matrix<Real> c, bool accumulate) {
-  constexpr int W = kWidth<Real>;
-  // 32 vector registers hold 6 x 4 sums, 16 hold 6 x 2
-  constexpr int kVectors = sizeof(Vec<Real>) == 64 ? 4 : 2;
-  int j = 0;
-  for (; j + kVectors * W <= columns; j += kVectors * W)
-    detail::gemm_panel<kVectors, Real>(rows, inner, a, {b.data + j, b.stride},
-                                       {c.data + j, c.stride}, accumulate);
-  for (; j + 2 * W <= columns; j += 2 * W)
-    detail::gemm_panel<2, Real>(rows, inner, a, {b.data + j, b.stride}, {c.data + j, c.stride},
-                                accumulate);
-  for (; j < columns; j += W)
-    detail::gemm_panel<1, Real>(rows, inner, a, {b.data + j, b.stride}, {c.data + j, c.stride},
-                                accumulate);
+  const auto part = [=](int j) { return Matrix<const Real>{b.data + j, b.stride}; };
+  detail::gemm_parts<Real>(rows, inner, columns, a, part, c, accumulate);
+}
+
+/// The same with a B in panels of `kPanelVectors`, for large ones: a part of a panel that fits the
+/// first cache meets all rows of A before the next one does.
+template <class Real>
+void gemm(int rows, Matrix<const Real> a, const Panels& shape, const Real* b, Matrix<Real> c,
+          bool accumulate) {
+  constexpr int kInner = 16384 / (kPanelVectors<Real> * sizeof(Vec<Real>));
+  for (int first = 0; first < shape.rows; first += kInner) {
+    const auto part = [&](int j) {
+      return Matrix<const Real>{b + shape.index(first, j), shape.width_at(j)};
+    };
+    detail::gemm_parts<Real>(rows, std::min(kInner, shape.rows - first), shape.columns,
+                             {a.data + first, a.stride}, part, c, accumulate || first > 0);
+  }
 }
 
 }  // namespace mdbench

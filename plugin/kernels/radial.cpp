@@ -23,8 +23,9 @@ Jet silu(Jet x) {
   return {x.value * s, x.slope * s * (1.0 + x.value * (1.0 - s))};
 }
 
-std::vector<Jet> multiply(const std::vector<Jet>& x, const RadialNetwork::Layer& layer) {
+std::vector<Jet> multiply(const std::vector<Jet>& x, const Perceptron::Layer& layer) {
   std::vector<Jet> y(layer.outputs);
+  for (std::size_t j = 0; j < layer.bias.size(); ++j) y[j].value = layer.bias[j];
   for (int i = 0; i < layer.inputs; ++i) {
     const double* row = &layer.weight[static_cast<std::size_t>(i) * layer.outputs];
     for (int j = 0; j < layer.outputs; ++j) {
@@ -35,6 +36,28 @@ std::vector<Jet> multiply(const std::vector<Jet>& x, const RadialNetwork::Layer&
   return y;
 }
 
+/// (x - mean) / sqrt(variance + epsilon), scaled and shifted.
+void normalise(std::vector<Jet>& x, const Perceptron::Layer& layer) {
+  Jet mean, variance;
+  const double share = 1.0 / static_cast<double>(x.size());
+  for (const Jet& v : x) mean = {mean.value + share * v.value, mean.slope + share * v.slope};
+  for (Jet& v : x) {
+    v = {v.value - mean.value, v.slope - mean.slope};
+    variance.value += share * v.value * v.value;
+    variance.slope += share * 2.0 * v.value * v.slope;
+  }
+  const double inverse = 1.0 / std::sqrt(variance.value + Perceptron::kEpsilon);
+  const double slope = -0.5 * inverse * inverse * inverse * variance.slope;
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = {x[i].value * inverse * layer.scale[i] + layer.shift[i],
+            (x[i].slope * inverse + x[i].value * slope) * layer.scale[i]};
+}
+
+/// Adds an element's row of [elements, x.size()].
+void add_row(std::vector<Jet>& x, const std::vector<double>& rows, int element) {
+  for (std::size_t i = 0; i < x.size(); ++i) x[i].value += rows[element * x.size() + i];
+}
+
 }  // namespace
 
 double transform_radius(const RadialSpec& spec, int a, int b) {
@@ -43,8 +66,11 @@ double transform_radius(const RadialSpec& spec, int a, int b) {
   return spec.transform == RadialSpec::Transform::agnesi ? 0.5 * sum : sum;
 }
 
-ExactRadial::ExactRadial(const RadialSpec& spec, const RadialNetwork& network, double r0)
-    : spec_(spec), network_(network), r0_(r0) {}
+ExactRadial::ExactRadial(const RadialSpec& spec, const RadialNetwork& network, ElementPair pair)
+    : spec_(spec),
+      network_(network),
+      pair_(pair),
+      r0_(transform_radius(spec, pair.receiver, pair.sender)) {}
 
 Jet ExactRadial::transformed(double r) const {
   const auto& v = spec_.transform_values;
@@ -64,9 +90,9 @@ Jet ExactRadial::transformed(double r) const {
   return {r, 1.0};
 }
 
-void ExactRadial::basis(double r, std::vector<Jet>& b) const {
+std::vector<Jet> ExactRadial::basis(double r) const {
   const Jet y = transformed(r), cut = polynomial_cutoff(r, spec_.cutoff, spec_.cutoff_power);
-  b.resize(spec_.frequencies.size());
+  std::vector<Jet> b(spec_.frequencies.size());
   for (std::size_t k = 0; k < b.size(); ++k) {
     const double w = spec_.frequencies[k], f = spec_.prefactor;
     double value, slope;
@@ -91,17 +117,32 @@ void ExactRadial::basis(double r, std::vector<Jet>& b) const {
     if (!spec_.cutoff_on_weights)
       b[k] = {value * cut.value, b[k].slope * cut.value + value * cut.slope};
   }
+  return b;
+}
+
+std::vector<Jet> ExactRadial::last_hidden(const Perceptron& perceptron, std::vector<Jet> x) const {
+  for (const auto& layer : perceptron.hidden) {
+    x = multiply(x, layer);
+    if (&layer == perceptron.hidden.data() && !perceptron.receiver.empty()) {
+      add_row(x, perceptron.receiver, pair_.receiver);
+      add_row(x, perceptron.sender, pair_.sender);
+    }
+    if (!layer.scale.empty()) normalise(x, layer);
+    std::transform(x.begin(), x.end(), x.begin(), silu);
+  }
+  return x;
+}
+
+/// What the radial functions and the density function are multiplied with.
+Jet ExactRadial::cutoff(double r) const {
+  if (!spec_.cutoff_on_weights) return {1.0, 0.0};
+  return polynomial_cutoff(r, spec_.cutoff, spec_.cutoff_power);
 }
 
 void ExactRadial::features(double r, std::span<double> value, std::span<double> slope) const {
-  std::vector<Jet> x;
-  basis(r, x);
-  for (const auto& layer : network_.hidden) {
-    x = multiply(x, layer);
-    std::transform(x.begin(), x.end(), x.begin(), silu);
-  }
-  Jet factor{1.0, 0.0};
-  if (spec_.cutoff_on_weights) factor = polynomial_cutoff(r, spec_.cutoff, spec_.cutoff_power);
+  std::vector<Jet> x = last_hidden(network_, basis(r));
+  const Jet factor = cutoff(r);
+  x.resize(num_features(), {1.0, 0.0});  // the last one of a bias
   for (std::size_t i = 0; i < x.size(); ++i) {
     value[i] = x[i].value * factor.value;
     slope[i] = x[i].slope * factor.value + x[i].value * factor.slope;
@@ -109,24 +150,14 @@ void ExactRadial::features(double r, std::span<double> value, std::span<double> 
 }
 
 Jet ExactRadial::density(double r) const {
-  if (network_.density.empty()) return {};
-  std::vector<Jet> b;
-  basis(r, b);
-  Jet sum;
-  for (std::size_t k = 0; k < b.size(); ++k) {
-    sum.value += b[k].value * network_.density[k];
-    sum.slope += b[k].slope * network_.density[k];
-  }
-  const double t = std::tanh(sum.value * sum.value);
-  Jet d{t, (1.0 - t * t) * 2.0 * sum.value * sum.slope};
-  if (spec_.cutoff_on_weights) {
-    const Jet cut = polynomial_cutoff(r, spec_.cutoff, spec_.cutoff_power);
-    d = {d.value * cut.value, d.slope * cut.value + d.value * cut.slope};
-  }
-  return d;
+  if (!network_.has_density()) return {};
+  const Jet x = multiply(last_hidden(network_.density, basis(r)), network_.density.last)[0];
+  const double t = std::tanh(x.value * x.value), f = network_.density_factor;
+  const Jet d{f * t, f * (1.0 - t * t) * 2.0 * x.value * x.slope}, cut = cutoff(r);
+  return {d.value * cut.value, d.slope * cut.value + d.value * cut.slope};
 }
 
-OrthogonalRows::OrthogonalRows(const RadialNetwork::Layer& last) {
+OrthogonalRows::OrthogonalRows(const Perceptron::Layer& last) {
   double largest = 0.0;
   for (int i = 0; i < last.inputs; ++i) {
     const double* begin = &last.weight[static_cast<std::size_t>(i) * last.outputs];

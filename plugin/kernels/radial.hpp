@@ -22,22 +22,39 @@ struct RadialSpec {
   std::vector<double> radius;            ///< [elements] covalent radii of the transform
 };
 
-/// The multilayer perceptron of one layer.
-struct RadialNetwork {
+/// A multilayer perceptron of the radial basis; arrays that would be without effect are empty.
+struct Perceptron {
+  static constexpr double kEpsilon = 1e-5;  ///< of the layer normalisations, torch's
   struct Layer {
-    int inputs, outputs;
-    std::vector<double> weight;  ///< [inputs, outputs]
+    int inputs = 0, outputs = 0;
+    std::vector<double> weight{};          ///< [inputs, outputs]
+    std::vector<double> bias{};            ///< [outputs]
+    std::vector<double> scale{}, shift{};  ///< of a layer normalisation, [outputs]
   };
-  std::vector<Layer> hidden;    ///< each followed by silu
-  Layer last;                   ///< linear: to paths * channels
-  std::vector<double> density;  ///< [basis]; empty without density normalisation
+  std::vector<Layer> hidden;             ///< each followed by silu
+  Layer last;                            ///< linear
+  std::vector<double> receiver, sender;  ///< bias of the first by element: [elements, outputs]
+};
+
+/// The perceptrons of one layer: its last maps to paths * channels. A bias of that is a row of its
+/// weight more, for a feature that is the cutoff function itself.
+struct RadialNetwork : Perceptron {
+  Perceptron density;  ///< to one number x: density_factor tanh(x^2)
+  double density_factor = 1.0;
+  bool has_density() const { return density.last.outputs > 0; }
+  bool knows_elements() const { return !receiver.empty() || !density.receiver.empty(); }
+};
+
+/// Elements of an edge, as indices into the model's.
+struct ElementPair {
+  int receiver, sender;
 };
 
 /// The exact radial functions of a pair of elements, evaluated as written: the slow reference, and
 /// the path taken below the distance for which tables are qualified.
 class ExactRadial {
  public:
-  ExactRadial(const RadialSpec& spec, const RadialNetwork& network, double r0);
+  ExactRadial(const RadialSpec& spec, const RadialNetwork& network, ElementPair pair);
   /// The last hidden features, of which every radial function is a linear combination.
   void features(double r, std::span<double> value, std::span<double> slope) const;
   /// The density function; zero without one.
@@ -46,10 +63,13 @@ class ExactRadial {
 
  private:
   Jet transformed(double r) const;
-  void basis(double r, std::vector<Jet>& b) const;
+  std::vector<Jet> basis(double r) const;
+  std::vector<Jet> last_hidden(const Perceptron& perceptron, std::vector<Jet> x) const;
+  Jet cutoff(double r) const;
 
   const RadialSpec& spec_;
   const RadialNetwork& network_;
+  ElementPair pair_;
   double r0_;
 };
 
@@ -63,7 +83,7 @@ struct OrthogonalRows {
   std::vector<std::vector<double>> lower;  ///< L: [features][rank]
   std::vector<std::vector<double>> rows;   ///< Q: [rank][paths * channels]
 
-  explicit OrthogonalRows(const RadialNetwork::Layer& last);
+  explicit OrthogonalRows(const Perceptron::Layer& last);
 };
 
 /// Piecewise low-rank form of the radial functions of a pair of elements: in segment s,

@@ -137,10 +137,8 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     model = load_model(request["model"], request["description"])
     import mace
     import torch
-    from e3nn.util import jit
-    from mace.calculators import LAMMPS_MACE
 
-    from mdbench.scripted_gate import script_gates
+    from mdbench.mace_script import script
 
     heads, head = choose_head(model, request["head"], request["model"])
     if type(model.radial_embedding.bessel_fn).__name__ == "ChebychevBasis":
@@ -166,9 +164,8 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         "torch": torch.__version__,
     }
     probes = head_probes(model, metadata["elements"], heads.index(head))
-    script_gates(model)
-    script = jit.compile(LAMMPS_MACE(model, head=head))
-    script.save(request["output"], _extra_files={"mdbench.json": json.dumps(metadata)})
+    extra = {"mdbench.json": json.dumps(metadata)}
+    script(model, head).save(request["output"], _extra_files=extra)
     return {"metadata": metadata, "probes": {head: probes}}
 
 

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdbench.native_check import GATED
+from mdbench.native_gates import gated_message
 from mdbench.native_probe import (
     activation,
+    biased_map,
     contraction_entries,
     convolution_entries,
     element_maps,
@@ -62,7 +65,7 @@ class Features:
         Args:
             layer: Number of the layer.
             product: [K, K] for each l of the output.
-            skip: [N, K, K] for each l, or ``None``: this feature ends here.
+            skip: [1|N, K, K] for each l, or ``None``: this feature ends here.
         """
         maps = {layer: [matrix[None] for matrix in product]}
         if skip is None:
@@ -71,7 +74,7 @@ class Features:
             maps[s] = [a @ b for a, b in zip(old, skip, strict=False)]
         constant = None
         if self.constant is not None:
-            constant = np.einsum("nk,nkj->nj", self.constant, skip[0])
+            constant = (self.constant[:, None] @ skip[0])[:, 0]
         return Features(maps, constant)
 
 
@@ -118,12 +121,18 @@ def _repulsion(model: Any, numbers: list[int]) -> tuple[Tensors, dict[str, int] 
 
 
 def _energies(model: Any, kept: list[int]) -> Tensors:  # noqa: ANN401
-    """Energies of free atoms, and scale and shift of what the network gives."""
+    """Energies of free atoms, and scale and shift of what the network gives.
+
+    The last bias of a readout is part of the shift.
+    """
     heads = len(model.heads)
     e0 = np.atleast_2d(_array(model.atomic_energies_fn.atomic_energies))[:, kept]
     scale, shift = np.ones(heads), np.zeros(heads)
     if hasattr(model, "scale_shift"):
         scale, shift = _array(model.scale_shift.scale), _array(model.scale_shift.shift)
+    for block in model.readouts:
+        if type(block).__name__ == "NonLinearBiasReadoutBlock":
+            shift = shift + scale * biased_map(block.linear_2)[1]
     return {"atomic_energies": e0, "scale": scale, "shift": shift}
 
 
@@ -175,16 +184,22 @@ def _readout(block: Any, features: Features) -> tuple[Tensors, str]:  # noqa: AN
     """Tensors and kind of a readout of scalars."""
     if type(block).__name__ == "LinearReadoutBlock":
         return features.through("readout", [module_map(block.linear, 0)], degrees=False), "linear"
-    first, second = module_map(block.linear_1, 0), module_map(block.linear_2, 0)
+    first, (second, _) = module_map(block.linear_1, 0), biased_map(block.linear_2)
     neurons, heads = second.shape
-    if getattr(block, "num_heads", 1) > 1:
-        owner = np.arange(neurons) // (neurons // heads)
+    owner = np.arange(neurons) // (neurons // heads)
+    masked = getattr(block, "num_heads", 1) > 1
+    if masked:
         second = second * (owner[:, None] == np.arange(heads))
     gate = block.non_linearity.acts[0]
     if gate is None:
         return features.through("readout", [first @ second], degrees=False), "linear"
     name, factor = activation(gate)
     tensors = features.through("readout", [first], degrees=False)
+    if hasattr(block, "linear_mid"):
+        middle, tensors["readout.mid.bias"] = biased_map(block.linear_mid)
+        if masked:
+            middle = middle * (owner[:, None] == owner)
+        tensors["readout.mid"] = middle * factor
     return {**tensors, "readout.out": second * factor}, str(name)
 
 
@@ -198,7 +213,11 @@ def _layers(model: Any, kept: list[int]) -> tuple[Tensors, list[dict[str, Any]]]
     described = []
     features = Features({}, module_map(model.node_embedding.linear, 0)[kept])
     for t, (interaction, block) in enumerate(zip(model.interactions, model.products, strict=True)):
-        layer, about = _message(interaction, kept)
+        gated = type(interaction).__name__ == GATED
+        basis = model.radial_embedding.out_dim
+        layer, about = (
+            gated_message(interaction, kept, basis) if gated else _message(interaction, kept)
+        )
         up = [module_map(interaction.linear_up, degree) for degree in range(about["sender_l"] + 1)]
         layer |= features.through("up", up, degrees=True)
         if t == 0:
@@ -208,8 +227,10 @@ def _layers(model: Any, kept: list[int]) -> tuple[Tensors, list[dict[str, Any]]]
         skip = None
         if block.use_sc and "Residual" in about["interaction"]:
             skip = [
-                element_maps(interaction.skip_tp, degree, kept)
-                for degree in range(min(output_l, interaction.skip_tp.irreps_in1.lmax) + 1)
+                module_map(interaction.skip_tp, degree)[None]
+                if gated
+                else element_maps(interaction.skip_tp, degree, kept)
+                for degree in range(min(output_l, interaction.linear_up.irreps_in.lmax) + 1)
             ]
         product = [module_map(block.linear, degree) for degree in range(output_l + 1)]
         features = features.after(t, product, skip)

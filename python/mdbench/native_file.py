@@ -23,7 +23,8 @@ def write(path: Path, tensors: dict[str, Any], metadata: dict[str, Any]) -> None
         tensors: Arrays by name: ``float64``, or ``int32`` where they are indices.
         metadata: Everything but ``format`` and ``checksum``.
     """
-    described = {"format": "mdbench-mace-1", "checksum": BLANK, **metadata}
+    new = any(name.endswith(("after.0", "readout.mid")) for name in tensors)
+    described = {"format": f"mdbench-mace-{2 if new else 1}", "checksum": BLANK, **metadata}
     content = bytearray(
         save(
             {name: np.ascontiguousarray(array) for name, array in tensors.items()},

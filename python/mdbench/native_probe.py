@@ -52,6 +52,13 @@ def module_map(module: Any, degree: int) -> Array:  # noqa: ANN401
     return linear_map(module, module.irreps_in, module.irreps_out, degree)
 
 
+def biased_map(module: Any) -> tuple[Array, Array]:  # noqa: ANN401
+    """Matrix [in, out] and bias [out] of an ``o3.Linear`` of scalars."""
+    with torch.no_grad():
+        bias = module(torch.zeros(module.irreps_in.dim, dtype=torch.float64)).numpy()
+    return module_map(module, 0) - bias, bias
+
+
 def element_maps(module: Any, degree: int, kept: list[int]) -> Array:  # noqa: ANN401
     """[elements, in, out]: a tensor product with the one-hot vector of each kept element."""
     one_hot = torch.eye(module.irreps_in2.dim, dtype=torch.float64)

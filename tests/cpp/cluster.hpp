@@ -119,4 +119,19 @@ inline std::vector<Shape> shapes() {
   return all;
 }
 
+/// Shapes with gates, which only the CPU's evaluator knows.
+inline std::vector<Shape> gated_shapes() {
+  std::vector<Shape> all(3);
+  all[0] = {{0, 1}, 5, 2, 2, "bessel", "agnesi", "weights", "silu", true, true, "b", true, 3};
+  all[1] = {{0, 2, 1}, 3, 3, 3, "bessel", "none", "weights", "tanh", false, false, "b", true, 17};
+  all[2] = {{0}, 16, 0, 2, "gaussian", "soft", "weights", "linear", true, false, "b", true, 16};
+  return all;
+}
+
+inline std::vector<Shape> all_shapes() {
+  auto all = shapes();
+  for (auto& shape : gated_shapes()) all.push_back(std::move(shape));
+  return all;
+}
+
 }  // namespace tiny

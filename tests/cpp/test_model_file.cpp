@@ -2,6 +2,7 @@
 // The reader of native model files: what is whole is read, anything else is refused in words.
 #include <functional>
 #include <limits>
+#include <numeric>
 
 #include "check.hpp"
 #include "error.hpp"
@@ -37,6 +38,14 @@ tiny::Shape full_shape() {
   shape.channels = 2;
   shape.transform = "agnesi";
   shape.density = shape.zbl = true;
+  return shape;
+}
+
+tiny::Shape gated_shape(const std::vector<int>& sender_l) {
+  tiny::Shape shape;
+  shape.sender_l = sender_l;
+  shape.cutoff_on = "weights";
+  shape.density = shape.gated = true;
   return shape;
 }
 
@@ -111,7 +120,7 @@ TEST(a_whole_file_is_read) {
   const auto& linear = file.arrays.at("layers.1.linear.2");
   const auto& read = model.layers[1].linear[2].tensor;
   CHECK(read.values.size() == linear.bytes.size() / 8 && read.values[3] == linear.get<double>(3));
-  CHECK(model.layers[1].radial.density.size() == 5);
+  CHECK(model.layers[1].radial.density.last.weight.size() == 5);
   CHECK(model.layers[1].product_weight[0][3].of(1) ==
         &model.layers[1].product_weight[0][3].tensor.values[2 * 2]);
 }
@@ -233,7 +242,7 @@ TEST(numbers_that_are_not_finite_are_refused) {
 }
 
 TEST(wrong_metadata_is_refused) {
-  check_refused({metadata("mdbench-mace-1", "mdbench-mace-2"),
+  check_refused({metadata("mdbench-mace-1", "mdbench-mace-3"),
                  metadata("[1,8]", "[1,119]"),
                  metadata("[1,8]", "[]"),
                  metadata("[1,8]", "[1,8,9]"),
@@ -275,6 +284,44 @@ TEST(wrong_metadata_is_refused) {
                  metadata("\"readout\":\"silu\"", "\"readout\":\"relu\""),
                  metadata("\"checksum\"", "\"checksums\""),
                  metadata("\"layers\":[", "\"layers\":[],\"other\":[")});
+}
+
+TEST(wrong_gates_are_refused) {
+  const tiny::MaceFile good = tiny::make(gated_shape({0, 1}));
+  CHECK(refusal(good.bytes()).empty());
+  const auto refused = [](const tiny::MaceFile& file, const std::string& why) {
+    CHECK(refusal(file.bytes()).find(why) != std::string::npos);
+  };
+  for (const char* name : {"after.2", "gate.1", "linear.0", "radial.0", "radial.sender",
+                           "radial.0.shift", "density.factor", "density.1", "readout.mid.bias"}) {
+    tiny::MaceFile file = good;
+    CHECK(file.arrays.erase(std::string("layers.1.") + name) == 1);
+    CHECK(!refusal(file.bytes()).empty());
+  }
+  for (const char* name : {"after.1", "gate.2", "residual.0", "gate_residual.1", "radial.receiver",
+                           "radial.1.bias", "density.0.scale", "readout.mid", "embedding"}) {
+    tiny::MaceFile file = good;
+    auto& array = file.arrays[(std::string(name) == "embedding" ? "layers.0." : "layers.1.") +
+                              std::string(name)];
+    array.shape.back() += 1;
+    array.bytes.append(array.bytes);
+    array.bytes.resize(
+        8 * std::accumulate(array.shape.begin(), array.shape.end(), 1LL, std::multiplies<>()));
+    CHECK(!refusal(file.bytes()).empty());
+  }
+  tiny::MaceFile file = good;
+  file.metadata = tiny::replaced(good.metadata, "\"weights\"", "\"basis\"");
+  refused(file, "do not vanish at the cutoff");
+  file.metadata = tiny::replaced(good.metadata, "\"edge_channels\":3", "\"edge_channels\":0");
+  CHECK(!refusal(file.bytes()).empty());
+  tiny::MaceFile deep = tiny::make(gated_shape({0, 2, 1}));
+  deep.arrays["layers.0.residual.1"] = deep.arrays["layers.1.residual.1"];
+  refused(deep, "a residual is of features that are not there");
+  tiny::MaceFile normalised = good;
+  for (const char* name : {"scale", "shift"})
+    normalised.arrays[std::string("layers.0.density.1.") + name] =
+        good.arrays.at("layers.0.density.1.bias");
+  refused(normalised, "the last layer of a radial network is normalised");
 }
 
 TEST(places_of_arrays_are_checked) {

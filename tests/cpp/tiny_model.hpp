@@ -109,6 +109,8 @@ struct Shape {
   std::string basis = "bessel", transform = "none", cutoff_on = "basis", last = "silu";
   bool density = false, zbl = false;
   std::string head = "b";
+  bool gated = false;  ///< with `edge_channels` for the messages; needs cutoff_on = "weights"
+  int edge_channels = 3;
 };
 
 /// Writes layers of random numbers; only the first layer's couplings have to be special.
@@ -174,34 +176,73 @@ class Maker {
 
   std::string layer(int t) {
     const std::string stem = "layers." + std::to_string(t) + ".";
-    const int k = shape_.channels, sender_l = shape_.sender_l[t];
+    const int k = shape_.channels, sender_l = shape_.sender_l[t], edge = edge_channels();
     std::vector<std::array<int, 3>> paths;
     for (int l3 = 0; l3 <= shape_.max_ell; ++l3)
       for (int l1 = 0; l1 <= sender_l; ++l1)
         for (int l2 = std::abs(l1 - l3); l2 <= std::min(l1 + l3, shape_.max_ell); ++l2)
           paths.push_back({l1, l2, l3});
     couplings(stem, t, paths);
+    const long long functions = static_cast<long long>(paths.size()) * edge;
     random_array(stem + "radial.0", {5, 6}, 0.8);
-    random_array(stem + "radial.1", {6, static_cast<long long>(paths.size()) * k}, 0.5);
-    if (shape_.density) random_array(stem + "density", {5}, 0.5);
+    random_array(stem + "radial.1", {6, functions}, 0.5);
+    if (shape_.gated) {
+      normalised(stem + "radial", 6, functions);
+      if (shape_.density) normalised_density(stem + "density");
+      gates(stem, sender_l, paths);
+    } else if (shape_.density) {
+      random_array(stem + "density", {5}, 0.5);
+    }
     for (int l3 = 0; l3 <= shape_.max_ell; ++l3) {
       long long rows = 0;
-      for (const auto& p : paths) rows += p[2] == l3 ? k : 0;
+      for (const auto& p : paths) rows += p[2] == l3 ? edge : 0;
       random_array(stem + "linear." + std::to_string(l3), {l3 % 2 ? 1 : 2, rows, k}, 0.6);
     }
-    if (t == 0) random_array(stem + "embedding", {2, k}, 1.0);
+    if (t == 0) random_array(stem + "embedding", {2, edge}, 1.0);
     for (int s = 0; s < t; ++s)
       for (int l = 0; l <= std::min(sender_l, output_l(s)); ++l)
         random_array(stem + "up." + std::to_string(s) + "." + std::to_string(l),
-                     {(s + l) % 2 ? 1 : 2, k, k}, 0.5);
-    if (t == 1) random_array(stem + "up.bias", {2, k}, 0.3);
+                     {(s + l) % 2 ? 1 : 2, k, edge}, 0.5);
+    if (t == 1) random_array(stem + "up.bias", {2, edge}, 0.3);
     product(stem, t);
     return "{\"interaction\":\"x\",\"sender_l\":" + std::to_string(sender_l) +
            ",\"output_l\":" + std::to_string(output_l(t)) + ",\"paths\":" + text(paths) +
            ",\"correlation\":" + std::to_string(shape_.correlation) +
+           ",\"gated\":" + (shape_.gated ? "true" : "false") +
+           ",\"edge_channels\":" + std::to_string(edge) +
            ",\"density\":" + (shape_.density ? "true" : "false") + ",\"readout\":\"" +
            readout(stem, t) + "\"}";
   }
+
+  /// Biases and layer normalisations of a network of two matrices, and what it knows of elements.
+  void normalised(const std::string& stem, long long hidden, long long outputs) {
+    for (const char* name : {".0.bias", ".0.scale", ".0.shift"})
+      random_array(stem + name, {hidden}, 0.8);
+    for (const char* name : {".receiver", ".sender"}) random_array(stem + name, {2, hidden}, 0.8);
+    random_array(stem + ".1.bias", {outputs}, 0.4);
+  }
+
+  void normalised_density(const std::string& stem) {
+    random_array(stem + ".0", {5, 4}, 0.5);
+    random_array(stem + ".1", {4, 1}, 0.5);
+    normalised(stem, 4, 1);
+    file_.put<double>(stem + ".factor", {1}, {0.3});
+  }
+
+  void gates(const std::string& stem, int sender_l, const std::vector<std::array<int, 3>>& paths) {
+    const int k = shape_.channels, edge = edge_channels();
+    long long rows = 0;
+    for (const auto& p : paths) rows += p[2] == 0 ? edge : 0;
+    for (int l = 0; l <= shape_.max_ell; ++l) {
+      const std::string number = std::to_string(l);
+      random_array(stem + "after." + number, {1 + l % 2, k, k}, 0.6);
+      if (l <= sender_l) random_array(stem + "residual." + number, {2 - l % 2, edge, k}, 0.6);
+      if (l == 0) continue;
+      random_array(stem + "gate." + number, {1, rows, k}, 0.6);
+      random_array(stem + "gate_residual." + number, {1, edge, k}, 0.6);
+    }
+  }
+  int edge_channels() const { return shape_.gated ? shape_.edge_channels : shape_.channels; }
 
   static std::string text(const std::vector<std::array<int, 3>>& paths) {
     std::string out;
@@ -257,6 +298,10 @@ class Maker {
     if (t % 2 == 1) random_array(stem + "readout.bias", {2, neurons}, 0.3);
     if (neurons != 3) return "linear";
     random_array(stem + "readout.out", {3, 2}, 1.0);
+    if (shape_.gated) {
+      random_array(stem + "readout.mid", {3, 3}, 1.0);
+      random_array(stem + "readout.mid.bias", {3}, 0.5);
+    }
     return shape_.last;
   }
 

@@ -79,9 +79,8 @@ class LayerTables {
     const int features = 3 + random.below(6);  // tables of different ranks
     network->hidden.push_back(random_layer(4, features, random));
     network->last = random_layer(features, 10, random);
-    network->density.resize(4);
-    random.fill(network->density, -0.5, 0.5);
-    exact_.push_back(std::make_unique<ExactRadial>(spec_, *network, 0.0));
+    network->density.last = random_layer(4, 1, random);
+    exact_.push_back(std::make_unique<ExactRadial>(spec_, *network, ElementPair{0, 0}));
     metrics_.push_back(std::make_unique<OrthogonalRows>(network->last));
     tables_.push_back(std::make_unique<RadialTable>(*exact_.back(), *metrics_.back(), spec_.cutoff,
                                                     segments_, 1e-7));

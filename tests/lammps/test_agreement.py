@@ -8,7 +8,8 @@ from mdbench.engine import single_point
 from mdbench.verify import python_points
 
 NAMES = list(STRUCTURES)
-CASES = [("bundled", None), ("medium", None), ("two_heads", "pbe"), ("two_heads", "r2scan")]
+CASES = [("bundled", None), ("medium", None), ("two_heads", "pbe"), ("two_heads", "r2scan"),
+         ("gated", "spice")]
 
 
 @pytest.fixture(scope="module")

@@ -140,6 +140,17 @@ def test_every_kind_of_model(plugins, native_models, tmp_path, name):
     assert re.search(r"native .*, double precision, device cuda:0", output)
 
 
+def test_gated_layers_run_on_the_cpu(plugins, native_models, tmp_path):
+    runs = Runs(plugins, tmp_path, triclinic())
+    model = native_models / "gated.mace"
+    code, output = runs.output(model, f"head pbe {ON_GPU}")
+    assert code != 0
+    assert "gated layers, for which there are no CUDA kernels: say 'device cpu'" in output
+    code, output = runs.output(model, "head pbe precision double")
+    assert code == 0
+    assert re.search(r"native \w+, double precision, device cpu", output)
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_dynamics_of_the_bundled_model(plugins, models, tmp_path, ranks):
     """Through rebuilds of the pairs, and atoms that change their rank."""

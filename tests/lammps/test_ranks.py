@@ -10,13 +10,15 @@ from support import boxed, carbon_crystal, rattled, run_lmp
 from mdbench.structure import graphene_water
 
 
-@pytest.fixture(params=["two layers of halo", "exchange in two layers", "exchange in three"])
+@pytest.fixture(params=["two layers of halo", "exchange in two layers", "exchange in three",
+                        "gated layers"])
 def distributed(request, models, native_models):
     """A model and its style: TorchScript with a deep halo, native ones that exchange features."""
     return {
         "two layers of halo": (models["analytic.pt"], ""),
         "exchange in two layers": (models["two_heads.mace"], "head r2scan"),
         "exchange in three": (native_models / "density_residual.mace", "head a"),
+        "gated layers": (native_models / "gated_deep.mace", "precision double"),
     }[request.param]
 
 

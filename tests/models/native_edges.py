@@ -91,12 +91,30 @@ def edge_functions(
     out = [harmonics(vector, model.metadata["max_ell"]), repulsion(model, r, zi, zj)]
     for t, about in enumerate(model.metadata["layers"]):
         layer = model.layer(t)
-        count = sum(bool(re.fullmatch(r"radial\.\d+", name)) for name in layer)
-        x = b
-        for i in range(count):
-            x = x @ layer[f"radial.{i}"]
-            x = ACTIVATION["silu"][0](x) if i < count - 1 else x
-        out.append(x * cut[:, None])
-        w = layer["density"] if about["density"] else np.zeros(b.shape[1])
-        out.append(np.tanh((b @ w) ** 2) * cut)
+        out.append(perceptron(layer, "radial", b, zi, zj) * cut[:, None])
+        if not about["density"]:
+            out.append(np.zeros_like(b[:, 0]))
+        elif "density" in layer:
+            out.append(np.tanh((b @ layer["density"]) ** 2) * cut)
+        else:
+            x = perceptron(layer, "density", b, zi, zj)[:, 0]
+            out.append(layer["density.factor"][0] * np.tanh(x**2) * cut)
     return out
+
+
+def perceptron(
+    layer: dict[str, np.ndarray], stem: str, x: np.ndarray, zi: np.ndarray, zj: np.ndarray
+) -> np.ndarray:
+    """[edges, outputs] of a radial network."""
+    count = sum(bool(re.fullmatch(rf"{stem}\.\d+", name)) for name in layer)
+    for i in range(count):
+        x = x @ layer[f"{stem}.{i}"] + layer.get(f"{stem}.{i}.bias", 0)
+        if i == 0 and f"{stem}.receiver" in layer:
+            x = x + layer[f"{stem}.receiver"][zi] + layer[f"{stem}.sender"][zj]
+        if f"{stem}.{i}.scale" in layer:
+            x = x - x.mean(1, keepdims=True)
+            x = x / np.sqrt((x**2).mean(1, keepdims=True) + 1e-5)
+            x = x * layer[f"{stem}.{i}.scale"] + layer[f"{stem}.{i}.shift"]
+        if i < count - 1:
+            x = ACTIVATION["silu"][0](x)
+    return x

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from mace import modules
-from make_models import mace_model
+from make_models import learn, mace_model
 
 # e3nn loads only after mace has relaxed torch.load
 from mace.modules.models import o3  # isort: skip
@@ -26,7 +26,8 @@ PLAIN = modules.RealAgnosticInteractionBlock
 RESIDUAL = modules.RealAgnosticResidualInteractionBlock
 DENSITY = modules.RealAgnosticDensityInteractionBlock
 DENSITY_RESIDUAL = modules.RealAgnosticDensityResidualInteractionBlock
-LAYER_NORM = modules.RealAgnosticResidualNonLinearInteractionBlock
+GATED = modules.RealAgnosticResidualNonLinearInteractionBlock
+BIASED = modules.NonLinearBiasReadoutBlock
 SILU, TANH = torch.nn.functional.silu, torch.tanh
 
 
@@ -62,12 +63,19 @@ CASES = {
                       use_last_readout_only=True, apply_cutoff=False, heads=THREE, gate=None),
     "last_readout": shape(1, 2, 1, 3, (PLAIN, DENSITY_RESIDUAL), kept=1, heads=THREE, gate=TANH,
                           use_last_readout_only=True, keep_last_layer_irreps=True, single=True),
+    "gated": shape(1, 2, 3, 2, (GATED, GATED), kept=2, single=True, heads=TWO, apply_cutoff=False,
+                   edge_irreps=o3.Irreps("4x0e+4x1o+4x2e"), use_edge_irreps_first=True,
+                   use_agnostic_product=True, use_last_readout_only=True, readout_cls=BIASED,
+                   distance_transform="Agnesi", pair_repulsion=True),
+    "gated_deep": shape(2, 2, 2, 3, (RESIDUAL, GATED), kept=3, apply_cutoff=False, gate=TANH,
+                        edge_irreps=o3.Irreps("12x0e+12x1o+12x2e"), use_edge_irreps_first=False,
+                        readout_cls=BIASED),
     "beyond_reach": shape(2, [2, 1], 1, 2, (RESIDUAL, RESIDUAL), kept=4, single=True,
                           use_reduced_cg=True, num_polynomial_cutoff=6, pair_repulsion=True),
 }
 REFUSED = {
     "attention": shape(0, 1, 1, 1, (modules.RealAgnosticAttResidualInteractionBlock, PLAIN)),
-    "layer_norm": shape(0, 1, 1, 2, (RESIDUAL, LAYER_NORM)),
+    "gates_cut": shape(0, 1, 1, 2, (RESIDUAL, GATED)),
     "high_ell": shape(0, 1, 4, 1, (PLAIN, PLAIN)),
     "high_order": shape(0, 4, 1, 1, (PLAIN, PLAIN)),
     "so3": shape(0, 1, 1, 1, (PLAIN, PLAIN), use_so3=True),
@@ -75,8 +83,7 @@ REFUSED = {
     "parity": shape(0, 1, 1, 2, (RESIDUAL, RESIDUAL)) | {"hidden_irreps": o3.Irreps("8x0e+8x0o")},
     "edges": shape(0, 1, 1, 2, (RESIDUAL, RESIDUAL), edge_irreps=o3.Irreps("4x0e")),
     "gate": shape(0, 1, 1, 2, (RESIDUAL, RESIDUAL), gate=torch.abs),
-    "readout": shape(0, 1, 1, 2, (RESIDUAL, RESIDUAL),
-                     readout_cls=modules.NonLinearBiasReadoutBlock),
+    "readout": shape(0, 1, 1, 2, (RESIDUAL, RESIDUAL), readout_cls=BIASED, gate=None),
 }
 
 
@@ -84,7 +91,10 @@ def build(**case):
     """The model of a case."""
     torch.set_default_dtype(torch.float32 if case.pop("single", False) else torch.float64)
     kind = modules.MACE if case.pop("unscaled", False) else modules.ScaleShiftMACE
-    return mace_model(kind=kind, elements=ELEMENTS, **case)
+    model = mace_model(kind=kind, elements=ELEMENTS, **case)
+    if GATED in (case["interaction_cls"], case["interaction_cls_first"]):
+        learn(model)
+    return model
 
 
 def request(folder, name, target, elements):

@@ -49,13 +49,15 @@ class Stages:
     """Everything that an evaluation goes through; lists have one entry a layer."""
 
     Y: np.ndarray  # [edges, components]
-    R: list[np.ndarray]  # [edges, paths, K]
+    R: list[np.ndarray]  # [edges, paths, E]
     n: list[np.ndarray] = field(default_factory=list)  # [nodes]
-    h: list[np.ndarray] = field(default_factory=list)  # [nodes, components, K]
-    M: list[list[np.ndarray]] = field(default_factory=list)  # by path: [nodes, 2 l3 + 1, K]
+    h: list[np.ndarray] = field(default_factory=list)  # [nodes, components, E]
+    M: list[list[np.ndarray]] = field(default_factory=list)  # by path: [nodes, 2 l3 + 1, E]
+    S: list[np.ndarray] = field(default_factory=list)  # [nodes, components and gates, K]
     A: list[np.ndarray] = field(default_factory=list)  # [nodes, components, K]
     c: list[np.ndarray] = field(default_factory=list)  # [nodes, components, K]
     pre: list[np.ndarray | None] = field(default_factory=list)  # [nodes, neurons]
+    mid: list[np.ndarray | None] = field(default_factory=list)  # of a second hidden layer
     readout: list[np.ndarray] = field(default_factory=list)  # [nodes], before the scale
     zbl: np.ndarray | None = None  # [nodes]
     energy: np.ndarray | None = None  # [nodes]
@@ -84,7 +86,8 @@ class Evaluation:
         self.receiver = np.repeat(np.arange(len(self.z)), np.diff(graph.first_edge))
         self.vector = np.asarray(graph.edge_vector, float).reshape(-1, 3)
         self.local = np.arange(len(self.z)) < graph.num_local
-        self.K = self.meta["channels"]
+        self.K, self.L = self.meta["channels"], self.meta["max_ell"]
+        self.E = [about.get("edge_channels", self.K) for about in self.meta["layers"]]
         self.C = [self.dense_coefficients(t) for t in range(len(self.layers))]
         self.forward()
         self.reverse()
@@ -108,7 +111,8 @@ class Evaluation:
 
     def forward(self) -> None:
         y, zbl, *rest = self.edges(self.vector)
-        s = self.stages = Stages(y, [r.reshape(len(r), r.shape[1] // self.K, self.K) for r in rest[::2]])
+        s = self.stages = Stages(y, [r.reshape(len(r), r.shape[1] // e, e)
+                                     for r, e in zip(rest[::2], self.E, strict=True)])
         s.zbl = self.add(zbl, self.receiver)
         for t, about in enumerate(self.meta["layers"]):
             s.h.append(self.features(t))
@@ -119,15 +123,61 @@ class Evaluation:
                               y[:, part(l2)], s.R[t][:, p]), self.receiver)
                 for p, (l1, l2, _) in enumerate(about["paths"])
             ])
-            s.A.append(np.concatenate([
+            s.S.append(np.concatenate([
                 np.concatenate([s.M[t][p] for p in self.paths_to(t, l)], axis=2)
-                @ of_element(self.layers[t][f"linear.{l}"], self.z) / s.n[t][:, None, None]
-                for l in range(self.meta["max_ell"] + 1)], axis=1))
+                @ self.of(t, name) / s.n[t][:, None, None]
+                for name, _, l in self.sums(t)], axis=1) + self.residual(t))
+            s.A.append(self.gated(t) if "after.0" in self.layers[t] else s.S[t])
             s.c.append(self.product(t))
             s.readout.append(self.read(t))
         tensors = self.model.tensors
         s.energy = (tensors["atomic_energies"][self.head, self.z] + tensors["shift"][self.head]
                     + tensors["scale"][self.head] * (s.zbl + sum(s.readout)))
+
+    def of(self, t: int, name: str) -> np.ndarray:
+        """[nodes, in, out] of a linear map."""
+        return of_element(self.layers[t][name], self.z)
+
+    def sums(self, t: int) -> list[tuple[str, str, int]]:
+        """The sums of messages in order: their map, that of the own features, their degree."""
+        plain = [(f"linear.{l}", f"residual.{l}", l) for l in range(self.L + 1)]
+        gates = [(f"gate.{l}", f"gate_residual.{l}", 0) for l in range(1, self.L + 1)]
+        return plain + (gates if "after.0" in self.layers[t] else [])
+
+    def residual(self, t: int) -> np.ndarray:
+        """What the atoms' own features add to the sums."""
+        h = self.stages.h[t]
+        return np.concatenate([
+            h[:, part(l)] @ self.of(t, name) if name in self.layers[t]
+            else np.zeros((len(self.z), 2 * l + 1, self.K))
+            for _, name, l in self.sums(t)], axis=1)
+
+    def gates(self, t: int, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """[nodes, components, K]: what the components of S are multiplied with, and its slope."""
+        gate = np.concatenate([x[:, :1], x[:, (self.L + 1) ** 2 :]], axis=1)
+        by_degree = np.repeat(gate, [2 * l + 1 for l in range(self.L + 1)], axis=1)
+        opened = 1 / (1 + np.exp(-by_degree))
+        return opened, opened * (1 - opened)
+
+    def gated(self, t: int) -> np.ndarray:
+        s = self.stages.S[t]
+        opened = self.gates(t, s)[0] * s[:, : (self.L + 1) ** 2]
+        return np.concatenate(
+            [opened[:, part(l)] @ self.of(t, f"after.{l}") for l in range(self.L + 1)], axis=1)
+
+    def gated_reverse(self, t: int, d_a: np.ndarray) -> np.ndarray:
+        """dE/dS from dE/dA."""
+        s = self.stages.S[t]
+        d_opened = np.concatenate(
+            [d_a[:, part(l)] @ self.of(t, f"after.{l}").swapaxes(1, 2) for l in range(self.L + 1)],
+            axis=1)
+        plain = s[:, : (self.L + 1) ** 2]
+        opened, slope = self.gates(t, s)
+        d_gate = d_opened * plain * slope
+        d_gates = [d_gate[:, part(l)].sum(1, keepdims=True) for l in range(1, self.L + 1)]
+        d_plain = d_opened * opened
+        d_plain[:, :1] += d_gate[:, :1]  # the scalar is its own gate
+        return np.concatenate([d_plain, *d_gates], axis=1)
 
     def paths_to(self, t: int, l: int) -> list[int]:
         return [p for p, path in enumerate(self.meta["layers"][t]["paths"]) if path[2] == l]
@@ -135,7 +185,7 @@ class Evaluation:
     def features(self, t: int) -> np.ndarray:
         if t == 0:
             return self.layers[0]["embedding"][self.z][:, None]
-        h = np.zeros((len(self.z), (self.meta["layers"][t]["sender_l"] + 1) ** 2, self.K))
+        h = np.zeros((len(self.z), (self.meta["layers"][t]["sender_l"] + 1) ** 2, self.E[t]))
         for s, l, matrix in self.maps(t, "up"):
             h[:, part(l)] += self.stages.c[s][:, part(l)] @ matrix
         h[:, 0] += self.layers[t].get("up.bias", np.zeros((len(self.meta["elements"]), 1)))[self.z]
@@ -167,6 +217,7 @@ class Evaluation:
     def read(self, t: int) -> np.ndarray:
         kind, layer = self.meta["layers"][t]["readout"], self.layers[t]
         self.stages.pre.append(None)
+        self.stages.mid.append(None)
         if kind == "none":
             return np.zeros(len(self.z))
         pre = sum((self.stages.c[s][:, :1] @ v)[:, 0] for s, _, v in self.maps(t, "readout"))
@@ -175,7 +226,11 @@ class Evaluation:
         self.stages.pre[t] = pre
         if kind == "linear":
             return pre[:, self.head]
-        return ACTIVATION[kind][0](pre) @ layer["readout.out"][:, self.head]
+        value = ACTIVATION[kind][0](pre)
+        if "readout.mid" in layer:
+            self.stages.mid[t] = value @ layer["readout.mid"] + layer["readout.mid.bias"]
+            value = ACTIVATION[kind][0](self.stages.mid[t])
+        return value @ layer["readout.out"][:, self.head]
 
     def reverse(self) -> None:
         s, tensors = self.stages, self.model.tensors
@@ -202,6 +257,9 @@ class Evaluation:
             slope = np.eye(pre.shape[1])[self.head] * upstream[:, None]
         else:
             out = self.layers[t]["readout.out"][:, self.head]
+            if self.stages.mid[t] is not None:
+                out = (ACTIVATION[kind][1](self.stages.mid[t]) * out
+                       @ self.layers[t]["readout.mid"].T)
             slope = ACTIVATION[kind][1](pre) * out * upstream[:, None]
         for s, _, v in self.maps(t, "readout"):
             back[s][:, 0] += np.einsum("in,ikn->ik", slope, v)
@@ -213,12 +271,17 @@ class Evaluation:
         for m, factors, weight in self.monomials(t):
             for place, a in enumerate(factors):
                 d_a[:, a] += back[t][:, m] * weight * s.A[t][:, np.delete(factors, place)].prod(1)
-        d_n = -(d_a * s.A[t]).sum((1, 2)) / s.n[t]
-        for l in range(self.meta["max_ell"] + 1):
-            matrix = of_element(self.layers[t][f"linear.{l}"], self.z)
-            d_m = d_a[:, part(l)] @ matrix.swapaxes(1, 2) / s.n[t][:, None, None]
+        d_s = self.gated_reverse(t, d_a) if "after.0" in self.layers[t] else d_a
+        d_n = -(d_s * (s.S[t] - self.residual(t))).sum((1, 2)) / s.n[t]
+        at = 0
+        for name, own, l in self.sums(t):
+            d_sum = d_s[:, at : at + 2 * l + 1]
+            at += 2 * l + 1
+            if own in self.layers[t]:
+                d_h[:, part(l)] += d_sum @ self.of(t, own).swapaxes(1, 2)
+            d_m = d_sum @ self.of(t, name).swapaxes(1, 2) / s.n[t][:, None, None]
             for place, p in enumerate(self.paths_to(t, l)):
-                one = d_m[self.receiver, :, place * self.K : (place + 1) * self.K]
+                one = d_m[self.receiver, :, place * self.E[t] : (place + 1) * self.E[t]]
                 l1, l2, _ = about["paths"][p]
                 h, y, r = s.h[t][self.sender, part(l1)], s.Y[:, part(l2)], s.R[t][:, p]
                 c = self.C[t][p]
@@ -229,4 +292,4 @@ class Evaluation:
         if t:
             for earlier, l, matrix in self.maps(t, "up"):
                 back[earlier][:, part(l)] += d_h[:, part(l)] @ matrix.swapaxes(1, 2)
-        return [d_r.reshape(len(d_r), d_r.shape[1] * self.K), d_n[self.receiver]]
+        return [d_r.reshape(len(d_r), d_r.shape[1] * self.E[t]), d_n[self.receiver]]

@@ -24,9 +24,11 @@ LAYERS = {
     "native_file": set(),
     "native_probe": set(),
     "native_check": {"errors", "native_probe"},
-    "native_export": {"native_probe"},
-    "mace_worker": {"core", "errors", "native_check", "native_export", "native_file",
-                    "native_probe", "random_model"},
+    "native_gates": {"native_probe"},
+    "native_export": {"native_check", "native_gates", "native_probe"},
+    "mace_script": {"errors"},
+    "mace_worker": {"core", "errors", "mace_script", "native_check", "native_export",
+                    "native_file", "native_probe", "random_model"},
     "model": {"__init__", "_core", "core", "errors"},
     "shared_calculator": {"errors"},
     "calculator": {"_core", "core", "errors", "model", "neighbours", "shared_calculator"},
@@ -151,7 +153,7 @@ def test_starting_lmp_imports_nothing_heavy():
         assert f"'{heavy}'" not in done.stdout
 
 
-IMPORT_MACE = {"mace_worker", "random_model", "python_models"}
+IMPORT_MACE = {"mace_script", "mace_worker", "random_model", "python_models"}
 
 
 def test_only_workers_import_mace():

@@ -57,7 +57,8 @@ def test_architectures_agree_with_mace(native_models, name, kind):
 def test_instruction_sets_agree(native_models, models, monkeypatch, isa):
     monkeypatch.setenv("MDBENCH_ISA", isa)
     for path, head in ((models["medium.mace"], ""), (models["bundled.mace"], ""),
-                       (native_models / "density_residual.mace", "b")):
+                       (native_models / "density_residual.mace", "b"),
+                       (models["gated.mace"], "omat")):
         file = NativeModel(path)
         numbers = file.metadata["elements"]
         atoms = STRUCTURES["triclinic"]()
@@ -80,7 +81,7 @@ def test_unknown_instruction_set_is_refused(models, monkeypatch):
 
 @settings(max_examples=60, deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(name=st.sampled_from(["mixed", "plain", "density", "soft", "beyond_reach"]),
+@given(name=st.sampled_from(["mixed", "plain", "density", "soft", "beyond_reach", "gated"]),
        seed=st.integers(0, 2**31), count=st.integers(1, 9), pbc=st.booleans(),
        edge=st.floats(2.0, 9.0))
 def test_random_structures_agree_with_the_reference(native_models, name, seed, count, pbc, edge):

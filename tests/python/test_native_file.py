@@ -17,7 +17,7 @@ from models.native_reference import Evaluation, NativeModel
 
 REFUSALS = {
     "attention": "a RealAgnosticAttResidualInteractionBlock",
-    "layer_norm": "a RealAgnosticResidualNonLinearInteractionBlock",
+    "gates_cut": r"gated layers whose messages do not vanish at the cutoff \(apply_cutoff\)",
     "high_ell": r"spherical harmonics up to l = 4 \(max_ell at most 3\)",
     "high_order": r"correlation 4 \(at most 3\)",
     "so3": r"spherical harmonics 1x0e\+1x1e \(use_so3\)",
@@ -25,7 +25,7 @@ REFUSALS = {
     "parity": r"hidden features 8x0e\+8x0o",
     "edges": "edge features 4x0e beside hidden features 8x0e",
     "gate": "a readout with gate abs",
-    "readout": "a NonLinearBiasReadoutBlock",
+    "readout": "a readout with biases and no gate",
 }
 MAKER = (ROOT / "tests/models/native_models.py").read_text()
 CASES = re.findall(r'^    "(\w+)": shape\(', MAKER, re.MULTILINE)
@@ -85,7 +85,9 @@ def test_grid_reaches_every_term(native_models):
         "weights", "linear", "silu", "tanh", "up.bias", "up.0.2", "up.1.1", "readout.bias",
         "density", "readout.0", "readout.1", "readout.2", "product.0.3.index", "product.2.3.index",
         *(f"RealAgnostic{middle}InteractionBlock"
-          for middle in ("", "Residual", "Density", "DensityResidual")),
+          for middle in ("", "Residual", "Density", "DensityResidual", "ResidualNonLinear")),
+        *("density.factor", "radial.0.scale", "radial.receiver", "gate.3", "residual.1", "after.0"),
+        *("gate_residual.2", "readout.mid", "readout.mid.bias"),
     }
 
 

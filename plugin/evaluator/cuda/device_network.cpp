@@ -22,7 +22,7 @@ struct Block {
     reverse.resize(at + size, Real(0));
     for (int r = 0; r < rows; ++r)
       for (int c = 0; c < columns; ++c) {
-        const Real x = w.forward[std::size_t(first_row + r) * w.columns + c];
+        const Real x = w.at(first_row + r, c);
         forward[at + std::size_t(r) * padded_columns + c] = x;
         reverse[at + std::size_t(c) * padded_rows + r] = x;
       }
@@ -57,7 +57,7 @@ DeviceLayer<Real>::DeviceLayer(const NativeModel& model, const Network<Real>& ne
   const NetworkLayer<Real>& layer = network.layers()[index];
   sender_components = layer.sender_components;
   outputs = layer.outputs;
-  has_density = !source.radial.density.empty();
+  has_density = source.radial.has_density();
   make_tables(layer);
   if (index == 0)
     make_folded(layer, model.channels);
@@ -108,7 +108,7 @@ void DeviceLayer<Real>::make_folded(const NetworkLayer<Real>& layer, int model_c
       for (int receiver = 0; receiver < kinds; ++receiver) {
         const int pair = receiver * kinds + sender;
         const int rows = layer.tables[layer.table_of_pair[pair]].rank;
-        Block<Real>{rows, model_channels, moment_row, channels}.append(layer.folded[pair].of_l[l],
+        Block<Real>{rows, model_channels, moment_row, channels}.append(layer.folded[pair].of_sum[l],
                                                                        0, forward, reverse);
       }
       LinearMap<Real> map;

@@ -31,11 +31,15 @@ class LayerReader {
   NativeLayer read() {
     out_.sender_l = size("sender_l", 0, 2);
     out_.output_l = size("output_l", 0, 2);
+    out_.gated = json_.has("gated") && json_["gated"].boolean();
+    out_.edge_channels =
+        json_.has("edge_channels") ? size("edge_channels", 1, kMaxSize) : model_.channels;
     if (index_ == 0 && out_.sender_l != 0) throw Error("the first layer's senders are not scalars");
     read_paths();
     read_radial();
     read_features();
     read_linear();
+    if (out_.gated) read_gates();
     read_product();
     read_readout();
     return std::move(out_);
@@ -85,52 +89,111 @@ class LayerReader {
     }
   }
 
-  void read_radial() {
+  /// A bias or the like of a perceptron; absent arrays are empty.
+  std::vector<double> bias(const std::string& rest, const std::vector<int>& shape) {
+    if (!file_.has(name(rest))) return {};
+    biased_ = true;
+    return get(rest, shape).values;
+  }
+
+  /// The perceptron whose matrices are `stem`.0, `stem`.1, ..
+  void read_perceptron(const std::string& stem, Perceptron& out) {
     int inputs = static_cast<int>(model_.radial.frequencies.size());
-    for (int i = 0; file_.has(name("radial." + std::to_string(i))); ++i) {
-      const Tensor& w = get("radial." + std::to_string(i), {inputs, -1});
+    for (int i = 0; file_.has(name(stem + "." + std::to_string(i))); ++i) {
+      const std::string one = stem + "." + std::to_string(i);
+      const Tensor& w = get(one, {inputs, -1});
       inputs = w.shape[1];
       if (w.values.empty()) throw Error("a radial network has no neurons");
-      out_.radial.hidden.push_back({w.shape[0], w.shape[1], w.values});
+      out.hidden.push_back({w.shape[0], inputs, w.values, bias(one + ".bias", {inputs}),
+                            bias(one + ".scale", {inputs}), bias(one + ".shift", {inputs})});
+      if (out.hidden.back().scale.size() != out.hidden.back().shift.size())
+        throw Error("a layer normalisation has a scale or a shift alone");
     }
-    auto& hidden = out_.radial.hidden;
-    const int outputs = static_cast<int>(out_.paths.size()) * model_.channels;
-    if (hidden.empty() || hidden.back().outputs != outputs)
+    if (out.hidden.empty()) throw Error("array '" + name(stem + ".0") + "' is missing");
+    out.last = std::move(out.hidden.back());
+    out.hidden.pop_back();
+    if (!out.last.scale.empty()) throw Error("the last layer of a radial network is normalised");
+    if (out.hidden.empty()) return;
+    const std::vector<int> shape{elements(), out.hidden[0].outputs};
+    out.receiver = bias(stem + ".receiver", shape);
+    out.sender = bias(stem + ".sender", shape);
+    if (out.receiver.size() != out.sender.size())
+      throw Error("a radial network knows the receiver's or the sender's element alone");
+  }
+
+  void read_radial() {
+    read_perceptron("radial", out_.radial);
+    auto& last = out_.radial.last;
+    if (last.outputs != static_cast<int>(out_.paths.size()) * out_.edge_channels)
       throw Error("the radial network of layer " + std::to_string(index_) +
                   " does not end in paths x channels");
-    out_.radial.last = std::move(hidden.back());
-    hidden.pop_back();
-    if (json_["density"].boolean())
-      out_.radial.density =
-          get("density", {static_cast<int>(model_.radial.frequencies.size())}).values;
+    if (!last.bias.empty()) {
+      ++last.inputs;
+      last.weight.insert(last.weight.end(), last.bias.begin(), last.bias.end());
+      last.bias.clear();
+    }
+    if (json_["density"].boolean()) read_density();
+    if (biased_ && !model_.radial.cutoff_on_weights)
+      throw Error("its radial functions do not vanish at the cutoff");
+  }
+
+  void read_density() {
+    const int basis = static_cast<int>(model_.radial.frequencies.size());
+    if (file_.has(name("density"))) {
+      out_.radial.density.last = {basis, 1, get("density", {basis}).values, {}, {}, {}};
+      return;
+    }
+    read_perceptron("density", out_.radial.density);
+    if (out_.radial.density.last.outputs != 1) throw Error("a density is not one number");
+    out_.radial.density_factor = get("density.factor", {1}).values[0];
   }
 
   void read_features() {
-    const int k = model_.channels;
+    const int k = model_.channels, e = out_.edge_channels;
     if (index_ == 0) {
-      out_.embedding = get("embedding", {elements(), k});
+      out_.embedding = get("embedding", {elements(), e});
       return;
     }
-    if (file_.has(name("up.bias"))) out_.update_bias = get("up.bias", {elements(), k});
+    if (file_.has(name("up.bias"))) out_.update_bias = get("up.bias", {elements(), e});
     for (int s = 0; s < index_; ++s) {
       out_.update.emplace_back();
       const int highest = std::min(out_.sender_l, model_.layers[s].output_l);
       for (int l = 0; l <= highest; ++l)
         out_.update[s].push_back(
-            per_element("up." + std::to_string(s) + "." + std::to_string(l), k, k));
+            per_element("up." + std::to_string(s) + "." + std::to_string(l), k, e));
     }
   }
 
+  /// Maps of the messages of degree l to K channels.
+  PerElement message_map(const std::string& rest, int l) const {
+    const auto paths = std::count_if(out_.paths.begin(), out_.paths.end(),
+                                     [l](const NativePath& p) { return p.l3 == l; });
+    PerElement map =
+        per_element(rest, static_cast<int>(paths) * out_.edge_channels, model_.channels);
+    if (!map.present()) throw Error("array '" + name(rest) + "' is missing");
+    return map;
+  }
+
   void read_linear() {
+    for (int l = 0; l <= model_.max_ell; ++l)
+      out_.linear.push_back(message_map("linear." + std::to_string(l), l));
+  }
+
+  void read_gates() {
     const int k = model_.channels;
+    for (int l = 1; l <= model_.max_ell; ++l)
+      out_.linear.push_back(message_map("gate." + std::to_string(l), 0));
     for (int l = 0; l <= model_.max_ell; ++l) {
-      const auto paths = std::count_if(out_.paths.begin(), out_.paths.end(),
-                                       [l](const NativePath& p) { return p.l3 == l; });
-      out_.linear.push_back(
-          per_element("linear." + std::to_string(l), static_cast<int>(paths) * k, k));
-      if (!out_.linear.back().present())
-        throw Error("array '" + name("linear." + std::to_string(l)) + "' is missing");
+      out_.residual.push_back(per_element("residual." + std::to_string(l), out_.edge_channels, k));
+      out_.after.push_back(per_element("after." + std::to_string(l), k, k));
+      if (!out_.after.back().present())
+        throw Error("array '" + name("after." + std::to_string(l)) + "' is missing");
+      if (l > out_.sender_l && out_.residual.back().present())
+        throw Error("a residual is of features that are not there");
     }
+    for (int l = 1; l <= model_.max_ell; ++l)
+      out_.residual.push_back(
+          per_element("gate_residual." + std::to_string(l), out_.edge_channels, k));
   }
 
   void read_product() {
@@ -183,12 +246,17 @@ class LayerReader {
           per_element("readout." + std::to_string(s), model_.channels, out_.neurons));
     if (file_.has(name("readout.bias")))
       out_.readout_bias = get("readout.bias", {elements(), out_.neurons});
-    if (out_.readout != R::linear) out_.readout_out = get("readout.out", {out_.neurons, heads});
+    if (out_.readout == R::linear) return;
+    out_.readout_out = get("readout.out", {out_.neurons, heads});
+    if (!file_.has(name("readout.mid"))) return;
+    out_.readout_mid = get("readout.mid", {out_.neurons, out_.neurons});
+    out_.readout_mid_bias = get("readout.mid.bias", {out_.neurons});
   }
 
   const SafeTensors& file_;
   const NativeModel& model_;
   int index_;
+  bool biased_ = false;  ///< whether radial functions take a constant in
   const Json& json_;
   NativeLayer out_;
 };
@@ -233,9 +301,10 @@ NativeModel::NativeModel(const std::string& path) {
   const SafeTensors file(path);
   const Json& json = file.metadata();
   try {
-    if (json["format"].text() != "mdbench-mace-1")
-      throw Error("its format is '" + json["format"].text() +
-                  "', this version reads 'mdbench-mace-1': install a matching mdbench");
+    const std::string& format = json["format"].text();
+    if (format != "mdbench-mace-1" && format != "mdbench-mace-2")
+      throw Error("its format is '" + format +
+                  "', this version reads 'mdbench-mace-1' and 2: install a matching mdbench");
     for (const Json& z : json["elements"].items())
       elements.push_back(static_cast<int>(z.integer(1, static_cast<long long>(kElements.size()))));
     for (const Json& h : json["heads"].items()) heads.push_back(h.text());
@@ -261,9 +330,18 @@ NativeModel::NativeModel(const std::string& path) {
     if (described.empty() || described.size() > kMaxLayers) throw Error("it has no layers");
     for (std::size_t t = 0; t < described.size(); ++t)
       layers.push_back(LayerReader(file, *this, static_cast<int>(t), described[t]).read());
+    for (std::size_t t = 2; t < layers.size(); ++t)
+      if (layers[t].edge_channels != layers[1].edge_channels)
+        throw Error("layers after the first have messages of different widths");
   } catch (const Error& problem) {
     throw Error("model file '" + path + "': " + problem.what());
   }
+}
+
+bool NativeModel::gated() const {
+  return std::any_of(layers.begin(), layers.end(), [this](const auto& layer) {
+    return layer.gated || layer.edge_channels != channels || !layer.readout_mid.shape.empty();
+  });
 }
 
 }  // namespace mdbench

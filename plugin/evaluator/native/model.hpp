@@ -38,16 +38,22 @@ struct NativeLayer {
   int sender_l = 0, output_l = 0;
   std::vector<NativePath> paths;
   std::vector<NativeCoupling> coupling;
+  int edge_channels = 0;  ///< E, of the senders' features and of the messages
   RadialNetwork radial;
-  Tensor embedding;                             ///< layer 0: [N, K]
-  std::vector<std::vector<PerElement>> update;  ///< layer > 0: [s][l]: [1|N, K, K]
-  Tensor update_bias;                           ///< layer > 0: [N, K], or empty
-  std::vector<PerElement> linear;               ///< [l]: [1|N, P_l * K, K]
+  Tensor embedding;                             ///< layer 0: [N, E]
+  std::vector<std::vector<PerElement>> update;  ///< layer > 0: [s][l]: [1|N, K, E]
+  Tensor update_bias;                           ///< layer > 0: [N, E], or empty
+  std::vector<PerElement> linear;               ///< [l]: [1|N, P_l * E, K]
+  bool gated = false;
+  // of a gated layer; the gates of l > 0 are at [max_ell + l], in `linear` too
+  std::vector<PerElement> residual;  ///< [l]: [1|N, E, K], or absent
+  std::vector<PerElement> after;     ///< [l]: [1|N, K, K]
   ContractionPlan contraction;
   std::vector<std::array<PerElement, 4>> product_weight;  ///< [l][order]: [1|N, Q, K]
   enum class Readout { none, linear, silu, tanh } readout = Readout::none;
   std::vector<PerElement> readout_weight;  ///< [s]: [1|N, K, n]
   int neurons = 0;                         ///< n
+  Tensor readout_mid, readout_mid_bias;    ///< of a second hidden layer: [n, n] and [n], or empty
   Tensor readout_bias, readout_out;        ///< [N, n] or empty, [n, H]
 };
 
@@ -63,6 +69,9 @@ struct NativeModel {
   ZblSpec zbl;
   Tensor atomic_energies, scale, shift;
   std::vector<NativeLayer> layers;
+  /// Whether there are gates, messages of another width than the features, or a second hidden
+  /// layer of a readout: not every evaluator knows them.
+  bool gated() const;
 };
 
 }  // namespace mdbench

@@ -17,10 +17,6 @@
 
 namespace mdbench {
 
-/// Atoms that go through a layer together: enough to share rows of the radial tables and
-/// coefficients of the contraction, few enough for the cache.
-inline constexpr int kBatch = 8;
-
 template <class Real, class Sum>
 class NativeEvaluator final : public Evaluator {
  public:
@@ -45,8 +41,9 @@ class NativeEvaluator final : public Evaluator {
   /// What a layer leaves for later layers and for the reverse pass.
   struct State {
     Buffer<Real> features;        ///< A by batch: [component][atom][K]
+    Buffer<Real> gated;           ///< of a gated layer, the sums by batch: [component][atom][K]
     Buffer<Real> outputs;         ///< c by batch
-    Buffer<Real> sender;          ///< h: [node][component][K]
+    Buffer<Real> sender;          ///< h: [node][component][E]
     Buffer<Sum> sender_bar;       ///< dE/dh
     Buffer<Real> neurons_bar;     ///< [position][padded neurons]
     std::vector<double> density;  ///< [position]
@@ -80,10 +77,14 @@ class NativeEvaluator final : public Evaluator {
     return {&order_[batch.begin], static_cast<std::size_t>(batch.atoms)};
   }
   std::size_t row(int t) const {
-    return static_cast<std::size_t>(network_->layers()[t].sender_components) * network_->channels();
+    return static_cast<std::size_t>(network_->layers()[t].sender_components) *
+           network_->edge_channels();
   }
   std::size_t outputs(int t) const {
     return static_cast<std::size_t>(network_->layers()[t].outputs) * network_->channels();
+  }
+  std::size_t sums(int t) const {
+    return static_cast<std::size_t>(network_->layers()[t].sum_components) * network_->channels();
   }
   std::size_t inputs() const {
     return static_cast<std::size_t>(components(model_.max_ell)) * network_->channels();
@@ -174,22 +175,26 @@ void NativeEvaluator<Real, Sum>::for_batches(Function&& function) {
   });
 }
 
-/// Rows of a thread's own gradient buffer for the senders of its edges.
+/// Rows of a thread's own gradient buffer for the senders of its edges, and for its own atoms,
+/// whose features gated layers take.
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::touch_senders(const Graph& graph, int thread) {
   auto& slot = slot_[thread];
   auto& touched = touched_[thread];
+  const bool gated = model_.gated();
   slot.assign(graph.num_nodes(), -1);
   touched.clear();
+  const auto touch = [&](std::int32_t node) {
+    if (slot[node] >= 0) return;
+    slot[node] = static_cast<std::int32_t>(touched.size());
+    touched.push_back(node);
+  };
   for (std::size_t b = share_[thread]; b < share_[thread + 1]; ++b)
     for (int a = 0; a < batches_[b].atoms; ++a) {
       const auto node = order_[batches_[b].begin + a];
-      for (auto e = graph.first_edge[node]; e < graph.first_edge[node + 1]; ++e) {
-        const auto sender = graph.sender[static_cast<std::size_t>(e)];
-        if (slot[sender] >= 0) continue;
-        slot[sender] = static_cast<std::int32_t>(touched.size());
-        touched.push_back(sender);
-      }
+      if (gated) touch(node);
+      for (auto e = graph.first_edge[node]; e < graph.first_edge[node + 1]; ++e)
+        touch(graph.sender[static_cast<std::size_t>(e)]);
     }
 }
 
@@ -216,6 +221,7 @@ void NativeEvaluator<Real, Sum>::reserve_state(const Graph& graph) {
     State& state = states_[t];
     if (t + 1 < num_layers()) {
       reserve(state.features, n * inputs());
+      if (network_->layers()[t].gated) reserve(state.gated, n * sums(t));
       reserve(state.outputs, n * outputs(t));
       state.density.resize(n);
     }
@@ -263,9 +269,10 @@ const Evaluation& NativeEvaluator<Real, Sum>::evaluate(const Graph& graph, Halo&
 template <class Real, class Sum>
 int NativeEvaluator<Real, Sum>::halo_width() const {
   int widest = 0;
-  for (std::size_t t = 1; t < model_.layers.size(); ++t)
-    widest =
-        std::max(widest, components(model_.layers[t].sender_l) * padded<Real>(model_.channels));
+  for (std::size_t t = 1; t < model_.layers.size(); ++t) {
+    const NativeLayer& layer = model_.layers[t];
+    widest = std::max(widest, components(layer.sender_l) * padded<Real>(layer.edge_channels));
+  }
   return widest;
 }
 

@@ -20,13 +20,21 @@ void NativeEvaluator<Real, Sum>::begin(const Graph& graph, Work& work, int t,
   work.evaluate_radial(t);
   if (t == 0) return;
   const auto size = static_cast<std::int64_t>(row(t));
+  const auto gradient_row = [&](std::int64_t node) {
+    return size * (info_.threads == 1 ? node : slot_[thread][node]);
+  };
+  for (int a = 0; a < batch.atoms && network_->layers()[t].gated; ++a) {
+    const std::int64_t node = order_[batch.begin + a];
+    work.own_rows()[a] = size * node;
+    work.own_gradient_rows()[a] = gradient_row(node);
+  }
   const int count = work.edges().edges();
   reserve(work.sender_rows(), count + 1);  // never empty: atoms without edges point into them
   reserve(work.gradient_rows(), count + 1);
   for (int e = 0; e < count; ++e) {
     const std::int64_t sender = work.edges().sender(e);
     work.sender_rows()[e] = size * sender;
-    work.gradient_rows()[e] = size * (info_.threads == 1 ? sender : slot_[thread][sender]);
+    work.gradient_rows()[e] = gradient_row(sender);
   }
 }
 
@@ -40,6 +48,9 @@ void NativeEvaluator<Real, Sum>::forward_layer(const Graph& graph, int t, Halo& 
     work.messages(t, state.sender.data());
     const std::size_t size = batch.atoms * inputs();
     std::copy_n(work.features().begin(), size, state.features.begin() + batch.begin * inputs());
+    if (network_->layers()[t].gated)
+      std::copy_n(work.gated().begin(), batch.atoms * sums(t),
+                  state.gated.begin() + batch.begin * sums(t));
     for (int a = 0; a < batch.atoms; ++a) state.density[batch.begin + a] = work.density(a);
     work.contract(t, &state.outputs[batch.begin * outputs(t)]);
     readout(work, t, batch, thread);
@@ -89,6 +100,7 @@ void NativeEvaluator<Real, Sum>::reverse_layer(const Graph& graph, int t) {
     begin(graph, work, t, batch, thread);
     std::copy_n(state.features.begin() + batch.begin * inputs(), batch.atoms * inputs(),
                 work.features().begin());
+    if (network_->layers()[t].gated) work.restore_sums(&state.gated[batch.begin * sums(t)], t);
     for (int a = 0; a < batch.atoms; ++a) work.set_density(a, state.density[batch.begin + a]);
     if (t == 0) repulsion(work, batch);
     work.lap(Stage::edges);
@@ -100,26 +112,66 @@ void NativeEvaluator<Real, Sum>::reverse_layer(const Graph& graph, int t) {
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::update_senders(Work& work, int t, const BatchRange& batch) {
   const auto& layer = network_->layers()[t];
-  const int k = network_->channels();
+  const int k = network_->channels(), edge = network_->edge_channels();
   Buffer<Real>& h = work.features_bar();
   std::fill_n(h.begin(), batch.atoms * row(t), Real(0));
   for (int s = 0; s < t; ++s)
     for (std::size_t l = 0; l < layer.update[s].size(); ++l) {
       if (!layer.update[s][l].present()) continue;
-      const std::size_t at = l * l * batch.atoms * k;
-      work.multiply(layer.update[s][l].of(batch.kind), false,
+      const std::size_t at = l * l * batch.atoms;
+      work.multiply(layer.update[s][l].of(batch.kind).block(),
                     static_cast<int>(2 * l + 1) * batch.atoms,
-                    &states_[s].outputs[batch.begin * outputs(s) + at], &h[at], true);
+                    &states_[s].outputs[batch.begin * outputs(s) + at * k], &h[at * edge], true);
     }
   const Real* bias = layer.update_bias[batch.kind].data();
   for (int a = 0; a < batch.atoms; ++a) {
     Real* out = &states_[t].sender[order_[batch.begin + a] * row(t)];
     for (int m = 0; m < layer.sender_components; ++m)
-      for (int i = 0; i < k; ++i)
-        out[m * k + i] = h[(static_cast<std::size_t>(m) * batch.atoms + a) * k + i] +
-                         (m == 0 ? bias[i] : Real(0));
+      for (int i = 0; i < edge; ++i)
+        out[m * edge + i] = h[(static_cast<std::size_t>(m) * batch.atoms + a) * edge + i] +
+                            (m == 0 ? bias[i] : Real(0));
   }
   work.lap(Stage::linear);
+}
+
+inline Activated activate(NativeLayer::Readout kind, double x) {
+  using R = NativeLayer::Readout;
+  return kind == R::linear ? linear_activation(x)
+         : kind == R::silu ? silu_activation(x)
+                           : tanh_activation(x);
+}
+
+/// The energy that an atom's neurons give; what came into them gives way to dE/d(it).
+template <class Real>
+double read_neurons(const NetworkLayer<Real>& layer, NativeLayer::Readout kind,
+                    const std::vector<double>& bias, Real* neurons, std::vector<double>& scratch) {
+  const int n = layer.neurons;
+  double energy = 0.0;
+  if (layer.readout_mid.empty()) {
+    for (int i = 0; i < n; ++i) {
+      const Activated y = activate(kind, neurons[i] + bias[i]);
+      energy += layer.readout_out[i] * y.value;
+      neurons[i] = static_cast<Real>(layer.readout_out[i] * y.slope);
+    }
+    return energy;
+  }
+  scratch = layer.readout_mid_bias;
+  scratch.resize(2 * n);
+  const std::span<double> mid(scratch.data(), n), slope(scratch.data() + n, n);
+  for (int i = 0; i < n; ++i) {
+    const Activated y = activate(kind, neurons[i] + bias[i]);
+    slope[i] = y.slope;
+    for (int j = 0; j < n; ++j) mid[j] += y.value * layer.readout_mid[i * n + j];
+  }
+  for (int j = 0; j < n; ++j) {
+    const Activated y = activate(kind, mid[j]);
+    energy += layer.readout_out[j] * y.value;
+    mid[j] = layer.readout_out[j] * y.slope;
+  }
+  for (int i = 0; i < n; ++i)
+    neurons[i] = static_cast<Real>(
+        slope[i] * std::inner_product(mid.begin(), mid.end(), &layer.readout_mid[i * n], 0.0));
+  return energy;
 }
 
 /// Energies of a layer's readout, and its neurons' gradients.
@@ -127,8 +179,7 @@ template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::readout(Work& work, int t, const BatchRange& batch, int thread) {
   const auto& layer = network_->layers()[t];
   if (layer.neurons == 0) return;
-  using R = NativeLayer::Readout;
-  const R kind = model_.layers[t].readout;
+  const auto kind = model_.layers[t].readout;
   const int n = padded<Real>(layer.neurons);
   Real* pre = &states_[t].neurons_bar[batch.begin * n];
   const bool last = t + 1 == num_layers();
@@ -137,26 +188,18 @@ void NativeEvaluator<Real, Sum>::readout(Work& work, int t, const BatchRange& ba
     if (!layer.readout[s].present()) continue;
     const Real* c = s == t && last ? &states_[s].outputs[thread * kBatch * outputs(s)]
                                    : &states_[s].outputs[batch.begin * outputs(s)];
-    work.multiply(layer.readout[s].of(batch.kind), false, batch.atoms, c, pre, true);
+    work.multiply(layer.readout[s].of(batch.kind).block(), batch.atoms, c, pre, true);
   }
   for (int a = 0; a < batch.atoms; ++a)
-    for (int i = 0; i < layer.neurons; ++i) {
-      Real& x = pre[a * n + i];
-      const double value = x + layer.readout_bias[batch.kind][i], w = layer.readout_out[i];
-      double& energy = site_energy_[order_[batch.begin + a]];
-      const Activated y = kind == R::linear ? linear_activation(value)
-                          : kind == R::silu ? silu_activation(value)
-                                            : tanh_activation(value);
-      energy += w * y.value;
-      x = static_cast<Real>(w * y.slope);
-    }
+    site_energy_[order_[batch.begin + a]] +=
+        read_neurons(layer, kind, layer.readout_bias[batch.kind], pre + a * n, work.scratch());
   work.lap(Stage::readout);
 }
 
 /// dE/dc of layer t from the readouts and the senders' features of later layers.
 template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::outputs_gradient(Work& work, int t, const BatchRange& batch) {
-  const int k = network_->channels();
+  const int k = network_->channels(), edge = network_->edge_channels();
   Buffer<Real>& c_bar = work.outputs_bar();
   std::fill_n(c_bar.begin(), batch.atoms * outputs(t), Real(0));
   Buffer<Real>& h_bar = work.features_bar();
@@ -164,20 +207,21 @@ void NativeEvaluator<Real, Sum>::outputs_gradient(Work& work, int t, const Batch
     const auto& layer = network_->layers()[later];
     if (layer.neurons > 0 && layer.readout[t].present()) {
       const int n = padded<Real>(layer.neurons);
-      work.multiply(layer.readout[t].of(batch.kind), true, batch.atoms,
+      work.multiply(layer.readout[t].of(batch.kind).block_reverse(), batch.atoms,
                     &states_[later].neurons_bar[batch.begin * n], c_bar.data(), true);
     }
     if (later == t) continue;
     for (int m = 0; m < layer.sender_components; ++m)
       for (int a = 0; a < batch.atoms; ++a) {
-        const Sum* in = &states_[later].sender_bar[order_[batch.begin + a] * row(later) + m * k];
-        std::copy_n(in, k, &h_bar[(static_cast<std::size_t>(m) * batch.atoms + a) * k]);
+        const Sum* in = &states_[later].sender_bar[order_[batch.begin + a] * row(later) + m * edge];
+        std::copy_n(in, edge, &h_bar[(static_cast<std::size_t>(m) * batch.atoms + a) * edge]);
       }
     for (std::size_t l = 0; l < layer.update[t].size(); ++l) {
       if (!layer.update[t][l].present()) continue;
-      const std::size_t at = l * l * batch.atoms * k;
-      work.multiply(layer.update[t][l].of(batch.kind), true,
-                    static_cast<int>(2 * l + 1) * batch.atoms, &h_bar[at], &c_bar[at], true);
+      const std::size_t at = l * l * batch.atoms;
+      work.multiply(layer.update[t][l].of(batch.kind).block_reverse(),
+                    static_cast<int>(2 * l + 1) * batch.atoms, &h_bar[at * edge], &c_bar[at * k],
+                    true);
     }
   }
   work.lap(Stage::readout);

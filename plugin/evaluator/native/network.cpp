@@ -6,7 +6,7 @@
 #include <set>
 
 #include "error.hpp"
-#include "simd.hpp"
+#include "gemm.hpp"
 
 namespace mdbench {
 namespace {
@@ -43,76 +43,103 @@ Network<Real>::Network(const NativeModel& model, const std::vector<int>& species
     : model_(model),
       species_(species),
       channels_(padded<Real>(model.channels)),
+      edge_channels_(padded<Real>(model.layers.back().edge_channels)),
       lanes_(kWidth<Real>),
-      vectors_(channels_ % (2 * lanes_) == 0 ? 2 : 1) {
+      vectors_(edge_channels_ % (2 * lanes_) == 0 ? 2 : 1) {
   layers_.resize(model.layers.size());
   for (int t = 0; t < static_cast<int>(layers_.size()); ++t) {
     const NativeLayer& source = model.layers[t];
     layers_[t].sender_components = components(source.sender_l);
     layers_[t].outputs = components(source.output_l);
+    layers_[t].gated = source.gated;
+    make_sums(t);
     if (t > 0) make_groups(t);
     make_tables(t);
-    make_maps(t, head);
+    if (t > 0) make_maps(t);
+    if (source.gated) make_gates(t);
     make_product(t);
+    if (source.readout != NativeLayer::Readout::none) make_readout(t, head);
   }
 }
 
 template <class Real>
 Weights<Real> Network<Real>::weights(const double* values, int rows, int columns, int block) const {
-  const int padded_block = padded<Real>(block);
+  constexpr int panel = kPanelVectors<Real> * kWidth<Real>;
   Weights<Real> w;
-  w.rows = rows / block * padded_block;
-  w.columns = padded<Real>(columns);
-  w.forward.assign(static_cast<std::size_t>(w.rows) * w.columns, Real(0));
+  w.blocks = rows / block;
+  w.shape = {padded<Real>(block), padded<Real>(columns), panel};
+  w.transposed = {w.shape.columns, w.shape.rows, panel};
+  w.forward.assign(w.blocks * w.shape.size(), Real(0));
   w.reverse.assign(w.forward.size(), Real(0));
   for (int r = 0; r < rows; ++r) {
-    const int row = r / block * padded_block + r % block;
+    const std::size_t first = r / block * w.shape.size();
     for (int c = 0; c < columns; ++c) {
       const Real value = static_cast<Real>(values[static_cast<std::size_t>(r) * columns + c]);
-      w.forward[static_cast<std::size_t>(row) * w.columns + c] = value;
-      w.reverse[static_cast<std::size_t>(c) * w.rows + row] = value;
+      w.forward[first + w.shape.index(r % block, c)] = value;
+      w.reverse[first + w.transposed.index(c, r % block)] = value;
     }
   }
   return w;
 }
 
 template <class Real>
-SpeciesWeights<Real> Network<Real>::species_weights(const PerElement& source, int rows,
-                                                    int columns) const {
+SpeciesWeights<Real> Network<Real>::species_weights(const PerElement& source, int block) const {
   SpeciesWeights<Real> out;
   if (!source.present()) return out;
   for (const int s : species_) {
-    out.each.push_back(weights(source.of(s), rows, columns, model_.channels));
+    const auto& shape = source.tensor.shape;
+    out.each.push_back(weights(source.of(s), shape[1], shape[2], block));
     if (source.shared()) break;
   }
   return out;
 }
 
-/// Tables of the pairs of elements; a model without distance transform has one for all.
+template <class Real>
+void Network<Real>::make_sums(int t) {
+  NetworkLayer<Real>& layer = layers_[t];
+  for (int l = 0; l <= model_.max_ell; ++l) layer.sums.push_back({l, l * l});
+  layer.sum_components = components(model_.max_ell);
+  for (int gate = 1; layer.gated && gate <= model_.max_ell; ++gate)
+    layer.sums.push_back({0, layer.sum_components++});
+}
+
+/// The tables of a layer: which pairs of elements need their own, as the model's indices. Without
+/// distance transform one is enough; receiver and sender may be told apart.
+template <class Real>
+std::vector<ElementPair> Network<Real>::pairs_of_tables(int t) {
+  NetworkLayer<Real>& layer = layers_[t];
+  const int n = kinds();
+  const bool ordered = model_.layers[t].radial.knows_elements();
+  const bool one = !ordered && model_.radial.transform == RadialSpec::Transform::none;
+  std::vector<ElementPair> pairs;
+  layer.table_of_pair.assign(static_cast<std::size_t>(n) * n, 0);
+  for (int a = 0; a < n; ++a)
+    for (int b = 0; b < n; ++b) {
+      int& table = layer.table_of_pair[a * n + b];
+      if (b < a && !ordered) {
+        table = layer.table_of_pair[b * n + a];
+        continue;
+      }
+      if (!one || pairs.empty()) pairs.push_back({species_[a], species_[b]});
+      table = static_cast<int>(pairs.size()) - 1;
+    }
+  return pairs;
+}
+
 template <class Real>
 void Network<Real>::make_tables(int t) {
   const NativeLayer& source = model_.layers[t];
   NetworkLayer<Real>& layer = layers_[t];
   const int n = kinds();
-  std::vector<std::pair<int, int>> pairs;
-  layer.table_of_pair.assign(static_cast<std::size_t>(n) * n, 0);
-  const bool one = model_.radial.transform == RadialSpec::Transform::none;
-  for (int a = 0; a < n; ++a)
-    for (int b = a; b < n; ++b) {
-      if (!one || pairs.empty()) pairs.emplace_back(a, b);
-      layer.table_of_pair[a * n + b] = layer.table_of_pair[b * n + a] =
-          static_cast<int>(pairs.size()) - 1;
-    }
+  const std::vector<ElementPair> pairs = pairs_of_tables(t);
   const OrthogonalRows metric(source.radial.last);
   const int count = static_cast<int>(pairs.size());
   layer.tables.resize(count);
   std::vector<std::vector<std::vector<std::vector<double>>>> rows(count);
 #pragma omp parallel for schedule(dynamic)
   for (int i = 0; i < count; ++i) {
-    const double r0 =
-        transform_radius(model_.radial, species_[pairs[i].first], species_[pairs[i].second]);
     PairTable<Real>& table = layer.tables[i];
-    table.exact = std::make_shared<ExactRadial>(model_.radial, source.radial, r0);
+    table.exact = std::make_shared<ExactRadial>(model_.radial, source.radial, pairs[i]);
     const RadialTable made(*table.exact, metric, model_.radial.cutoff, t == 0 ? 1 : kSegments,
                            kTolerance<Real>);
     table.segments = made.segments();
@@ -161,24 +188,24 @@ template <class Real>
 FoldedRows<Real> Network<Real>::fold(const std::vector<std::vector<double>>& rows, int receiver,
                                      int sender) {
   const NativeLayer& source = model_.layers[0];
-  const int k = model_.channels, rank = static_cast<int>(rows.size());
-  const double* h = &source.embedding.values[static_cast<std::size_t>(species_[sender]) * k];
+  const int k = model_.channels, edge = source.edge_channels, rank = static_cast<int>(rows.size());
+  const double* h = &source.embedding.values[static_cast<std::size_t>(species_[sender]) * edge];
   FoldedRows<Real> folded;
-  for (int l = 0; l <= model_.max_ell; ++l) {
+  for (std::size_t sum = 0; sum < source.linear.size(); ++sum) {
     std::vector<double> product(static_cast<std::size_t>(rank) * k, 0.0);
-    const double* w = source.linear[l].of(species_[receiver]);
+    const double* w = source.linear[sum].of(species_[receiver]);
     int block = 0;
     for (std::size_t p = 0; p < source.paths.size(); ++p) {
-      if (source.paths[p].l3 != l) continue;
+      if (source.paths[p].l3 != layers_[0].sums[sum].l) continue;
       const double coupling = identity_coupling(source, static_cast<int>(p));
-      const double* wp = w + static_cast<std::size_t>(block++) * k * k;
+      const double* wp = w + static_cast<std::size_t>(block++) * edge * k;
       for (int q = 0; q < rank; ++q)
-        for (int i = 0; i < k; ++i) {
-          const double x = coupling * rows[q][p * k + i] * h[i];
+        for (int i = 0; i < edge; ++i) {
+          const double x = coupling * rows[q][p * edge + i] * h[i];
           for (int j = 0; j < k; ++j) product[q * k + j] += x * wp[i * k + j];
         }
     }
-    folded.of_l.push_back(weights(product.data(), rank, k, rank));
+    folded.of_sum.push_back(weights(product.data(), rank, k, rank));
   }
   return folded;
 }
@@ -186,9 +213,9 @@ FoldedRows<Real> Network<Real>::fold(const std::vector<std::vector<double>>& row
 template <class Real>
 SegmentRows<Real> Network<Real>::segment_rows(const std::vector<std::vector<double>>& rows,
                                               const std::vector<int>& paths) const {
-  const int lanes = vectors_ * lanes_, k = model_.channels;
+  const int lanes = vectors_ * lanes_, k = model_.layers.back().edge_channels;
   SegmentRows<Real> out{static_cast<int>(rows.size()), {}};
-  for (int first = 0; first < channels_; first += lanes)
+  for (int first = 0; first < edge_channels_; first += lanes)
     for (const int p : paths)
       for (const auto& row : rows)
         for (int i = first; i < first + lanes; ++i)
@@ -233,32 +260,68 @@ void Network<Real>::make_groups(int t) {
 }
 
 template <class Real>
-void Network<Real>::make_maps(int t, int head) {
+void Network<Real>::make_maps(int t) {
+  const NativeLayer& source = model_.layers[t];
+  NetworkLayer<Real>& layer = layers_[t];
+  const int edge = source.edge_channels;
+  for (const auto& w : source.linear) layer.linear.push_back(species_weights(w, edge));
+  for (const auto& of_s : source.update) {
+    layer.update.emplace_back();
+    for (const auto& w : of_s) layer.update.back().push_back(species_weights(w, model_.channels));
+  }
+  for (const int s : species_) {
+    Buffer<Real> bias(edge_channels_, Real(0));
+    for (int i = 0; i < edge && !source.update_bias.shape.empty(); ++i)
+      bias[i] =
+          static_cast<Real>(source.update_bias.values[static_cast<std::size_t>(s) * edge + i]);
+    layer.update_bias.push_back(std::move(bias));
+  }
+}
+
+/// In layer 0 the features are constants of the elements, and so is what the gates add to the sums.
+template <class Real>
+void Network<Real>::make_gates(int t) {
+  const NativeLayer& source = model_.layers[t];
+  NetworkLayer<Real>& layer = layers_[t];
+  const int k = model_.channels, edge = source.edge_channels;
+  for (const auto& w : source.after) layer.after.push_back(species_weights(w, k));
+  if (t > 0) {
+    for (const auto& w : source.residual) layer.residual.push_back(species_weights(w, edge));
+    return;
+  }
+  for (const int s : species_) {
+    const double* h = &source.embedding.values[static_cast<std::size_t>(s) * edge];
+    Buffer<Real> constant;
+    for (const auto& w : source.residual) {
+      std::vector<double> sum(channels_, 0.0);
+      for (int i = 0; w.present() && i < edge; ++i)
+        for (int j = 0; j < k; ++j) sum[j] += h[i] * w.of(s)[i * k + j];
+      constant.insert(constant.end(), sum.begin(), sum.end());
+    }
+    layer.constant.push_back(std::move(constant));
+  }
+}
+
+template <class Real>
+void Network<Real>::make_readout(int t, int head) {
   const NativeLayer& source = model_.layers[t];
   NetworkLayer<Real>& layer = layers_[t];
   const int k = model_.channels;
-  if (t > 0) {
-    for (const auto& w : source.linear)
-      layer.linear.push_back(species_weights(w, w.tensor.shape[1], k));
-    for (const auto& of_s : source.update) {
-      layer.update.emplace_back();
-      for (const auto& w : of_s) layer.update.back().push_back(species_weights(w, k, k));
-    }
-    for (const int s : species_) {
-      Buffer<Real> bias(channels_, Real(0));
-      for (int i = 0; i < k && !source.update_bias.shape.empty(); ++i)
-        bias[i] = static_cast<Real>(source.update_bias.values[static_cast<std::size_t>(s) * k + i]);
-      layer.update_bias.push_back(std::move(bias));
-    }
-  }
-  if (source.readout == NativeLayer::Readout::none) return;
   // only the columns that reach this head; the head's scale is folded in
   const double scale = model_.scale.values[head];
   const int all = source.neurons, heads = static_cast<int>(model_.heads.size());
   const bool linear = source.readout == NativeLayer::Readout::linear;
+  const auto reaches = [&](int i) {
+    return linear ? i == head : source.readout_out.values[i * heads + head] != 0.0;
+  };
+  const auto feeds = [&](int i) {
+    for (int j = 0; j < all && !source.readout_mid.shape.empty(); ++j)
+      if (reaches(j) && source.readout_mid.values[i * all + j] != 0.0) return true;
+    return false;
+  };
   std::vector<int> used;
   for (int i = 0; i < all; ++i)
-    if (linear ? i == head : source.readout_out.values[i * heads + head] != 0.0) used.push_back(i);
+    if (reaches(i) || feeds(i)) used.push_back(i);
   layer.neurons = static_cast<int>(used.size());
   for (const int i : used)
     layer.readout_out.push_back(scale *
@@ -280,6 +343,11 @@ void Network<Real>::make_maps(int t, int head) {
     for (const int i : used)
       layer.readout_bias.back().push_back(
           source.readout_bias.shape.empty() ? 0.0 : source.readout_bias.values[s * all + i]);
+  }
+  if (source.readout_mid.shape.empty()) return;
+  for (const int i : used) {
+    layer.readout_mid_bias.push_back(source.readout_mid_bias.values[i]);
+    for (const int j : used) layer.readout_mid.push_back(source.readout_mid.values[i * all + j]);
   }
 }
 

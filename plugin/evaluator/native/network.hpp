@@ -7,14 +7,31 @@
 #include "buffer.hpp"
 #include "edge_slots.hpp"
 #include "model.hpp"
+#include "panels.hpp"
 
 namespace mdbench {
 
-/// A matrix with padded columns, and its transpose for the reverse pass.
+/// A matrix in panels.
+template <class Real>
+struct PackedMatrix {
+  Panels shape;
+  const Real* data;
+};
+
+/// A matrix with padded columns, and its transpose for the reverse pass: blocks of rows, which are
+/// multiplied one by one, each in panels.
 template <class Real>
 struct Weights {
-  int rows = 0, columns = 0;  ///< padded
-  Buffer<Real> forward, reverse;
+  int blocks = 0;
+  Panels shape{}, transposed{};   ///< of a block, padded
+  Buffer<Real> forward, reverse;  ///< block after block
+  PackedMatrix<Real> block(int i = 0) const { return {shape, &forward[i * shape.size()]}; }
+  PackedMatrix<Real> block_reverse(int i = 0) const {
+    return {transposed, &reverse[i * shape.size()]};
+  }
+  Real at(int row, int column) const {
+    return forward[row / shape.rows * shape.size() + shape.index(row % shape.rows, column)];
+  }
 };
 
 /// One weight matrix for all species in use, or one each; none where it would be zero.
@@ -46,10 +63,18 @@ struct SegmentRows {
 };
 
 /// Rows V of layer 0 for a receiver and a sender, with the sender's features, the linear map and
-/// the skip connection multiplied in: for each l a matrix [rank][channels].
+/// the skip connection multiplied in: for each sum a matrix [rank][channels].
 template <class Real>
 struct FoldedRows {
-  std::vector<Weights<Real>> of_l;
+  std::vector<Weights<Real>> of_sum;
+};
+
+/// One of the sums of messages that a layer makes: for each l and, in a gated layer, the gate of
+/// each l > 0, a scalar.
+struct MessageSum {
+  int l;
+  int component;  ///< its first
+  int size() const { return 2 * l + 1; }
 };
 
 /// The paths of a layer that share l2, and the slots they sum into.
@@ -81,16 +106,24 @@ struct NetworkLayer {
   std::vector<SlotGroup> groups;
   PathBlocks blocks{};  ///< the same paths for the reverse pass
   int slots = 0;
-  int message_rows = 0;                      ///< sum over paths of 2 l3 + 1
-  std::vector<std::vector<int>> first_row;   ///< [l]: message rows of its paths, in order
-  std::vector<SpeciesWeights<Real>> linear;  ///< [l]
+  int message_rows = 0;                     ///< sum over paths of 2 l3 + 1
+  std::vector<std::vector<int>> first_row;  ///< [l]: message rows of its paths, in order
+  std::vector<MessageSum> sums;
+  int sum_components = 0;
+  std::vector<SpeciesWeights<Real>> linear;               ///< [sum]
   std::vector<std::vector<SpeciesWeights<Real>>> update;  ///< [s][l]
   std::vector<Buffer<Real>> update_bias;                  ///< [kind]
+  // gates
+  bool gated = false;
+  std::vector<SpeciesWeights<Real>> residual;  ///< [sum]: later layers
+  std::vector<Buffer<Real>> constant;          ///< [kind]: [sum][channels]: layer 0
+  std::vector<SpeciesWeights<Real>> after;     ///< [l]
   // product and readout
   std::vector<Buffer<Real>> coefficients;     ///< [kind]
   std::vector<SpeciesWeights<Real>> readout;  ///< [s]: [K, neurons]
   std::vector<std::vector<double>> readout_bias;
   std::vector<double> readout_out;
+  std::vector<double> readout_mid, readout_mid_bias;  ///< [neurons, neurons]; or empty
   int neurons = 0;
 };
 
@@ -106,7 +139,8 @@ class Network {
   int vectors() const { return vectors_; }
   /// Channels in a vector: coefficients and rows of V are in blocks of them.
   int lanes() const { return lanes_; }
-  int channels() const { return channels_; }  ///< padded
+  int channels() const { return channels_; }            ///< padded
+  int edge_channels() const { return edge_channels_; }  ///< of messages and senders, padded
   int kinds() const { return static_cast<int>(species_.size()); }
   const std::vector<NetworkLayer<Real>>& layers() const { return layers_; }
   const std::vector<int>& species() const { return species_; }
@@ -116,18 +150,22 @@ class Network {
  private:
   /// `block` rows belong together (the channels of a path) and are padded together.
   Weights<Real> weights(const double* values, int rows, int columns, int block) const;
-  SpeciesWeights<Real> species_weights(const PerElement& source, int rows, int columns) const;
+  SpeciesWeights<Real> species_weights(const PerElement& source, int block) const;
+  std::vector<ElementPair> pairs_of_tables(int t);
   void make_tables(int t);
   FoldedRows<Real> fold(const std::vector<std::vector<double>>& rows, int receiver, int sender);
   SegmentRows<Real> segment_rows(const std::vector<std::vector<double>>& rows,
                                  const std::vector<int>& paths) const;
   void make_groups(int t);
-  void make_maps(int t, int head);
+  void make_sums(int t);
+  void make_maps(int t);
+  void make_gates(int t);
+  void make_readout(int t, int head);
   void make_product(int t);
 
   const NativeModel& model_;
   std::vector<int> species_;
-  int channels_, lanes_, vectors_;
+  int channels_, edge_channels_, lanes_, vectors_;
   std::vector<NetworkLayer<Real>> layers_;
 };
 

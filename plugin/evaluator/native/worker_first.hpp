@@ -14,7 +14,7 @@ typename Worker<Real, Sum>::FirstRows Worker<Real, Sum>::first_rows(int key) con
   const bool exact = key % 2 == 1;
   const auto& table = layer.tables[layer.table_of_pair[pair]];
   const auto& folded = (exact ? layer.folded_exact : layer.folded)[pair];
-  return {folded, exact ? table.exact->num_features() : table.rank, folded.of_l[0].rows};
+  return {folded, exact ? table.exact->num_features() : table.rank, folded.of_sum[0].shape.rows};
 }
 
 /// Calls function(rows, key) for the keys that edges of this batch have.
@@ -40,7 +40,8 @@ template <class Real, class Sum>
 void Worker<Real, Sum>::first_messages() {
   const int comps = components(model_.max_ell), stride = edges_.harmonics_stride();
   const int atoms = batch_.atoms;
-  std::fill_n(features_.begin(), rows_size(comps), Real(0));
+  const auto& sums = network_.layers()[0].sums;
+  std::fill_n(sums_->begin(), rows_size(network_.layers()[0].sum_components), Real(0));
   for_keys([&](const FirstRows& first, int key) {
     const int rank = first.padded_rank;
     for (int a = 0; a < atoms; ++a) {
@@ -50,10 +51,10 @@ void Worker<Real, Sum>::first_messages() {
                  {&moment_rows_[static_cast<std::size_t>(a) * rank], atoms * rank}, false);
     }
     lap(Stage::product);
-    for (int l = 0; l <= model_.max_ell; ++l)
-      multiply(first.folded.of_l[l], false, (2 * l + 1) * atoms,
-               &moment_rows_[static_cast<std::size_t>(l) * l * atoms * rank],
-               &features_[shape().at(l * l, 0)], true);
+    for (std::size_t s = 0; s < sums.size(); ++s)
+      multiply(first.folded.of_sum[s].block(), sums[s].size() * atoms,
+               &moment_rows_[static_cast<std::size_t>(sums[s].l) * sums[s].l * atoms * rank],
+               &(*sums_)[shape().at(sums[s].component, 0)], true);
     lap(Stage::linear);
   });
 }
@@ -62,12 +63,14 @@ template <class Real, class Sum>
 void Worker<Real, Sum>::first_reverse() {
   const int comps = components(model_.max_ell), stride = edges_.harmonics_stride();
   const int atoms = batch_.atoms;
+  const auto& sums = network_.layers()[0].sums;
   for_keys([&](const FirstRows& first, int key) {
     const int rank = first.padded_rank;
-    for (int l = 0; l <= model_.max_ell; ++l)
-      multiply(first.folded.of_l[l], true, (2 * l + 1) * atoms,
-               &features_bar_[shape().at(l * l, 0)],
-               &moment_rows_[static_cast<std::size_t>(l) * l * atoms * rank], false);
+    for (int s = 0; s < static_cast<int>(sums.size()); ++s)
+      multiply(first.folded.of_sum[s].block_reverse(), sums[s].size() * atoms,
+               &(*sums_bar_)[shape().at(sums[s].component, 0)],
+               &moment_rows_[static_cast<std::size_t>(sums[s].l) * sums[s].l * atoms * rank],
+               s > model_.max_ell);  // gates come after, and add to the scalars
     lap(Stage::linear);
     std::fill_n(moments_.begin(), static_cast<std::size_t>(atoms) * rank * stride, Real(0));
     for (int a = 0; a < atoms; ++a) {

@@ -62,7 +62,7 @@ void Worker<Real, Sum>::group_forward(const SlotGroup& group, int block,
       const EdgeSpan<Real> span{edges_.first(a + 1) - first,
                                 &sender_rows_[first],
                                 sender_features + channel,
-                                channels_,
+                                edge_channels_,
                                 edges_.harmonics(first) + group.l2 * group.l2,
                                 edges_.harmonics_stride()};
       std::fill_n(slots_.begin(), slots * W, Sum(0));
@@ -70,7 +70,7 @@ void Worker<Real, Sum>::group_forward(const SlotGroup& group, int block,
                           &radial_[static_cast<std::size_t>(first) * lanes + v * W], path_stride,
                           lanes, slots_.data());
       for (const auto& c : group.couplings) {
-        Real* out = &messages_[shape().at(c.output, a) + channel];
+        Real* out = &messages_[message_shape().at(c.output, a) + channel];
         const Sum* slot = &slots_[static_cast<std::size_t>(c.slot) * W];
         const Real value = static_cast<Real>(c.value);
         if constexpr (sizeof(Sum) == sizeof(Real))
@@ -93,7 +93,7 @@ void Worker<Real, Sum>::slots_reverse(const NetworkLayer<Real>& layer, int block
       for (const auto& c : group.couplings)
         for (int v = 0; v < Vectors; ++v) {
           Real* slot = &slots_bar_[a * size + (v * layer.slots + group.first_slot + c.slot) * W];
-          const Real* bar = &messages_[shape().at(c.output, a) + (block * Vectors + v) * W];
+          const Real* bar = &messages_[message_shape().at(c.output, a) + (block * Vectors + v) * W];
           store(slot, load(slot) + load(bar) * static_cast<Real>(c.value));
         }
 }
@@ -125,7 +125,7 @@ void Worker<Real, Sum>::edges_reverse(const NetworkLayer<Real>& layer, int block
         const ReverseEdge<Real> edge{model_.max_ell,
                                      edges_.harmonics(e),
                                      sender_features + sender_rows_[e] + block * lanes,
-                                     channels_,
+                                     edge_channels_,
                                      value + i * lanes,
                                      slope + i * lanes,
                                      tile_size,
@@ -160,12 +160,13 @@ template <class Real, class Sum>
 void Worker<Real, Sum>::later_messages(int t, const Real* sender_features) {
   const auto& layer = network_.layers()[t];
   const int lanes = network_.vectors() * W;
-  reserve(messages_, rows_size(layer.message_rows));
-  std::fill_n(messages_.begin(), rows_size(layer.message_rows), Real(0));
+  const std::size_t size = message_shape().at(layer.message_rows, 0);
+  reserve(messages_, size);
+  std::fill_n(messages_.begin(), size, Real(0));
   for (const auto& group : layer.groups) {
     reserve(radial_, static_cast<std::size_t>(group.paths) * (edges_.edges() + 1) * lanes);
     reserve(slots_, group.rows.size() * (2 * group.l2 + 1) * W);
-    for (int block = 0; block < channels_ / lanes; ++block)
+    for (int block = 0; block < edge_channels_ / lanes; ++block)
       for_shape(group.l2, [&]<int M, int Vectors>() {
         group_rows<Vectors>(layer, group, block);
         lap(Stage::radial);
@@ -173,32 +174,32 @@ void Worker<Real, Sum>::later_messages(int t, const Real* sender_features) {
         lap(Stage::product);
       });
   }
-  for (int l = 0; l <= model_.max_ell; ++l) {
-    const auto& w = layer.linear[l].of(batch_.kind);
-    const int rows = (2 * l + 1) * batch_.atoms;
-    Real* out = &features_[shape().at(l * l, 0)];
+  for (std::size_t s = 0; s < layer.sums.size(); ++s) {
+    const auto& w = layer.linear[s].of(batch_.kind);
+    const int rows = layer.sums[s].size() * batch_.atoms;
+    Real* out = &(*sums_)[shape().at(layer.sums[s].component, 0)];
     std::fill_n(out, static_cast<std::size_t>(rows) * channels_, Real(0));
-    for (std::size_t p = 0; p < layer.first_row[l].size(); ++p)
-      gemm<Real>(rows, channels_, channels_,
-                 {&messages_[shape().at(layer.first_row[l][p], 0)], channels_},
-                 {&w.forward[p * channels_ * channels_], channels_}, {out, channels_}, true);
+    const auto& first_row = layer.first_row[layer.sums[s].l];
+    for (std::size_t p = 0; p < first_row.size(); ++p)
+      multiply(w.block(p), rows, &messages_[message_shape().at(first_row[p], 0)], out, true);
   }
 }
 
 template <class Real, class Sum>
 void Worker<Real, Sum>::later_reverse(int t, const Real* sender_features, Sum* sender_gradients) {
   const auto& layer = network_.layers()[t];
-  for (int l = 0; l <= model_.max_ell; ++l) {
-    const auto& w = layer.linear[l].of(batch_.kind);
-    for (std::size_t p = 0; p < layer.first_row[l].size(); ++p)
-      gemm<Real>((2 * l + 1) * batch_.atoms, channels_, channels_,
-                 {&features_bar_[shape().at(l * l, 0)], channels_},
-                 {&w.reverse[p * channels_], w.rows},
-                 {&messages_[shape().at(layer.first_row[l][p], 0)], channels_}, false);
+  for (int s = 0; s < static_cast<int>(layer.sums.size()); ++s) {
+    const auto& w = layer.linear[s].of(batch_.kind);
+    const auto& first_row = layer.first_row[layer.sums[s].l];
+    for (std::size_t p = 0; p < first_row.size(); ++p)
+      multiply(w.block_reverse(p), layer.sums[s].size() * batch_.atoms,
+               &(*sums_bar_)[shape().at(layer.sums[s].component, 0)],
+               &messages_[message_shape().at(first_row[p], 0)],
+               s > model_.max_ell);  // gates come after, and add to the scalars
   }
   lap(Stage::linear);
   const auto run = [&]<int Vectors>() {
-    for (int block = 0; block < channels_ / (Vectors * W); ++block) {
+    for (int block = 0; block < edge_channels_ / (Vectors * W); ++block) {
       slots_reverse<Vectors>(layer, block);
       edges_reverse<Vectors>(layer, block, sender_features, sender_gradients);
     }

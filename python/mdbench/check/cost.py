@@ -36,6 +36,7 @@ _VELOCITY_BYTES, _RESTART_BYTES, _THERMO_BYTES = 42.0, 90.0, 240.0
 # Measured likewise: resident memory of lmp with the plugin, and per thread, atom and edge, with
 # models of 16 and 128 channels; good to a factor of two.
 _PROGRAM_BYTES, _THREAD_BYTES, _ATOM_BYTES, _EDGE_BYTES, _FEATURE_BYTES = 1.2e8, 1e7, 1500, 200, 17
+_GATED_BYTES = 4  # a gated layer keeps the sums before its gates
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,9 @@ def _memory(about: dict[str, Any], num_atoms: int, edges: int, threads: int) -> 
     features: int = sum(
         about["channels"] * (layer["output_l"] + 1) ** 2 for layer in about["layers"]
     )
-    per_atom = _ATOM_BYTES + _FEATURE_BYTES * features
+    rows = (about["max_ell"] + 1) ** 2 + about["max_ell"]
+    kept = sum(rows * about["channels"] for layer in about["layers"][:-1] if layer.get("gated"))
+    per_atom = _ATOM_BYTES + _FEATURE_BYTES * features + _GATED_BYTES * kept
     of_atoms = num_atoms * per_atom + edges * _EDGE_BYTES
     return _PROGRAM_BYTES + threads * _THREAD_BYTES + of_atoms
 

@@ -1,7 +1,7 @@
-"""The gate of mace-torch's gated layers in a form that TorchScript takes. Part of the worker.
+"""TorchScript of mace-torch models, as LAMMPS calls it. Part of the worker.
 
-Models of the kind of MACE-MH-1 have it. mace-torch 0.3.16 cannot script its own (issue 1713 of
-ACEsuit/mace).
+Gated layers, as in MACE-MH-1, get a gate of our own: mace-torch 0.3.16 cannot script its own (issue
+1713 of ACEsuit/mace).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from mace.calculators import LAMMPS_MACE
 
 from mdbench.errors import Refused
 
@@ -49,8 +50,11 @@ class ScriptedGate(torch.nn.Module):  # type: ignore[misc] # torch is Any
         return torch.cat(parts, dim=-1)
 
 
-def script_gates(model: Any) -> None:  # noqa: ANN401
-    """Put scriptable gates in the place of a model's own."""
+def script(model: Any, head: str) -> Any:  # noqa: ANN401
+    """The model, scripted; its own gates are replaced."""
+    from e3nn.util import jit  # noqa: PLC0415 - only after mace, which relaxes torch.load
+
     for name, part in list(model.named_modules()):
         if type(part).__name__ == GATES:
             model.set_submodule(name, ScriptedGate(part))
+    return jit.compile(LAMMPS_MACE(model, head=head))
