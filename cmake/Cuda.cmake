@@ -43,7 +43,8 @@ endif()
 set(MDBENCH_CUDA_KERNELS plugin/kernels/cuda/columns.cu plugin/kernels/cuda/contraction.cu
   plugin/kernels/cuda/dense.cu plugin/kernels/cuda/edge_forward.cu
   plugin/kernels/cuda/edge_reverse.cu plugin/kernels/cuda/exchange.cu
-  plugin/kernels/cuda/finish.cu plugin/kernels/cuda/gradients.cu plugin/kernels/cuda/moments.cu
+  plugin/kernels/cuda/finish.cu plugin/kernels/cuda/gates.cu plugin/kernels/cuda/gradients.cu
+  plugin/kernels/cuda/moments.cu
   plugin/kernels/cuda/readout.cu plugin/kernels/cuda/scan.cu plugin/kernels/cuda/search.cu
   plugin/kernels/cuda/tiles.cu)
 set(MDBENCH_CUDA_HOST plugin/evaluator/cuda/atom_nodes.cpp plugin/evaluator/cuda/cuda_evaluator.cpp
@@ -56,6 +57,7 @@ set(MDBENCH_CUDA_HOST plugin/evaluator/cuda/atom_nodes.cpp plugin/evaluator/cuda
 set(MDBENCH_CUDA_TESTS tests/cuda/test_columns.cpp tests/cuda/test_contraction_kernels.cpp
   tests/cuda/test_cuda_evaluator.cpp tests/cuda/test_dense.cpp tests/cuda/test_edge_kernels.cpp
   tests/cuda/test_emulation.cpp tests/cuda/test_exchange.cpp tests/cuda/test_finish.cpp
+  tests/cuda/test_gates.cpp
   tests/cuda/test_gradients.cpp tests/cuda/test_moments.cpp tests/cuda/test_readout_kernels.cpp
   tests/cuda/test_runtime.cpp tests/cuda/test_search.cpp tests/cuda/test_tiles.cpp
   tests/cuda/test_warp.cpp)

@@ -15,7 +15,7 @@ Result evaluate_on_two_ranks(const Shape& shape, int threads, const Cluster& who
 
 TEST(two_ranks_equal_one) {
   const Cluster cluster = make_cluster(26, 6);
-  for (const auto& shape : all_shapes())
+  for (const auto& shape : shapes())
     for (const int threads : {1, 2})
       check_equal(evaluate_on_two_ranks(shape, threads, cluster), evaluate(*open(shape), cluster),
                   1e-12);

@@ -114,7 +114,7 @@ TEST(cuda_equals_cpu) {
 }
 
 TEST(cuda_from_positions_equals_cpu) {
-  for (const auto& shape : {shapes()[0], shapes()[2], shapes()[5]}) {
+  for (const auto& shape : {shapes()[0], shapes()[2], shapes()[5], shapes()[7]}) {
     const Box box(11, 5);
     ResidentOnCpu cpu(tiny::open(shape));
     cpu.set_atoms(box.view(), kSkin);
@@ -164,7 +164,7 @@ TEST(cuda_graph_of_a_number_of_atoms_that_returns) {
 /// However few receivers go through at a time, every number is the same to the bit.
 TEST(cuda_in_passes_is_the_same) {
   const Box box(12, 7);
-  for (const auto& shape : {shapes()[0], shapes()[2]}) {
+  for (const auto& shape : {shapes()[0], shapes()[2], shapes()[6]}) {
     const auto whole = open_cuda(shape, "single");
     whole->set_atoms(box.view(), kSkin);
     const AtomResult expected = evaluate_at(*whole, box);
@@ -270,7 +270,7 @@ TEST(cuda_without_determinism) {
   const Cluster cluster = make_cluster(18, 9, kFar);
   CudaOptions fast;
   fast.deterministic = false;
-  for (const auto& shape : {shapes()[0], shapes()[2]})
+  for (const auto& shape : {shapes()[0], shapes()[2], shapes()[6]})
     for (const char* precision : {"double", "single"})
       tiny::check_equal(evaluate(*open_cuda(shape, precision, fast), cluster),
                         evaluate(*tiny::open(shape), cluster), precision[0] == 'd' ? 1e-12 : 1e-5);
@@ -288,7 +288,7 @@ TEST(cuda_leaves_close_atoms_to_the_cpu) {
 }
 
 TEST(cuda_leaves_positions_of_close_atoms_to_the_cpu) {
-  for (const auto& shape : {shapes()[0], shapes()[5]}) {
+  for (const auto& shape : {shapes()[0], shapes()[5], shapes()[6]}) {
     Box box(11, 5);
     const auto far = box.x;
     ResidentOnCpu cpu(tiny::open(shape));
@@ -393,7 +393,7 @@ TEST(cuda_on_two_ranks_equals_one) {
 /// A rank whose atoms are too close evaluates on the CPU and exchanges what the other expects.
 TEST(cuda_and_cpu_ranks_exchange) {
   const Cluster cluster = make_cluster(20, 6);
-  for (const auto& shape : {shapes()[0], shapes()[2]}) {
+  for (const auto& shape : {shapes()[0], shapes()[2], shapes()[6]}) {
     const auto open = [&] { return open_cuda(shape, "double"); };
     tiny::check_equal(evaluate_on_two_ranks(open, cluster), evaluate(*tiny::open(shape), cluster),
                       1e-10);
@@ -401,7 +401,7 @@ TEST(cuda_and_cpu_ranks_exchange) {
 }
 
 TEST(cuda_on_two_ranks_from_positions) {
-  for (const auto& shape : {shapes()[0], shapes()[2], shapes()[5]})
+  for (const auto& shape : {shapes()[0], shapes()[2], shapes()[5], shapes()[7]})
     for (const bool close : {false, true}) {
       Box box(12, 7);
       if (close) box.make_close();

@@ -156,7 +156,7 @@ Result run(Case<Real>& c, unsigned wanted) {
   p.max_ell = shape.max_ell;
   p.kinds = shape.kinds;
   p.segments = shape.segments;
-  p.warps = kWarps;
+  p.warps = p.density_warps = kWarps;
   p.rank = kRank;
   p.row = kRow;
   p.width = kWidth;

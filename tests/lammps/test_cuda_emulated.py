@@ -124,8 +124,8 @@ def crystal(plugins, tmp_path):
 ON_CPU, ON_GPU = "precision double device cpu", "precision double device cuda"
 MOVING = ("velocity all create 2000 3 mom yes dist gaussian loop all\ntimestep 0.0005\n"
           "fix 1 all nve\nrun {}")
-NAMES = ["agnostic", "beyond_reach", "chebyshev", "density", "density_residual", "last_readout",
-         "mixed", "one_layer", "plain", "residual", "scalars", "soft"]
+NAMES = ["agnostic", "beyond_reach", "chebyshev", "density", "density_residual", "gated",
+         "gated_deep", "last_readout", "mixed", "one_layer", "plain", "residual", "scalars", "soft"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -138,17 +138,6 @@ def test_every_kind_of_model(plugins, native_models, tmp_path, name):
     found, output = runs(native_models / f"{name}.mace", f"head {heads[-1]} {ON_GPU}", **settings)
     agree(found, expected)
     assert re.search(r"native .*, double precision, device cuda:0", output)
-
-
-def test_gated_layers_run_on_the_cpu(plugins, native_models, tmp_path):
-    runs = Runs(plugins, tmp_path, triclinic())
-    model = native_models / "gated.mace"
-    code, output = runs.output(model, f"head pbe {ON_GPU}")
-    assert code != 0
-    assert "gated layers, for which there are no CUDA kernels: say 'device cpu'" in output
-    code, output = runs.output(model, "head pbe precision double")
-    assert code == 0
-    assert re.search(r"native \w+, double precision, device cpu", output)
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

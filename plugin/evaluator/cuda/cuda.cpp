@@ -17,18 +17,13 @@ std::unique_ptr<Evaluator> open(const EvaluatorOptions& asked, const ModelFile& 
   options.device = choose_device(asked.device == "auto" ? "cuda" : asked.device, asked.local_rank);
   use_device(options.device);
   OpenedModel opened = open_native_model(asked);
-  EvaluatorOptions on_cpu = asked;
-  on_cpu.device = "cpu";
-  if (opened.model.gated()) {
-    if (asked.device == "auto") return load_evaluator(on_cpu, file);
-    throw Error("'" + asked.path + "' has gated layers, for which there are no CUDA kernels: say " +
-                "'device cpu'");
-  }
   opened.info.device = "cuda:" + std::to_string(options.device);
   opened.info.kernel = "native on " + describe_device();
   options.deterministic = asked.deterministic;
   options.workspace = asked.workspace_mb << 20;
   options.wide_sums = opened.info.precision == "mixed";
+  EvaluatorOptions on_cpu = asked;
+  on_cpu.device = "cpu";
   options.on_cpu = [on_cpu, file] { return load_evaluator(on_cpu, file); };
   if (opened.info.precision == "double") return make<double>(std::move(opened), options);
   return make<float>(std::move(opened), options);

@@ -83,9 +83,10 @@ void CudaEvaluator<Real>::prepare(std::span<const std::int32_t> species) {
 template <class Real>
 int CudaEvaluator<Real>::halo_width() const {
   int widest = 0;
-  for (std::size_t t = 1; t < opened_.model.layers.size(); ++t)
-    widest = std::max(widest, components(opened_.model.layers[t].sender_l) *
-                                  padded<Real>(opened_.model.channels));
+  for (std::size_t t = 1; t < opened_.model.layers.size(); ++t) {
+    const NativeLayer& layer = opened_.model.layers[t];
+    widest = std::max(widest, components(layer.sender_l) * padded<Real>(layer.edge_channels));
+  }
   return widest;
 }
 
@@ -93,8 +94,8 @@ template <class Real>
 typename FeatureExchange<Real>::Layer CudaEvaluator<Real>::travelling(int t) {
   auto& memory = workspace_.layer(t);
   return {model_.layers[t]->sender_components,
-          model_.layers[t]->channels,
-          padded<Real>(opened_.model.channels),
+          model_.layers[t]->edge_channels,
+          padded<Real>(opened_.model.layers[t].edge_channels),
           memory.sender.data(),
           memory.sender_bar.size() > 0 ? memory.sender_bar.data() : nullptr,
           memory.sender_bar_real.size() > 0 ? memory.sender_bar_real.data() : nullptr};

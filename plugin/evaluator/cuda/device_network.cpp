@@ -11,6 +11,9 @@
 namespace mdbench::cuda {
 namespace {
 
+/// What a second hidden layer keeps fits the shared memory that every kernel may take.
+constexpr int kMostMidNeurons = 500;
+
 /// Rows `first_row ..` of a matrix of the network, padded with zeros, and the same transposed.
 template <class Real>
 struct Block {
@@ -52,11 +55,17 @@ LinearMap<Real> linear_map(const Block<Real>& block, const SpeciesWeights<Real>&
 
 template <class Real>
 DeviceLayer<Real>::DeviceLayer(const NativeModel& model, const Network<Real>& network, int index)
-    : channels(round_up(model.channels, kWarp)), kinds(network.kinds()), max_ell(model.max_ell) {
+    : channels(round_up(model.channels, kWarp)),
+      edge_channels(round_up(model.layers[index].edge_channels, kWarp)),
+      kinds(network.kinds()),
+      max_ell(model.max_ell) {
   const NativeLayer& source = model.layers[index];
   const NetworkLayer<Real>& layer = network.layers()[index];
   sender_components = layer.sender_components;
   outputs = layer.outputs;
+  sums = layer.sums;
+  sum_components = layer.sum_components;
+  gated = layer.gated;
   has_density = source.radial.has_density();
   make_tables(layer);
   if (index == 0)
@@ -64,6 +73,7 @@ DeviceLayer<Real>::DeviceLayer(const NativeModel& model, const Network<Real>& ne
   else
     make_product(source, layer, network.vectors() * network.lanes());
   make_maps(model, layer, index);
+  if (gated) make_gates(model, layer, index);
   make_contraction(source.contraction, layer, network.lanes());
   make_readout(model, layer, index);
 }
@@ -101,14 +111,14 @@ void DeviceLayer<Real>::make_tables(const NetworkLayer<Real>& layer) {
 
 template <class Real>
 void DeviceLayer<Real>::make_folded(const NetworkLayer<Real>& layer, int model_channels) {
-  for (int l = 0; l <= max_ell; ++l) {
+  for (std::size_t s = 0; s < sums.size(); ++s) {
     folded.emplace_back();
     for (int sender = 0; sender < kinds; ++sender) {
       std::vector<Real> forward, reverse;
       for (int receiver = 0; receiver < kinds; ++receiver) {
         const int pair = receiver * kinds + sender;
         const int rows = layer.tables[layer.table_of_pair[pair]].rank;
-        Block<Real>{rows, model_channels, moment_row, channels}.append(layer.folded[pair].of_sum[l],
+        Block<Real>{rows, model_channels, moment_row, channels}.append(layer.folded[pair].of_sum[s],
                                                                        0, forward, reverse);
       }
       LinearMap<Real> map;
@@ -176,7 +186,7 @@ void DeviceLayer<Real>::make_product(const NativeLayer& source, const NetworkLay
   product_.segments = segments;
   product_.rank = rank;
   product_.width = width_;
-  product_.channels = channels;
+  product_.channels = edge_channels;
   product_.paths = static_cast<int>(paths.size());
   product_.slots = made.slots;
   product_.rows = message_rows;
@@ -205,7 +215,7 @@ void DeviceLayer<Real>::make_rows(const NetworkLayer<Real>& layer, int lanes) {
       ranks.push_back(segment.rank);
     }
   const std::size_t rows = radial_rows(rank), paths = product_.paths;
-  const std::size_t run_size = paths * rows * channels, warp_size = paths * rows * kWarp;
+  const std::size_t run_size = paths * rows * edge_channels, warp_size = paths * rows * kWarp;
   std::vector<Real> v(ranks.size() * run_size, Real(0));
   Real* out = v.data();
   for (const auto& table : layer.rows)
@@ -228,21 +238,37 @@ template <class Real>
 void DeviceLayer<Real>::make_maps(const NativeModel& model, const NetworkLayer<Real>& layer,
                                   int index) {
   if (index == 0) return;
-  const int k = model.channels, step = padded<Real>(k);
-  const Block<Real> block{k, k, channels, channels};
-  for (int l = 0; l <= max_ell; ++l) {
+  const int k = model.channels, e = model.layers[index].edge_channels, step = padded<Real>(e);
+  const Block<Real> to_sums{e, k, edge_channels, channels}, up{k, e, channels, edge_channels};
+  for (std::size_t s = 0; s < sums.size(); ++s) {
     linear.emplace_back();
-    for (std::size_t p = 0; p < first_row[l].size(); ++p)
-      linear.back().push_back(linear_map(block, layer.linear[l], static_cast<int>(p) * step));
+    for (std::size_t p = 0; p < first_row[sums[s].l].size(); ++p)
+      linear.back().push_back(linear_map(to_sums, layer.linear[s], static_cast<int>(p) * step));
   }
   for (const auto& of_s : layer.update) {
     update.emplace_back();
-    for (const auto& w : of_s) update.back().push_back(linear_map(block, w, 0));
+    for (const auto& w : of_s) update.back().push_back(linear_map(up, w, 0));
   }
-  std::vector<Real> bias(std::size_t(kinds) * channels, Real(0));
+  std::vector<Real> bias(std::size_t(kinds) * edge_channels, Real(0));
   for (int kind = 0; kind < kinds; ++kind)
-    std::copy_n(layer.update_bias[kind].data(), k, &bias[std::size_t(kind) * channels]);
+    std::copy_n(layer.update_bias[kind].data(), e, &bias[std::size_t(kind) * edge_channels]);
   update_bias = Array<Real>(bias);
+}
+
+template <class Real>
+void DeviceLayer<Real>::make_gates(const NativeModel& model, const NetworkLayer<Real>& layer,
+                                   int index) {
+  const int k = model.channels, e = model.layers[index].edge_channels, step = padded<Real>(k);
+  for (const auto& w : layer.after)
+    after.push_back(linear_map(Block<Real>{k, k, channels, channels}, w, 0));
+  for (const auto& w : layer.residual)
+    residual.push_back(linear_map(Block<Real>{e, k, edge_channels, channels}, w, 0));
+  for (std::size_t s = 0; s < sums.size() && index == 0; ++s) {
+    std::vector<Real> all(std::size_t(kinds) * channels, Real(0));
+    for (int kind = 0; kind < kinds; ++kind)
+      std::copy_n(&layer.constant[kind][s * step], k, &all[std::size_t(kind) * channels]);
+    constant.push_back(Array<Real>(all));
+  }
 }
 
 template <class Real>
@@ -291,6 +317,12 @@ void DeviceLayer<Real>::make_readout(const NativeModel& model, const NetworkLaye
     bias.insert(bias.end(), of_kind.begin(), of_kind.end());
   readout_bias = Array<double>(bias);
   readout_out = Array<double>(layer.readout_out);
+  if (layer.readout_mid.empty()) return;
+  if (neurons > kMostMidNeurons)
+    throw Error("a readout's second layer of " + std::to_string(neurons) +
+                " neurons is too wide for the CUDA kernels: say 'device cpu'");
+  readout_mid = Array<double>(layer.readout_mid);
+  readout_mid_bias = Array<double>(layer.readout_mid_bias);
 }
 
 template <class Real>

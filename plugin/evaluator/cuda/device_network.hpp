@@ -19,7 +19,8 @@ struct LinearMap {
   bool present() const { return forward.size() > 0; }
 };
 
-/// What a layer of the network needs on the device. K: channels padded to whole warps.
+/// What a layer of the network needs on the device. K: channels padded to whole warps; E: those of
+/// messages and senders' features.
 template <class Real>
 class DeviceLayer {
  public:
@@ -30,17 +31,23 @@ class DeviceLayer {
   const EdgeProduct<Real>& product() const { return product_; }
   const ContractionProgram& program() const { return program_; }
 
-  int channels = 0, kinds = 0, max_ell = 0;
+  int channels = 0, edge_channels = 0, kinds = 0, max_ell = 0;
   int sender_components = 1, outputs = 1;
   int segments = 1, rank = 0;
-  int moment_row = 0;                                ///< layer 0: rank padded for `dense`
-  std::vector<std::vector<LinearMap<Real>>> folded;  ///< layer 0: [l][sender kind]
-  std::vector<std::vector<LinearMap<Real>>> linear;  ///< later: [l][path of this l]
+  int moment_row = 0;  ///< layer 0: rank padded for `dense`
+  std::vector<MessageSum> sums;
+  int sum_components = 0;
+  std::vector<std::vector<LinearMap<Real>>> folded;  ///< layer 0: [sum][sender kind]
+  std::vector<std::vector<LinearMap<Real>>> linear;  ///< later: [sum][path of its l]
   std::vector<std::vector<int>> first_row;           ///< later: [l]: message rows of its paths
   int message_rows = 0;
   std::vector<std::vector<LinearMap<Real>>> update;  ///< later: [s][l]
-  Array<Real> update_bias;                           ///< later: [kind][K]
-  Array<Real> coefficients;                          ///< [kind][coefficient][K]
+  Array<Real> update_bias;                           ///< later: [kind][E]
+  bool gated = false;
+  std::vector<LinearMap<Real>> residual;  ///< gated, later: [sum]
+  std::vector<LinearMap<Real>> after;     ///< gated: [l]
+  std::vector<Array<Real>> constant;      ///< gated, layer 0: [sum]: [kind][K]
+  Array<Real> coefficients;               ///< [kind][coefficient][K]
   Activation activation = Activation::linear;
   int neurons = 0;
   struct ReadoutWeights {
@@ -48,12 +55,13 @@ class DeviceLayer {
     std::int64_t kind_stride = 0;
   };
   std::vector<ReadoutWeights> readout;  ///< [s]
-  Array<double> readout_bias, readout_out;
+  Array<double> readout_bias, readout_out, readout_mid, readout_mid_bias;
   bool has_density = false;
 
  private:
   void make_tables(const NetworkLayer<Real>& layer);
   void make_folded(const NetworkLayer<Real>& layer, int model_channels);
+  void make_gates(const NativeModel& model, const NetworkLayer<Real>& layer, int index);
   void make_product(const NativeLayer& source, const NetworkLayer<Real>& layer, int lanes);
   void make_rows(const NetworkLayer<Real>& layer, int lanes);
   void make_maps(const NativeModel& model, const NetworkLayer<Real>& layer, int index);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "gates.hpp"
+
 namespace mdbench::cuda {
 namespace {
 
@@ -93,6 +95,7 @@ void Step<Real>::first_features(const PassRange& range, cudaStream_t stream) {
   Dense<Real> changes{};
   changes.divisor = layer(0).has_density ? work_.density(0) : nullptr;
   run_dense("dense, layer 0", work_.folded, range, changes, stream);
+  if (layer(0).gated) open_gates(0, range, stream);
 }
 
 template <class Real>
@@ -110,6 +113,70 @@ void Step<Real>::later_features(int t, const PassRange& range, cudaStream_t stre
   Dense<Real> changes{};
   changes.divisor = layer(t).has_density ? work_.density(t) : nullptr;
   run_dense("dense, messages", work_.linear[t], range, changes, stream);
+  if (layer(t).gated) open_gates(t, range, stream);
+}
+
+/// What the receivers' own features add to the sums.
+template <class Real>
+void Step<Real>::add_own(int t, const PassRange& range, cudaStream_t stream) {
+  if (t > 0) {
+    TakeGradients<Real> take{};
+    take.pass = range.pass;
+    take.node = topology_.pairs().node;
+    take.components = layer(t).sender_components;
+    take.channels = layer(t).edge_channels;
+    take.real = work_.layer(t).sender.data();
+    take.out = work_.sender_gradients.data();
+    timer_.run("own features", stream, [&] { take_gradients(take, stream); });
+  }
+  run_dense("dense, own features", work_.own[t], range, {}, stream);
+}
+
+/// A from the sums of the messages.
+template <class Real>
+void Step<Real>::open_gates(int t, const PassRange& range, cudaStream_t stream) {
+  add_own(t, range, stream);
+  Gates<Real> g{};
+  g.pass = range.pass;
+  g.channels = layer(t).channels;
+  g.max_ell = layer(t).max_ell;
+  g.messages = work_.sums(t);
+  g.residual = work_.residual.data();
+  g.opened = work_.opened.data();
+  timer_.run("gates", stream, [&] { gates(g, stream); });
+  run_dense("dense, gates", work_.after[t], range, {}, stream);
+}
+
+/// dE/dS and dE/d(density) from dE/dA; the own features' part goes to dE/dh.
+template <class Real>
+void Step<Real>::gates_gradient(int t, const PassRange& range, cudaStream_t stream) {
+  run_dense("dense, gates, reverse", work_.after_reverse[t], range, {}, stream);
+  if (t < last()) add_own(t, range, stream);  // the last layer's are still there
+  GatesReverse<Real> g{};
+  g.pass = range.pass;
+  g.channels = layer(t).channels;
+  g.max_ell = layer(t).max_ell;
+  g.messages = work_.sums(t);
+  g.residual = work_.residual.data();
+  g.opened_bar = work_.opened.data();
+  g.sums_bar = work_.sums_bar.data();
+  g.density = layer(t).has_density ? work_.density(t) : nullptr;
+  g.density_bar = layer(t).has_density ? work_.density_bar.data() : nullptr;
+  timer_.run("gates, reverse", stream, [&] { gates_reverse(g, stream); });
+  if (t == 0) return;
+  run_dense("dense, own features, reverse", work_.own_reverse[t], range, {}, stream);
+  auto& memory = work_.layer(t);
+  GiveGradients<Real> give{};
+  give.pass = range.pass;
+  give.node = topology_.pairs().node;
+  give.components = layer(t).sender_components;
+  give.channels = layer(t).edge_channels;
+  give.in = work_.sender_gradients.data();
+  give.fixed = memory.sender_bar.size() > 0 ? memory.sender_bar.data() : nullptr;
+  give.real = memory.sender_bar_real.size() > 0 ? memory.sender_bar_real.data() : nullptr;
+  give.limit = sender_limit();
+  give.flags = arrays().flags;
+  timer_.run("own gradients", stream, [&] { give_gradients(give, stream); });
 }
 
 /// @param changes divisor, row and accumulate of the launch
@@ -158,6 +225,8 @@ void Step<Real>::read(int t, const PassRange& range, cudaStream_t stream) {
     r.source[r.num_sources++] = {c.data, c.of_all, w.weight.data(), w.kind_stride};
   }
   r.bias = layer(t).readout_bias.data();
+  r.mid = layer(t).readout_mid.size() > 0 ? layer(t).readout_mid.data() : nullptr;
+  r.mid_bias = layer(t).readout_mid_bias.data();
   r.out = layer(t).readout_out.data();
   r.isolated = t == 0 ? model_.isolated.data() : nullptr;
   r.energy = arrays().energy;
@@ -196,7 +265,7 @@ void Step<Real>::outputs_gradient(int t, const PassRange& range, cudaStream_t st
     take.pass = range.pass;
     take.node = topology_.pairs().node;
     take.components = layer(later).sender_components;
-    take.channels = layer(later).channels;
+    take.channels = layer(later).edge_channels;
     const auto& memory = work_.layer(later);
     take.fixed = memory.sender_bar.size() > 0 ? memory.sender_bar.data() : nullptr;
     take.real = memory.sender_bar_real.size() > 0 ? memory.sender_bar_real.data() : nullptr;
@@ -221,13 +290,17 @@ void Step<Real>::reverse(int t, const PassRange& range, cudaStream_t stream) {
   c.a = work_.features(t);
   c.c_bar = work_.outputs_bar.data();
   c.a_bar = work_.features_bar.data();
-  c.density = layer(t).has_density ? work_.density(t) : nullptr;
-  c.density_bar = layer(t).has_density ? work_.density_bar.data() : nullptr;
+  const bool density = layer(t).has_density, gated = layer(t).gated;
+  c.density = density && !gated ? work_.density(t) : nullptr;
+  c.density_bar = density && !gated ? work_.density_bar.data() : nullptr;
   timer_.run("contraction, reverse", stream, [&] { contract_reverse(c, stream); });
+  if (gated) gates_gradient(t, range, stream);
+  Dense<Real> changes{};
+  changes.divisor = density && gated ? work_.density(t) : nullptr;
   if (t == 0) {
-    run_dense("dense, layer 0, reverse", work_.folded_reverse, range, {}, stream);
+    run_dense("dense, layer 0, reverse", work_.folded_reverse, range, changes, stream);
   } else {
-    run_dense("dense, messages, reverse", work_.linear_reverse[t], range, {}, stream);
+    run_dense("dense, messages, reverse", work_.linear_reverse[t], range, changes, stream);
     edges_reverse(t, range, stream);
   }
   gradients(t, range, stream);
@@ -248,7 +321,7 @@ void Step<Real>::edges_reverse(int t, const PassRange& range, cudaStream_t strea
   edges.sender_bar_real =
       memory.sender_bar_real.size() > 0 ? memory.sender_bar_real.data() : nullptr;
   edges.edge_bar = work_.edge_bar.data();
-  const int warps = range.pass.count * (layer(t).channels / kWarp);
+  const int warps = range.pass.count * (layer(t).edge_channels / kWarp);
   edges.splits = std::clamp(kBusyWarps / std::max(1, warps), 1, kMostSplits);
   edges.limit = static_cast<Real>(sender_limit());
   edges.flags = arrays().flags;
@@ -267,7 +340,8 @@ void Step<Real>::gradients(int t, const PassRange& range, cudaStream_t stream) {
   g.kinds = layer(t).kinds;
   g.segments = tile_segments();
   g.edge_bar = t > 0 ? work_.edge_bar.data() : nullptr;
-  g.warps = layer(t).channels / kWarp;
+  g.warps = layer(t).edge_channels / kWarp;
+  g.density_warps = layer(t).channels / kWarp;
   g.moments_bar = t == 0 ? work_.moments.data() : nullptr;
   g.rank = tables.rank;
   g.row = layer(0).moment_row;

@@ -37,7 +37,10 @@ class Step {
   }
   void stage(int s, cudaStream_t stream);
   /// Bounds of what a sender's edges add to dE/dh, and all layers' edges to forces: `fixed_limit`.
-  double sender_limit() const { return fixed_limit(topology_.most_of_sender()); }
+  /// A gated layer adds the receiver's own part.
+  double sender_limit() const {
+    return fixed_limit(topology_.most_of_sender() + (layer(last()).gated ? 1 : 0));
+  }
   double force_limit() const;
 
  private:
@@ -50,6 +53,9 @@ class Step {
   void make_tiles_of(const PassRange& range, cudaStream_t stream);
   void first_features(const PassRange& range, cudaStream_t stream);
   void later_features(int t, const PassRange& range, cudaStream_t stream);
+  void add_own(int t, const PassRange& range, cudaStream_t stream);
+  void open_gates(int t, const PassRange& range, cudaStream_t stream);
+  void gates_gradient(int t, const PassRange& range, cudaStream_t stream);
   void run_dense(const char* name, const DensePlan<Real>& plan, const PassRange& range,
                  Dense<Real> changes, cudaStream_t stream);
   void outputs(int t, const PassRange& range, cudaStream_t stream);

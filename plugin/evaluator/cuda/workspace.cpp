@@ -5,6 +5,7 @@
 
 #include "error.hpp"
 #include "runtime.hpp"
+#include "workspace_plans.hpp"
 
 namespace mdbench::cuda {
 namespace {
@@ -38,7 +39,8 @@ void Workspace<Real>::for_arrays_of_all(const Layers& layers, const Extent& exte
                                         Function&& function) {
   for (int t = 0; t < static_cast<int>(layers.size()); ++t) {
     const auto& layer = *layers[t];
-    const std::size_t k = layer.channels, rows = extent.nodes * layer.sender_components * k;
+    const std::size_t k = layer.channels;
+    const std::size_t rows = extent.nodes * layer.sender_components * layer.edge_channels;
     LayerMemory<Real>& memory = memory_[t];
     function(memory.outputs, read_later(layers, t) ? extent.receivers * layer.outputs * k : 0);
     function(memory.sender, t > 0 ? rows : 0);
@@ -53,6 +55,7 @@ template <class Real>
 template <class Function>
 void Workspace<Real>::for_arrays_of_pass(const Layers& layers, Function&& function) {
   const std::size_t c = sizes_.capacity, tiles = sizes_.tiles, k = layers[0]->channels;
+  const std::size_t e = layers.back()->edge_channels;
   const std::size_t comps = components(layers[0]->max_ell);
   function(tile_count_, c);
   function(tile_run_, tiles);
@@ -60,12 +63,13 @@ void Workspace<Real>::for_arrays_of_pass(const Layers& layers, Function&& functi
   function(tile_pair_, kTile * tiles);
   function(tile_distance_, kTile * tiles);
   function(tile_harmonics_, kTile * tiles * comps);
-  std::size_t widest = 0, outputs = 0, rows = 0, sender = 0;
+  std::size_t widest = 0, outputs = 0, rows = 0, sender = 0, sums = 0;
   for (std::size_t t = 0; t < layers.size(); ++t) {
     const auto& layer = *layers[t];
     widest = std::max<std::size_t>(widest, layer.tables().width);
     outputs = std::max<std::size_t>(outputs, layer.outputs);
     rows = std::max<std::size_t>(rows, layer.message_rows);
+    if (layer.gated) sums = layer.sum_components;
     if (t > 0) sender = std::max<std::size_t>(sender, layer.sender_components);
   }
   for (std::size_t t = 0; t < layers.size(); ++t) {
@@ -73,15 +77,19 @@ void Workspace<Real>::for_arrays_of_pass(const Layers& layers, Function&& functi
     const std::size_t own = single_pass() || t == 0 ? 1 : 0;
     function(memory_[t].columns, own * 2 * kTile * tiles * width);
     function(memory_[t].features, own * comps * c * k);
+    function(memory_[t].sums, own * (single_pass() && !layers[t]->gated ? 0 : sums) * c * k);
     function(memory_[t].density, own * c);
   }
   function(moments, layers[0]->kinds * comps * c * layers[0]->moment_row);
   function(features_bar, comps * c * k);
   function(outputs_local, outputs * c * k);
   function(outputs_bar, outputs * c * k);
-  function(messages, rows * c * k);
-  function(sender_gradients, sender * c * k);
-  function(edge_bar, layers.size() > 1 ? tiles * (k / kWarp) * comps * kTile : 0);
+  function(messages, rows * c * e);
+  function(sender_gradients, sender * c * e);
+  function(residual, sums * c * k);
+  function(sums_bar, sums * c * k);
+  function(opened, sums > 0 ? comps * c * k : 0);
+  function(edge_bar, layers.size() > 1 ? tiles * (e / kWarp) * comps * kTile : 0);
   function(density_bar, c * (k / kWarp));
 }
 
@@ -166,6 +174,7 @@ void Workspace<Real>::fit(const Layers& layers, const Topology& topology, const 
   memory_.resize(layers.size());
   receivers_ = topology.num_receivers();
   channels_ = layers[0]->channels;
+  edge_channels_ = layers.back()->edge_channels;
   const Extent extent{static_cast<std::size_t>(receivers_),
                       static_cast<std::size_t>(topology.num_nodes()), wish.taken,
                       wish.deterministic};
@@ -181,11 +190,13 @@ void Workspace<Real>::fit(const Layers& layers, const Topology& topology, const 
   make_kind_tiles(topology, stream);
   if (!note_shape(layers, topology, extent)) return;
   plan_first(*layers[0], stream);
-  linear.resize(layers.size());
-  linear_reverse.resize(layers.size());
-  update.resize(layers.size());
+  for (auto* plans :
+       {&linear, &linear_reverse, &update, &own, &own_reverse, &after, &after_reverse})
+    plans->resize(layers.size());
   update_reverse.resize(layers.size());
   for (auto& of_s : update_reverse) of_s.resize(layers.size());
+  for (int t = 0; t < static_cast<int>(layers.size()); ++t)
+    if (layers[t]->gated) plan_gates(*layers[t], t, stream);
   for (int t = 1; t < static_cast<int>(layers.size()); ++t) {
     plan_linear(*layers[t], t, stream);
     plan_update(*layers[t], t, stream);
@@ -239,91 +250,6 @@ template <class Real>
 Tiles<Real> Workspace<Real>::tiles(const PassRange& range) {
   return {range.first_tile,  tile_count_.data(),    tile_run_.data(),      tile_sender_.data(),
           tile_pair_.data(), tile_distance_.data(), tile_harmonics_.data()};
-}
-
-template <class Real>
-Rows<Real> Workspace<Real>::rows_of_pass(Array<Real>& array) const {
-  return {array.data(), std::int64_t(sizes_.capacity) * channels_, channels_, false};
-}
-
-template <class Real>
-Rows<Real> Workspace<Real>::outputs(int t) {
-  if (!kept(t)) return rows_of_pass(outputs_local);
-  return {memory_[t].outputs.data(), std::int64_t(receivers_) * channels_, channels_, true};
-}
-
-/// Layer 0: A from the moments of each sender kind, and back.
-template <class Real>
-void Workspace<Real>::plan_first(const DeviceLayer<Real>& layer, cudaStream_t stream) {
-  const int comps = components(layer.max_ell), row = layer.moment_row;
-  const Rows<Real> in{moments.data(), std::int64_t(sizes_.capacity) * row, row, false};
-  const Rows<Real> out = rows_of_pass(memory_[0].features), bar = rows_of_pass(features_bar);
-  folded.begin(row, channels_);
-  folded_reverse.begin(channels_, row);
-  for (int l = 0; l <= layer.max_ell; ++l)
-    for (int m = l * l; m < (l + 1) * (l + 1); ++m) {
-      folded.add_output(out.at(m), out.stride);
-      for (int kind = 0; kind < layer.kinds; ++kind) {
-        const auto& map = layer.folded[l][kind];
-        folded.add_term(in, kind * comps + m, map.forward.data(), map.kind_stride);
-      }
-    }
-  for (int kind = 0; kind < layer.kinds; ++kind)
-    for (int l = 0; l <= layer.max_ell; ++l)
-      for (int m = l * l; m < (l + 1) * (l + 1); ++m) {
-        const auto& map = layer.folded[l][kind];
-        folded_reverse.add_output(in.at(kind * comps + m), row);
-        folded_reverse.add_term(bar, m, map.reverse.data(), map.kind_stride);
-      }
-  folded.upload(stream);
-  folded_reverse.upload(stream);
-}
-
-/// A from the messages, and back.
-template <class Real>
-void Workspace<Real>::plan_linear(const DeviceLayer<Real>& layer, int t, cudaStream_t stream) {
-  const Rows<Real> in = rows_of_pass(messages), bar = rows_of_pass(features_bar);
-  const Rows<Real> out = rows_of_pass(memory_[single_pass() ? t : 0].features);
-  linear[t].begin(channels_, channels_);
-  linear_reverse[t].begin(channels_, channels_);
-  for (int l = 0; l <= layer.max_ell; ++l)
-    for (int m = 0; m <= 2 * l; ++m) {
-      linear[t].add_output(out.at(l * l + m), out.stride);
-      for (std::size_t p = 0; p < layer.first_row[l].size(); ++p) {
-        const auto& map = layer.linear[l][p];
-        const int row = layer.first_row[l][p] + m;
-        linear[t].add_term(in, row, map.forward.data(), map.kind_stride);
-        linear_reverse[t].add_output(in.at(row), in.stride);
-        linear_reverse[t].add_term(bar, l * l + m, map.reverse.data(), map.kind_stride);
-      }
-    }
-  linear[t].upload(stream);
-  linear_reverse[t].upload(stream);
-}
-
-/// h_t from the outputs of the layers before, and back.
-template <class Real>
-void Workspace<Real>::plan_update(const DeviceLayer<Real>& layer, int t, cudaStream_t stream) {
-  const int comps = layer.sender_components;
-  const Rows<Real> back = rows_of_pass(sender_gradients), c_bar = rows_of_pass(outputs_bar);
-  update[t].begin(channels_, channels_);
-  for (int s = 0; s < t; ++s) update_reverse[s][t].begin(channels_, channels_);
-  for (int l = 0; l * l < comps; ++l)
-    for (int m = l * l; m < (l + 1) * (l + 1); ++m) {
-      update[t].add_output(memory_[t].sender.data() + std::int64_t(m) * channels_,
-                           std::int64_t(comps) * channels_,
-                           m == 0 ? layer.update_bias.data() : nullptr);
-      for (int s = 0; s < t; ++s) {
-        if (l >= static_cast<int>(layer.update[s].size()) || !layer.update[s][l].present())
-          continue;
-        const auto& map = layer.update[s][l];
-        update[t].add_term(outputs(s), m, map.forward.data(), map.kind_stride);
-        update_reverse[s][t].add_output(c_bar.at(m), c_bar.stride);
-        update_reverse[s][t].add_term(back, m, map.reverse.data(), map.kind_stride);
-      }
-    }
-  update[t].upload(stream);
-  for (int s = 0; s < t; ++s) update_reverse[s][t].upload(stream);
 }
 
 template class Workspace<float>;

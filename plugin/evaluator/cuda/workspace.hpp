@@ -22,10 +22,11 @@ template <class Real>
 struct LayerMemory {
   // of a pass; with several passes all layers share the first's
   Array<Real> columns, features;
+  Array<Real> sums;  ///< gated: what comes from the messages
   Array<double> density;
   // of all receivers or nodes
   Array<Real> outputs;  ///< c: [output][receivers][K], where a layer after the next reads it
-  Array<Real> sender;   ///< h: [node][component][K]
+  Array<Real> sender;   ///< h: [node][component][E]
   Array<Fixed> sender_bar;
   Array<Real> sender_bar_real;
   Array<Real> neurons_bar;  ///< [receivers][neurons]
@@ -59,6 +60,7 @@ class Workspace {
   LayerMemory<Real>& layer(int t) { return memory_[t]; }
   Real* columns(int t) { return memory_[single_pass() ? t : 0].columns.data(); }
   Real* features(int t) { return memory_[single_pass() ? t : 0].features.data(); }
+  Real* sums(int t) { return memory_[single_pass() ? t : 0].sums.data(); }
   double* density(int t) { return memory_[single_pass() ? t : 0].density.data(); }
   bool kept(int t) const { return memory_[t].outputs.size() > 0; }
   /// c of layer t, and its rows' place.
@@ -67,11 +69,15 @@ class Workspace {
   Tiles<Real> tiles(const PassRange& range);
   Array<Real> moments, features_bar, outputs_local, outputs_bar, messages, sender_gradients,
       edge_bar;
+  Array<Real> residual, opened, sums_bar;  ///< of gated layers; `opened` and dE/d(it)
   Array<double> density_bar;
 
   DensePlan<Real> folded, folded_reverse;
   std::vector<DensePlan<Real>> linear, linear_reverse;  ///< [t]
   std::vector<DensePlan<Real>> update;                  ///< [t]: makes h_t
+  /// Of gated layers, [t]: own features in `sender_gradients` to `residual`, and back from
+  /// `sums_bar`; `opened` to A, and back.
+  std::vector<DensePlan<Real>> own, own_reverse, after, after_reverse;
   /// [s][t]: adds to dE/dc_s what comes from dE/dh_t.
   std::vector<std::vector<DensePlan<Real>>> update_reverse;
 
@@ -105,11 +111,15 @@ class Workspace {
   void plan_first(const DeviceLayer<Real>& layer, cudaStream_t stream);
   void plan_linear(const DeviceLayer<Real>& layer, int t, cudaStream_t stream);
   void plan_update(const DeviceLayer<Real>& layer, int t, cudaStream_t stream);
-  Rows<Real> rows_of_pass(Array<Real>& array) const;
+  void plan_gates(const DeviceLayer<Real>& layer, int t, cudaStream_t stream);
+  Rows<Real> rows_of_pass(Array<Real>& array) const { return rows_of_pass(array, channels_); }
+  Rows<Real> rows_of_pass(Array<Real>& array, int width) const;
+  Rows<Real> sums_of(const DeviceLayer<Real>& layer, int t);
+  Rows<Real> sums_bar_of(const DeviceLayer<Real>& layer);
   bool read_later(const Layers& layers, int s) const;
 
   Sizes sizes_{};
-  int channels_ = 0, receivers_ = 0;
+  int channels_ = 0, edge_channels_ = 0, receivers_ = 0;
   std::vector<PassRange> passes_;
   std::vector<KindTile> host_kind_tiles_;
   Array<KindTile> kind_tiles_;

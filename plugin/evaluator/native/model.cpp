@@ -339,9 +339,7 @@ NativeModel::NativeModel(const std::string& path) {
 }
 
 bool NativeModel::gated() const {
-  return std::any_of(layers.begin(), layers.end(), [this](const auto& layer) {
-    return layer.gated || layer.edge_channels != channels || !layer.readout_mid.shape.empty();
-  });
+  return std::any_of(layers.begin(), layers.end(), [](const auto& layer) { return layer.gated; });
 }
 
 }  // namespace mdbench

@@ -69,9 +69,7 @@ struct NativeModel {
   ZblSpec zbl;
   Tensor atomic_energies, scale, shift;
   std::vector<NativeLayer> layers;
-  /// Whether there are gates, messages of another width than the features, or a second hidden
-  /// layer of a readout: not every evaluator knows them.
-  bool gated() const;
+  bool gated() const;  ///< whether any layer is
 };
 
 }  // namespace mdbench

@@ -74,7 +74,7 @@ __device__ void first_bars(const EdgeGradients<Real>& p, const Edge& edge, doubl
 template <class Real>
 __device__ double density_slope(const EdgeGradients<Real>& p, const Edge& edge) {
   double bar = 0.0;
-  for (int w = 0; w < p.warps; ++w) bar += p.density_bar[edge.place * p.warps + w];
+  for (int w = 0; w < p.density_warps; ++w) bar += p.density_bar[edge.place * p.density_warps + w];
   return bar * p.columns[((edge.tile * 2 + 1) * p.width + p.width - 1) * kTile + edge.lane];
 }
 

@@ -209,6 +209,8 @@ struct Readout {
   Activation activation;
   ReadoutSource<Real> source[kMaxLayers];
   const double* bias;      ///< [kind][neurons]
+  const double* mid;       ///< [neurons][neurons] to a second hidden layer, or null
+  const double* mid_bias;  ///< [neurons]
   const double* out;       ///< [neurons], the head's scale included
   const double* isolated;  ///< [kind]: the energy begins with it; null: it is added to
   double* energy;          ///< [receivers] of all, eV
@@ -313,14 +315,15 @@ struct EdgeGradients {
   int max_ell, kinds, segments;
   // layers after the first
   const Real* edge_bar;  ///< as in EdgeReverse; null in layer 0
-  int warps;             ///< K / 32
+  int warps;             ///< E / 32
   // layer 0
   const Real* moments_bar;  ///< as the moments; null in later layers
   int rank, row;
   // density
   const Real* columns;  ///< [tile][2][width][4]
   int width;
-  const double* density_bar;  ///< [capacity][warps] or null
+  const double* density_bar;  ///< [capacity][density_warps] or null
+  int density_warps;          ///< K / 32
   Zbl zbl;                    ///< power 0 but in layer 0
   double* energy;             ///< [receivers] of all: the repulsion is added
   Fixed* force;               ///< [nodes][3] eV/Angstrom, added to; null: not wanted

@@ -41,8 +41,29 @@ __device__ Real sum_channels(const Readout<Real>& x, int place, int neuron, int 
   return sum;
 }
 
-/// A warp for each receiver.
+/// The second hidden layer of a warp's receiver: the energy, and dE/d(pre-activation) of the first.
 template <class Real>
+__device__ double read_mid(const Readout<Real>& x, const double* value, const double* slope,
+                           double* bar, Real* neurons_bar) {
+  double energy = 0.0;
+  for (int j = lane_index(); j < x.neurons; j += kWarp) {
+    double pre = x.mid_bias[j];
+    for (int i = 0; i < x.neurons; ++i) pre += value[i] * x.mid[i * x.neurons + j];
+    const Activated y = activate(x.activation, pre);
+    energy += x.out[j] * y.value;
+    bar[j] = x.out[j] * y.slope;
+  }
+  __syncwarp();
+  for (int i = lane_index(); i < x.neurons; i += kWarp) {
+    double sum = 0.0;
+    for (int j = 0; j < x.neurons; ++j) sum += x.mid[i * x.neurons + j] * bar[j];
+    neurons_bar[i] = static_cast<Real>(slope[i] * sum);
+  }
+  return energy;
+}
+
+/// A warp for each receiver.
+template <class Real, bool Mid>
 __global__ void __launch_bounds__(kThreads) readout_kernel(const Readout<Real> x) {
   const int place = blockIdx.x * kWarps + threadIdx.x / kWarp, lane = lane_index();
   if (place >= x.pass.count) return;
@@ -50,6 +71,11 @@ __global__ void __launch_bounds__(kThreads) readout_kernel(const Readout<Real> x
   const int kind = x.receiver_kind[receiver];
   const int lanes = neuron_lanes(x.neurons), own = lane % lanes;
   double energy = 0.0;
+  [[maybe_unused]] double *value = nullptr, *slope = nullptr;
+  if constexpr (Mid) {
+    value = shared_memory<double>() + threadIdx.x / kWarp * 3 * x.neurons;
+    slope = value + x.neurons;
+  }
   for (int first = 0; first < x.neurons; first += lanes) {
     const int i = first + own;
     Real pre = 0;
@@ -58,8 +84,17 @@ __global__ void __launch_bounds__(kThreads) readout_kernel(const Readout<Real> x
       pre += __shfl_xor_sync(kAllLanes, pre, offset);
     if (lane >= lanes || i >= x.neurons) continue;
     const Activated y = activate(x.activation, pre + x.bias[kind * x.neurons + i]);
-    energy += x.out[i] * y.value;
-    x.neurons_bar[receiver * x.neurons + i] = static_cast<Real>(x.out[i] * y.slope);
+    if constexpr (Mid) {
+      value[i] = y.value;
+      slope[i] = y.slope;
+    } else {
+      energy += x.out[i] * y.value;
+      x.neurons_bar[receiver * x.neurons + i] = static_cast<Real>(x.out[i] * y.slope);
+    }
+  }
+  if constexpr (Mid) {
+    __syncwarp();
+    energy = read_mid(x, value, slope, slope + x.neurons, x.neurons_bar + receiver * x.neurons);
   }
   energy = sum_lanes(energy);
   if (lane == 0) x.energy[receiver] = energy + (x.isolated ? x.isolated[kind] : x.energy[receiver]);
@@ -107,7 +142,12 @@ __global__ void __launch_bounds__(kThreads) readout_reverse_kernel(const Readout
 
 template <class Real>
 void readout(const Readout<Real>& x, cudaStream_t stream) {
-  launch(readout_kernel<Real>, dim3((x.pass.count + kWarps - 1) / kWarps), kThreads, 0, stream, x);
+  const dim3 blocks((x.pass.count + kWarps - 1) / kWarps);
+  const std::size_t shared = 3 * kWarps * x.neurons * sizeof(double);
+  if (x.mid)
+    launch(readout_kernel<Real, true>, blocks, kThreads, shared, stream, x);
+  else
+    launch(readout_kernel<Real, false>, blocks, kThreads, 0, stream, x);
 }
 
 template <class Real>
