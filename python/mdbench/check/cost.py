@@ -153,7 +153,8 @@ def _memory(about: dict[str, Any], num_atoms: int, edges: int, threads: int) -> 
         about["channels"] * (layer["output_l"] + 1) ** 2 for layer in about["layers"]
     )
     rows: int = (about["max_ell"] + 1) ** 2 + about["max_ell"]
-    kept: int = sum(rows * about["channels"] for layer in about["layers"][:-1] if layer.get("gated"))
+    gated = sum(bool(layer.get("gated")) for layer in about["layers"][:-1])
+    kept: int = gated * rows * about["channels"]
     per_atom = _ATOM_BYTES + _FEATURE_BYTES * features + _GATED_BYTES * kept
     of_atoms = num_atoms * per_atom + edges * _EDGE_BYTES
     return _PROGRAM_BYTES + threads * _THREAD_BYTES + of_atoms
