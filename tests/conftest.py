@@ -9,7 +9,7 @@ from pathlib import Path
 
 import filelock
 import pytest
-from support import BUNDLED, BUNDLED_LAMMPS, ROOT
+from support import BUNDLED, BUNDLED_LAMMPS, ROOT, STATES
 
 from mdbench.model import convert
 from models.analytic import save_analytic
@@ -49,9 +49,12 @@ def models() -> dict[str, Path]:
         save_analytic(str(folder / "analytic.pt"), [1, 6, 8], 4.4)
         convert(BUNDLED, folder / "bundled-double.pt", dtype="float64")
         convert(folder / "gated.model", folder / "gated-lammps.pt", head="spice")
+        for name, state in STATES.items():
+            convert(folder / f"{name}.model", folder / f"{name}-lammps.pt", state=state,
+                    dtype="float64", head="r2scan" if name == "charged_heads" else None)
 
-    sources = [MAKERS / "make_models.py", MAKERS / "analytic.py", PACKAGE / "mace_worker.py",
-               PACKAGE / "mace_script.py", BUNDLED]
+    sources = [MAKERS / "make_models.py", MAKERS / "analytic.py", *sorted(PACKAGE.glob("mace_*.py")),
+               BUNDLED]
     folder = cached("models", sources, make)
 
     def make_native(native):
@@ -59,11 +62,16 @@ def models() -> dict[str, Path]:
         convert(folder / "medium.model", native / "medium.mace", elements=["H", "C", "O"])
         convert(folder / "two_heads.model", native / "two_heads.mace", head="pbe")
         convert(folder / "gated.model", native / "gated.mace", head="spice")
+        for name, state in STATES.items():
+            convert(folder / f"{name}.model", native / f"{name}.mace", state=state)
 
     sources += [PACKAGE / "model.py", *sorted(PACKAGE.glob("native_*.py"))]
     native = cached("converted", sources, make_native)
     return {
-        **{f"{n}.mace": native / f"{n}.mace" for n in ("bundled", "gated", "medium", "two_heads")},
+        **{f"{n}.mace": native / f"{n}.mace"
+           for n in ("bundled", "gated", "medium", "two_heads", *STATES)},
+        **{n: folder / f"{n}.model" for n in STATES},
+        **{f"{n}.pt": folder / f"{n}-lammps.pt" for n in STATES},
         "bundled": BUNDLED,
         "bundled.pt": folder / "bundled-double.pt",
         "bundled-single.pt": BUNDLED_LAMMPS,

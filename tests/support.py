@@ -22,6 +22,9 @@ BIN = Path(sys.executable).parent
 BUNDLED = ROOT / "models/graphene-water/graphene-water.model"
 BUNDLED_LAMMPS = ROOT / "models/graphene-water/graphene-water-lammps.pt"
 SPECIES = ["C", "O", "H"]
+# models that take a charge or a spin, with those that they are converted for
+STATES = {"charged": {"charge": -1, "spin": 2}, "charged_heads": {"charge": 2, "spin": 3},
+          "charged_single": {"charge": 1}}
 
 
 def processor_s() -> float:

@@ -17,7 +17,7 @@ from mdbench.cli_d3 import app as d3_app
 from mdbench.cli_driver import VERBS, print_table
 from mdbench.cli_rbmd import VERBS as RBMD_VERBS
 from mdbench.cli_scaling import scaling
-from mdbench.cli_verify import Dtype, verify
+from mdbench.cli_verify import Charge, Dtype, Spin, state_of, verify
 from mdbench.errors import MdbenchError
 
 app = typer.Typer(
@@ -89,6 +89,8 @@ def convert(  # noqa: PLR0913 - one parameter an option
     dtype: Annotated[
         Dtype | None, typer.Option(help="Of a *.pt file; default: that of the weights.")
     ] = None,
+    charge: Charge = None,
+    spin: Spin = None,
     labels_include_dispersion: Annotated[
         DispersionLabels, typer.Option(help="Kept in the file to guard against adding D3 twice.")
     ] = DispersionLabels.UNKNOWN,
@@ -106,6 +108,7 @@ def convert(  # noqa: PLR0913 - one parameter an option
         head=head,
         dtype=dtype,
         elements=[e.strip() for e in elements.split(",")] if elements else None,
+        state=state_of(charge, spin),
         labels_include_dispersion=labels_include_dispersion,
     )
     sha256 = inspect(target).sha256
@@ -115,7 +118,8 @@ def convert(  # noqa: PLR0913 - one parameter an option
     typer.echo(f"{model}: {description}")
     what = metadata.get("dtype", "native, all precisions")
     heads = metadata["head"] or ", ".join(metadata["heads"])
-    typer.echo(f"{target}: {what}, head {heads}, sha256 {sha256}")
+    state = "".join(f", {name} {value}" for name, value in metadata.get("state", {}).items())
+    typer.echo(f"{target}: {what}, head {heads}{state}, sha256 {sha256}")
 
 
 app.add_typer(d3_app, name="d3")

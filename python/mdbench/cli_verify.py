@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -16,6 +16,22 @@ from mdbench.errors import SettingError
 
 if TYPE_CHECKING:
     from mdbench.verify import Check
+
+
+Charge = Annotated[
+    int | None,
+    typer.Option(help="Of all atoms together, e; for models that take one, default 0."),
+]
+Spin = Annotated[
+    int | None,
+    typer.Option(min=1, help="2S + 1 of all atoms together; for models that take it, default 1."),
+]
+
+
+def state_of(charge: int | None, spin: int | None) -> dict[str, int]:
+    """What is given of charge and spin."""
+    given = {"charge": charge, "spin": spin}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 class Dtype(StrEnum):
@@ -36,6 +52,8 @@ def verify(  # noqa: PLR0913 - one parameter an option
         Path | None, typer.Option(help="Converted file to test; made anew if left out.")
     ] = None,
     head: Annotated[str | None, typer.Option()] = None,
+    charge: Charge = None,
+    spin: Spin = None,
     dtype: Annotated[Dtype, typer.Option()] = Dtype.FLOAT64,
     rbmd: Annotated[
         bool, typer.Option("--rbmd", help="Test the call that RBMD's MACE branch makes instead.")
@@ -43,17 +61,22 @@ def verify(  # noqa: PLR0913 - one parameter an option
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Compare LAMMPS with the MACE Python model and with finite differences."""
+    options: dict[str, Any] = {
+        "lammps_file": lammps_file,
+        "head": head,
+        "state": state_of(charge, spin),
+    }
     if rbmd:
         if dtype is Dtype.FLOAT32:
             raise SettingError("--rbmd tests double precision, as RBMD computes: leave --dtype out")
-        _verify_rbmd(model, structure or [], lammps_file, head, as_json=as_json)
+        _verify_rbmd(model, structure or [], options, as_json=as_json)
         return
     from mdbench.verify import verify as run_verify  # noqa: PLC0415 - keeps --help fast
 
     checks: list[Check] = []
     paths: list[Path | None] = list(structure) if structure else [None]
     for path in paths:
-        found = run_verify(model, structure=path, lammps_file=lammps_file, head=head, dtype=dtype)
+        found = run_verify(model, structure=path, dtype=dtype, **options)
         many = len(paths) > 1
         checks += [replace(c, name=f"{path}: {c.name}") for c in found] if many else found
     if as_json:
@@ -71,14 +94,13 @@ def verify(  # noqa: PLR0913 - one parameter an option
 def _verify_rbmd(
     model: Path,
     structures: list[Path],
-    lammps_file: Path | None,
-    head: str | None,
+    options: dict[str, Any],
     *,
     as_json: bool,
 ) -> None:
     from mdbench.rbmd.contract import check_model  # noqa: PLC0415 - keeps --help fast
 
-    reports = check_model(model, structures, lammps_file=lammps_file, head=head)
+    reports = check_model(model, structures, **options)
     if as_json:
         typer.echo(json.dumps([report.as_dict() for report in reports], indent=1))
     else:

@@ -33,6 +33,8 @@ def load_model(path: str, description: str) -> Any:  # noqa: ANN401 - mace has n
     try:
         import mace.modules  # noqa: F401 - the pickle names its classes
         import torch
+
+        from mdbench.mace_state import other_inputs
     except ImportError as missing:
         raise Refused(f"{missing.name} is not installed: pip install 'mdbench[mace]'") from None
     try:
@@ -46,8 +48,8 @@ def load_model(path: str, description: str) -> Any:  # noqa: ANN401 - mace has n
             f"'{path}' holds a {kind}, which LAMMPS cannot run: give a model of class "
             f"{' or '.join(SUPPORTED)} (the *.model file that MACE training wrote)"
         )
-    if hasattr(model, "joint_embedding"):
-        raise Refused(f"'{path}' needs inputs beyond positions (charge, spin, ...): not supported")
+    if others := other_inputs(model):
+        raise Refused(f"'{path}' needs {', '.join(others)} besides positions: not supported")
     if any("cuequivariance" in type(part).__module__ for part in model.modules()):
         raise Refused(f"'{path}' was saved with cuEquivariance kernels: convert it to e3nn first")
     if not all(bool(p.isfinite().all()) for p in model.parameters()):
@@ -65,80 +67,15 @@ def choose_head(model: Any, asked: str | None, path: str) -> tuple[list[str], st
     return heads, asked or heads[0]
 
 
-def probe_structure(numbers: list[int]) -> Any:  # noqa: ANN401
-    """A small sheared, rattled crystal of the model's first elements."""
-    from ase import Atoms
-
-    kinds = [numbers[i % len(numbers)] for i in range(12)]
-    cell = np.array([[5.2, 0.0, 0.0], [0.9, 5.0, 0.0], [-0.7, 1.1, 7.9]])
-    grid = np.stack(np.meshgrid([0, 0.5], [0, 0.5], [0, 1 / 3, 2 / 3]), axis=-1).reshape(-1, 3)
-    shake = np.random.default_rng(7).normal(scale=0.1, size=(12, 3))
-    return Atoms(kinds, grid @ cell + shake, cell=cell, pbc=True)
-
-
-def close_structure(numbers: list[int]) -> Any:  # noqa: ANN401
-    """Six atoms of the model's first elements in a clash, where any pair repulsion acts."""
-    from ase import Atoms
-
-    kinds = [numbers[i % len(numbers)] for i in range(6)]
-    corners = 0.4 * np.concatenate([np.eye(3), -np.eye(3)])  # nearest 0.57 Angstrom apart
-    return Atoms(kinds, corners + np.random.default_rng(8).normal(scale=0.02, size=(6, 3)))
-
-
-def probe_values(model: Any, atoms: Any, head: int) -> dict[str, Any]:  # noqa: ANN401
-    """Graph, energy and edge gradients of a structure by the Python model."""
-    import torch
-
-    from mdbench.core import GraphArrays
-
-    numbers = [int(z) for z in model.atomic_numbers]
-    arrays = GraphArrays.from_atoms(atoms, numbers, float(model.r_max))
-    dtype = next(model.parameters()).dtype
-    nodes, edges = len(arrays.species), len(arrays.sender)
-    shifts = torch.tensor(-arrays.edge_vector, dtype=dtype, requires_grad=True)
-    species = torch.tensor(arrays.species, dtype=torch.long)
-    one_hot = torch.nn.functional.one_hot(species, len(numbers))
-    out = model(
-        {
-            "positions": torch.zeros(nodes, 3, dtype=dtype),
-            "node_attrs": one_hot.to(dtype),
-            "cell": torch.zeros(3, 3, dtype=dtype),
-            "edge_index": torch.tensor(np.stack([arrays.sender, arrays.receiver]).astype(np.int64)),
-            "shifts": shifts,
-            "unit_shifts": torch.zeros(edges, 3, dtype=dtype),
-            "batch": torch.zeros(nodes, dtype=torch.long),
-            "ptr": torch.tensor([0, nodes]),
-            "head": torch.tensor([head]),
-        },
-        compute_force=False,
-    )
-    energy = out["node_energy"].double().sum()
-    (gradient,) = torch.autograd.grad([energy], [shifts])
-    return {
-        "species": arrays.species.tolist(),
-        "first_edge": arrays.first_edge.tolist(),
-        "sender": arrays.sender.tolist(),
-        "edge_vector": arrays.edge_vector.tolist(),
-        "num_local": arrays.num_local,
-        "energy": float(energy),
-        "node_energy": out["node_energy"].tolist(),
-        "edge_gradient": (-gradient.double().numpy()).tolist(),
-    }
-
-
-def head_probes(model: Any, elements: list[int], head: int) -> list[dict[str, Any]]:  # noqa: ANN401
-    """What a converted file is compared with."""
-    structures = (probe_structure(elements), close_structure(elements))
-    return [probe_values(model, atoms, head) for atoms in structures]
-
-
 def convert(request: dict[str, Any]) -> dict[str, Any]:
     """Write a TorchScript file for LAMMPS."""
     model = load_model(request["model"], request["description"])
     import mace
     import torch
 
+    from mdbench.mace_probe import head_probes
     from mdbench.mace_script import script
+    from mdbench.mace_state import fix_state
 
     heads, head = choose_head(model, request["head"], request["model"])
     if type(model.radial_embedding.bessel_fn).__name__ == "ChebychevBasis":
@@ -150,6 +87,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         model = model.to(getattr(torch, request["dtype"]))
     model = model.to("cpu").eval()
     model.heads = heads
+    state = fix_state(model, request.get("state", {}), request["model"])
     metadata = {
         "format": "mdbench-torchscript-1",
         "elements": [int(z) for z in model.atomic_numbers],
@@ -158,6 +96,7 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         "heads": heads,
         "head": head,
         "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+        **({"state": state} if state else {}),
         "labels_include_dispersion": request["labels_include_dispersion"],
         "source_sha256": request["source_sha256"],
         "mace_torch": mace.__version__,
@@ -185,6 +124,8 @@ def native(request: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from mdbench import native_check, native_export
+    from mdbench.mace_probe import head_probes
+    from mdbench.mace_state import fix_state
     from mdbench.native_file import write
     from mdbench.native_probe import chebyshev
 
@@ -195,12 +136,14 @@ def native(request: dict[str, Any]) -> dict[str, Any]:
     several = len(model.heads) > 1
     if request["head"] or not several:
         choose_head(model, request["head"], request["model"])
+    state = fix_state(model, request.get("state", {}), request["model"])
     native_check.check(model)
     kept = kept_species(model, request["elements"], request["model"])
     tensors, metadata = native_export.export(model, kept)
     metadata |= {
         "head": request["head"] or ("" if several else model.heads[0]),
         "source_dtype": source_dtype,
+        **({"state": state} if state else {}),
         "labels_include_dispersion": request["labels_include_dispersion"],
         "source_sha256": request["source_sha256"],
         "mace_torch": mace.__version__,
@@ -224,6 +167,9 @@ def reference(request: dict[str, Any]) -> dict[str, Any]:
     from ase.io import read
     from mace.calculators import MACECalculator
 
+    from mdbench.mace_state import DEFAULTS
+
+    state = {**DEFAULTS, **request.get("state", {})}
     _, head = choose_head(model, request["head"], request["model"])
     frames = read(request["structure"], ":")
     missing = {int(z) for f in frames for z in f.numbers} - {int(z) for z in model.atomic_numbers}
@@ -239,6 +185,7 @@ def reference(request: dict[str, Any]) -> dict[str, Any]:
     )
     results = []
     for atoms in frames:
+        atoms.info |= state
         atoms.calc = calculator
         virial = np.zeros((3, 3))
         if atoms.pbc.all():
@@ -258,6 +205,8 @@ def reference(request: dict[str, Any]) -> dict[str, Any]:
 def probe(request: dict[str, Any]) -> dict[str, Any]:
     """Write the probe structure of a model to a file and describe the model."""
     model = load_model(request["model"], "a model file")
+    from mdbench.mace_probe import probe_structure
+
     numbers = [int(z) for z in model.atomic_numbers]
     probe_structure(numbers).write(request["structure"], format="extxyz")
     return {"elements": numbers}

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +24,13 @@ from mdbench.core import GraphArrays, evaluate_arrays
 from mdbench.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mdbench._core import Evaluator
 
 DTYPES = {"float32": "single", "float64": "double"}
 DISPERSION_LABELS = ("none", "d3", "functional", "unknown")
+_LONGEST_HEADER = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class ModelFile:
     description: str
     sha256: str
     is_converted: bool  # TorchScript or native: what pair_coeff takes
+
+    @property
+    def is_native(self) -> bool:
+        """Whether it holds numbers only, no code."""
+        return self.description == "a safetensors file"
 
 
 def inspect(path: Path) -> ModelFile:
@@ -52,6 +59,31 @@ def inspect(path: Path) -> ModelFile:
     except _core.CoreError as problem:
         raise ModelError(str(problem)) from None
     return ModelFile(path, description, sha256, is_converted)
+
+
+def metadata(path: Path) -> dict[str, Any]:
+    """What a converted file says about itself; nothing in it is run.
+
+    ``plugin/evaluator/native/FORMAT.md`` describes a native file's. Files of other programs say
+    nothing.
+
+    Raises:
+        ModelError: when it cannot be read.
+    """
+    try:
+        if inspect(path).is_native:
+            with path.open("rb") as file:
+                size = int.from_bytes(file.read(8), "little")
+                header = json.loads(file.read(min(size, _LONGEST_HEADER)))
+            return dict(json.loads(header["__metadata__"]["mdbench"]))
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    if name.endswith("/extra/mdbench.json"):
+                        return dict(json.loads(archive.read(name)))
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
+        raise ModelError(f"model file '{path}': its metadata cannot be read: {problem}") from None
+    return {}
 
 
 def load_evaluator(  # noqa: PLR0913 - one argument a setting
@@ -166,6 +198,7 @@ def convert(  # noqa: PLR0913 - one parameter an option
     head: str | None = None,
     dtype: str | None = None,
     elements: Sequence[str] | None = None,
+    state: Mapping[str, int] | None = None,
     labels_include_dispersion: str = "unknown",
 ) -> dict[str, Any]:
     """Convert a mace-torch ``*.model`` file for LAMMPS, and check the result.
@@ -178,6 +211,8 @@ def convert(  # noqa: PLR0913 - one parameter an option
             file keeps all heads, and then this is the default.
         dtype: ``float32`` or ``float64``; ``None`` keeps that of the weights. TorchScript only.
         elements: Symbols of the elements to keep; ``None`` keeps all. Native files only.
+        state: ``charge`` (e) and ``spin`` (2S + 1) of all atoms together, for models that take
+            them, such as MACE-OMOL; 0 and 1 by default. The file holds for them alone.
         labels_include_dispersion: Whether the training labels hold dispersion, one of
             ``DISPERSION_LABELS``; kept in the file for later guards.
 
@@ -198,6 +233,7 @@ def convert(  # noqa: PLR0913 - one parameter an option
         "model": str(model),
         "output": str(partial),
         "head": head,
+        "state": dict(state or {}),
         "source_sha256": source.sha256,
         "description": source.description,
         "labels_include_dispersion": labels_include_dispersion,

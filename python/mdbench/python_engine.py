@@ -29,7 +29,7 @@ from mdbench.ase_evaluator import AseEvaluator, Frame
 from mdbench.errors import EngineError, ModelError, SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 FIX = "mdbench_python"
 _RUNS_COMMANDS = ("command", "commands_list", "commands_string", "file")
@@ -43,6 +43,7 @@ class PythonModel:
     precision: str = "model"
     device: str = "auto"
     head: str | None = None
+    state: Mapping[str, int] | None = None
     skin_ang: float = 1.0
     threads: int = 0
     """CPU threads of torch; 0 leaves them as they are."""
@@ -171,6 +172,7 @@ def _evaluator(model: Any, settings: PythonModel) -> Any:  # noqa: ANN401
         precision=settings.precision,
         device=settings.device,
         head=settings.head,
+        state=settings.state,
         skin_ang=settings.skin_ang,
     )
 

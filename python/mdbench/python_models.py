@@ -16,18 +16,15 @@ import torch
 
 from mdbench.ase_evaluator import AseEvaluator
 from mdbench.core import PointResult, species_of
-from mdbench.errors import ModelError
-from mdbench.neighbours import find_pairs
+from mdbench.errors import ModelError, Refused
+from mdbench.mace_state import fix_state, other_inputs
+from mdbench.torch_pairs import Pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from mdbench.ase_evaluator import Frame
-
-    Floats = NDArray[np.float64]
 
 FORMS = ("e3nn", "cueq", "compile")
 DTYPES = {"single": torch.float32, "double": torch.float64}
@@ -51,43 +48,6 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "absent"
-
-
-class Pairs:
-    """Candidate edges on the model's device, kept until an atom has moved half the skin."""
-
-    def __init__(self, cutoff_ang: float, skin_ang: float, device: str) -> None:
-        """An empty list."""
-        self.cutoff_ang, self.skin_ang, self.device = cutoff_ang, skin_ang, device
-        self._positions: Floats | None = None
-        self._cell = np.empty((3, 3))
-        self._edges: Any = None  # [2, pairs] sender, receiver
-        self._images: Any = None  # [pairs, 3] of MACE's sign
-
-    def update(self, frame: Frame) -> tuple[Any, Any, Any]:
-        """Edges [2, edges], images [edges, 3] and shifts [edges, 3] (double) within the cutoff."""
-        if not self._holds(frame):
-            reach = self.cutoff_ang + self.skin_ang
-            receiver, sender, image = find_pairs(frame.positions, frame.cell, frame.pbc, reach)
-            edges = np.stack([sender, receiver]).astype(np.int64)
-            self._edges = torch.as_tensor(edges, device=self.device)
-            self._images = torch.as_tensor(-image.astype(float), device=self.device)
-            self._positions, self._cell = frame.positions.copy(), frame.cell.copy()
-        positions = torch.as_tensor(frame.positions, device=self.device)
-        shifts = self._images @ torch.as_tensor(frame.cell, device=self.device)
-        vectors = positions[self._edges[1]] - positions[self._edges[0]] + shifts
-        kept = (vectors.square().sum(dim=1) < self.cutoff_ang**2).nonzero()[:, 0]
-        return self._edges[:, kept], self._images[kept], shifts[kept]
-
-    def _holds(self, frame: Frame) -> bool:
-        """Whether no pair can have come within the cutoff unseen."""
-        before = self._positions
-        if before is None or before.shape != frame.positions.shape:
-            return False
-        if not np.array_equal(self._cell, frame.cell):
-            return False
-        moved = np.square(frame.positions - before).sum(axis=1).max(initial=0.0)
-        return bool(moved <= (0.5 * self.skin_ang) ** 2)
 
 
 class TorchMace:
@@ -227,6 +187,17 @@ def _cueq_kernels(model: Any, num_layers: int) -> str:  # noqa: ANN401
     return f"{versions}: " + ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
 
 
+def _load(path: Path, device: str, precision: str) -> Any:  # noqa: ANN401
+    try:
+        model = torch.load(path, map_location=device, weights_only=False)
+    except Exception as problem:  # noqa: BLE001 - a damaged pickle raises anything
+        text = str(problem).strip().splitlines() or [repr(problem)]
+        raise ModelError(f"'{path}' cannot be opened by torch: {text[0]}") from None
+    if not isinstance(model, torch.nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        raise ModelError(f"'{path}' holds no mace-torch model: give the *.model file")
+    return model if precision == "model" else model.to(DTYPES[precision])
+
+
 def open_model(  # noqa: PLR0913 - one argument a setting
     path: Path,
     *,
@@ -234,6 +205,7 @@ def open_model(  # noqa: PLR0913 - one argument a setting
     precision: str = "model",
     device: str = "auto",
     head: str | None = None,
+    state: Mapping[str, int] | None = None,
     skin_ang: float = 1.0,
 ) -> TorchMace | AseEvaluator:
     """Open a ``*.model`` file of mace-torch. It is code: open files that you trust.
@@ -247,6 +219,7 @@ def open_model(  # noqa: PLR0913 - one argument a setting
         precision: ``single``, ``double``, or ``model``, that of the weights.
         device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``, a GPU if there is one.
         head: Needed when the model has several.
+        state: ``charge`` and ``spin``, as :func:`mdbench.model.convert` takes them.
         skin_ang: The list of edges reaches this much farther than the model.
 
     Raises:
@@ -260,17 +233,15 @@ def open_model(  # noqa: PLR0913 - one argument a setting
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ModelError(f"device {device}: this torch ({torch.__version__}) finds no GPU")
-    try:
-        model = torch.load(path, map_location=device, weights_only=False)
-    except Exception as problem:  # noqa: BLE001 - a damaged pickle raises anything
-        text = str(problem).strip().splitlines() or [repr(problem)]
-        raise ModelError(f"'{path}' cannot be opened by torch: {text[0]}") from None
-    if not isinstance(model, torch.nn.Module) or isinstance(model, torch.jit.ScriptModule):
-        raise ModelError(f"'{path}' holds no mace-torch model: give the *.model file")
-    if precision != "model":
-        model = model.to(DTYPES[precision])
-    if type(model).__name__ in _PLAIN and not hasattr(model, "joint_embedding"):
+    model = _load(path, device, precision)
+    if type(model).__name__ in _PLAIN and not other_inputs(model):
+        try:
+            fix_state(model, state or {}, str(path))
+        except Refused as reason:
+            raise ModelError(str(reason)) from None
         return TorchMace(model.eval(), form, device, head, skin_ang)
+    if state:
+        raise ModelError(f"'{path}': only MACE and ScaleShiftMACE models are given a state")
     return _other_model(path, form, precision, device, head)
 
 

@@ -13,9 +13,11 @@ from ase.io import read, write
 from mdbench.core import PointResult, evaluate_atoms
 from mdbench.engine import single_point
 from mdbench.errors import ModelError
-from mdbench.model import DTYPES, call_worker, convert, inspect, load_evaluator
+from mdbench.model import DTYPES, call_worker, convert, inspect, load_evaluator, metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ase import Atoms
 
     from mdbench._core import Evaluator
@@ -135,12 +137,13 @@ def _read_structure(path: Path) -> Atoms:
         raise ModelError(f"cannot read structure '{path}': {problem!r}") from None
 
 
-def verify(
+def verify(  # noqa: PLR0913 - one parameter an option
     model: Path,
     *,
     structure: Path | None = None,
     lammps_file: Path | None = None,
     head: str | None = None,
+    state: Mapping[str, int] | None = None,
     dtype: str = "float64",
 ) -> list[Check]:
     """Compare LAMMPS, the core and the Python model on one structure.
@@ -150,6 +153,7 @@ def verify(
         structure: Any file that ASE reads; a small crystal of the model's elements if left out.
         lammps_file: Conversion to test; made anew from ``model`` if left out.
         head: Head of a model that has several.
+        state: Charge and spin to convert for, as :func:`mdbench.model.convert` takes them.
         dtype: ``float64`` or ``float32``.
 
     Raises:
@@ -167,7 +171,9 @@ def verify(
             call_worker("probe", {"model": str(model), "structure": str(probe)})
         converted = model if is_converted else lammps_file or Path(folder) / "model.mace"
         if not converted.exists():
-            convert(model, converted, head=head)
+            convert(model, converted, head=head, state=state)
+        elif state:
+            raise ModelError(f"'{converted}' is converted: leave charge and spin out, it has them")
         atoms = read(str(probe))
         style = f"precision {DTYPES[dtype]}" + (f" head {head}" if head else "")
         in_lammps = single_point(atoms, converted, style)
@@ -175,7 +181,8 @@ def verify(
         in_core = evaluate_atoms(evaluator, atoms)
         checks = _compare("LAMMPS against the core", in_lammps, in_core, limits, with_virial=True)
         if not is_converted:
-            python = python_points(model, [atoms], dtype=dtype, head=head)[0]
+            held = metadata(converted).get("state")
+            python = python_points(model, [atoms], dtype=dtype, head=head, state=held)[0]
             checks += _compare(
                 "LAMMPS against Python", in_lammps, python, limits, with_virial=all(atoms.pbc)
             )
@@ -195,14 +202,19 @@ def verify(
 
 
 def python_points(
-    model: Path, frames: list[Atoms], *, dtype: str, head: str | None = None
+    model: Path,
+    frames: list[Atoms],
+    *,
+    dtype: str,
+    head: str | None = None,
+    state: Mapping[str, int] | None = None,
 ) -> list[PointResult]:
     """Structures evaluated by mace-torch's own calculator, in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="mdbench-") as folder:
         file = Path(folder) / "frames.traj"  # text formats round coordinates
         write(str(file), frames)
         request = {"model": str(model), "structure": str(file), "dtype": dtype, "head": head}
-        answer = call_worker("reference", request)
+        answer = call_worker("reference", {**request, "state": dict(state or {})})
     return [
         PointResult(f["energy"], np.array(f["forces"]), np.array(f["virial"]))
         for f in answer["frames"]

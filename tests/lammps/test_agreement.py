@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
-from support import STRUCTURES
+from support import STATES, STRUCTURES
 
 from mdbench.engine import single_point
 from mdbench.verify import python_points
 
 NAMES = list(STRUCTURES)
 CASES = [("bundled", None), ("medium", None), ("two_heads", "pbe"), ("two_heads", "r2scan"),
-         ("gated", "spice")]
+         ("gated", "spice"), ("charged", None), ("charged_single", None),
+         ("charged_heads", "r2scan")]
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,8 @@ def reference(models):
         key = (name, head, dtype)
         if key not in known:
             frames = [STRUCTURES[s]() for s in NAMES]
-            points = python_points(models[name], frames, dtype=dtype, head=head)
+            points = python_points(models[name], frames, dtype=dtype, head=head,
+                                   state=STATES.get(name))
             known[key] = dict(zip(NAMES, points, strict=True))
         return known[key]
 

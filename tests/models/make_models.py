@@ -31,6 +31,19 @@ GATED = {
 }
 
 
+# of MACE-OMOL: classes of both numbers; an energy read from the embedding
+CHARGED = {
+    "embedding_specs": {
+        "total_charge": {"type": "categorical", "per": "graph", "num_classes": 201, "offset": 100,
+                         "emb_dim": 8},
+        "total_spin": {"type": "categorical", "per": "graph", "num_classes": 101, "emb_dim": 8},
+    },
+    "use_embedding_readout": True,
+}
+# a number of its own instead, and no such energy
+CONTINUOUS = {"total_charge": {"type": "continuous", "per": "graph", "in_dim": 1, "emb_dim": 8}}
+
+
 def mace_model(**changes: object) -> torch.nn.Module:
     """A ScaleShiftMACE, or another ``kind``, of given shape with seeded random weights."""
     elements = changes.pop("elements")
@@ -77,7 +90,7 @@ def learn(model: torch.nn.Module) -> None:
 
 
 def main() -> None:
-    """Write every model in double precision."""
+    """Write every model, all but one in double precision."""
     from e3nn.util import jit  # noqa: PLC0415 - only after mace, as above
 
     folder = Path(sys.argv[1])
@@ -99,11 +112,19 @@ def main() -> None:
         "two_heads": mace_model(elements=[1, 6, 8], heads=["pbe", "r2scan"]),
         # the blocks of MACE-MH-1
         "gated": mace_model(elements=[1, 6, 8], heads=["omat", "spice"], **GATED),
+        "charged": mace_model(elements=[1, 6, 8], **GATED, **CHARGED),
+        "charged_heads": mace_model(elements=[1, 6, 8], heads=["pbe", "r2scan"], **CHARGED),
     }
-    learn(models["gated"])
+    torch.set_default_dtype(torch.float32)
+    models["charged_single"] = mace_model(
+        elements=[1, 6, 8], kind=modules.MACE, embedding_specs=CONTINUOUS
+    )
+    torch.set_default_dtype(torch.float64)
+    for name in ("gated", "charged"):
+        learn(models[name])
     for name, model in models.items():
         torch.save(model, folder / f"{name}.model")
-        if name == "gated":  # mace-torch cannot script it
+        if name not in ("medium", "two_heads"):  # mace-torch cannot script them
             continue
         script = jit.compile(LAMMPS_MACE(model.eval(), head=model.heads[0]))
         script.save(str(folder / f"{name}-lammps.pt"))

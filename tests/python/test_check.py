@@ -14,10 +14,10 @@ from mdbench.check import examine, problems_of_run
 from mdbench.check.cost import LARGEST_TIMED, measure
 from mdbench.check.findings import readable_bytes, readable_time
 from mdbench.check.geometry import examine_geometry, problems_of_structure
-from mdbench.check.potential import metadata, problems_of_model, problems_of_reference
+from mdbench.check.potential import problems_of_model, problems_of_reference
 from mdbench.doctor import BUNDLED_MODEL
 from mdbench.errors import ModelError
-from mdbench.model import inspect, load_evaluator
+from mdbench.model import inspect, load_evaluator, metadata
 from mdbench.native_file import BLANK
 from mdbench.spec import RunSpec
 from mdbench.structure import graphene, water_box

@@ -12,10 +12,10 @@ from ase import Atoms
 from scipy.spatial import cKDTree
 
 from mdbench.check.findings import readable_bytes, readable_time
-from mdbench.check.potential import metadata
 from mdbench.core import GraphArrays, evaluate_arrays
 from mdbench.d3 import D3Engine
 from mdbench.errors import EvaluationError
+from mdbench.model import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from mdbench.check.settings import available_cores
 from mdbench.core import species_of
 from mdbench.d3 import HEAVIEST
 from mdbench.errors import ModelError, StructureError
-from mdbench.model import ModelFile, inspect, load_evaluator
+from mdbench.model import ModelFile, inspect, load_evaluator, metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,37 +23,6 @@ if TYPE_CHECKING:
     from mdbench.spec import RunSpec
 
 _REFERENCE_ELEMENTS = {"C", "O", "H"}
-_LONGEST_HEADER = 100_000_000
-
-
-def is_native(file: ModelFile) -> bool:
-    """Whether a file holds numbers only, no code."""
-    return file.description == "a safetensors file"
-
-
-def metadata(path: Path) -> dict[str, Any]:
-    """What a converted file says about itself; nothing in it is run.
-
-    ``plugin/evaluator/native/FORMAT.md`` describes a native file's. Files of other programs say
-    nothing.
-
-    Raises:
-        ModelError: when it cannot be read.
-    """
-    try:
-        if is_native(inspect(path)):
-            with path.open("rb") as file:
-                size = int.from_bytes(file.read(8), "little")
-                header = json.loads(file.read(min(size, _LONGEST_HEADER)))
-            return dict(json.loads(header["__metadata__"]["mdbench"]))
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for name in archive.namelist():
-                    if name.endswith("/extra/mdbench.json"):
-                        return dict(json.loads(archive.read(name)))
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
-        raise ModelError(f"model file '{path}': its metadata cannot be read: {problem}") from None
-    return {}
 
 
 def load(spec: RunSpec, model: Path) -> Evaluator | None:
@@ -68,7 +35,7 @@ def load(spec: RunSpec, model: Path) -> Evaluator | None:
     if not file.is_converted:
         return None
     precision = spec.model.precision
-    if precision == "mixed" and not is_native(file):
+    if precision == "mixed" and not file.is_native:
         precision = "single"
     threads = spec.run.threads or max(1, available_cores() // spec.run.ranks)
     return load_evaluator(
@@ -81,7 +48,7 @@ def load(spec: RunSpec, model: Path) -> Evaluator | None:
 
 
 def problems_of_model(spec: RunSpec, model: Path, atoms: Atoms) -> list[Problem]:
-    """Trust, precision, elements, head and dispersion.
+    """Trust, precision, elements, head, charge and spin, dispersion.
 
     Args:
         spec: The specification.
@@ -104,6 +71,7 @@ def problems_of_model(spec: RunSpec, model: Path, atoms: Atoms) -> list[Problem]
         *_precision(spec, file),
         *_elements(about, atoms),
         *_head(spec, about),
+        *_state(spec, file, about, atoms),
         *_dispersion(spec, labels),
         *_dispersion_elements(spec, atoms),
     ]
@@ -118,7 +86,7 @@ def _trust(spec: RunSpec, file: ModelFile) -> list[Problem]:
     if not file.is_converted and "pickle" not in file.description:
         text = f"'{file.path}' is {file.description}: give a *.mace file from 'mdbench convert'"
         return [Problem("error", "model.file", text)]
-    if pinned or is_native(file):
+    if pinned or file.is_native:
         return []
     text = (
         f"'{file.path}' is {file.description}, which is code: if you trust it, pin it: "
@@ -129,7 +97,7 @@ def _trust(spec: RunSpec, file: ModelFile) -> list[Problem]:
 
 def _precision(spec: RunSpec, file: ModelFile) -> list[Problem]:
     chosen = "precision" in spec.model.model_fields_set and spec.model.precision == "mixed"
-    if not chosen or is_native(file) or not file.is_converted:
+    if not chosen or file.is_native or not file.is_converted:
         return []
     text = "'mixed' is for *.mace files: TorchScript computes in single precision then"
     return [Problem("warning", "model.precision", text)]
@@ -152,6 +120,25 @@ def _head(spec: RunSpec, about: dict[str, Any]) -> list[Problem]:
         return [Problem("error", "model.head", f"the model has no head '{head}': it has {names}")]
     if len(heads) > 1 and not head and not about.get("head"):
         return [Problem("error", "model.head", f"the model has several heads, choose one: {names}")]
+    return []
+
+
+def _state(spec: RunSpec, file: ModelFile, about: dict[str, Any], atoms: Atoms) -> list[Problem]:
+    """Charge and spin: those of a converted file are in its weights."""
+    given = spec.model.state
+    held = dict(about.get("state", {})) if file.is_converted else given
+    for name, value in given.items():
+        if held.get(name) != value:
+            has = f"is for {name} {held[name]}" if name in held else f"takes no {name}"
+            text = f"the file {has}: leave it out, or give the *.model file"
+            return [Problem("error", f"model.{name}", text)]
+    electrons = int(atoms.numbers.sum()) - held.get("charge", 0)
+    if "spin" in held and (electrons + held["spin"]) % 2 == 0:
+        text = (
+            f"{electrons} electrons cannot have the spin multiplicity {held['spin']} (2S + 1, of "
+            "all atoms together): the model has learned none that is like this"
+        )
+        return [Problem("warning", "model.spin", text)]
     return []
 
 

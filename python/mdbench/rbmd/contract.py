@@ -16,7 +16,7 @@ from ase import Atoms
 from mdbench import plugin_folder
 from mdbench.calculator import MACECalculator
 from mdbench.errors import ModelError, StructureError
-from mdbench.model import call_worker, convert, inspect
+from mdbench.model import call_worker, convert, inspect, metadata
 from mdbench.rbmd.masses import MASSES_U, TypeElement, matches
 from mdbench.structure_file import read_structure
 from mdbench.verify import Check, python_points
@@ -129,7 +129,8 @@ def check_contract(  # noqa: PLR0913 - what is compared, and with what
     _require_torchscript(model)
     boxed = _straight(atoms, name)
     answer = call_worker("evaluate", _request(model, boxed, masses_u or {}), _WORKER)
-    energy, forces, by = _reference(reference or model, boxed, head)
+    state = metadata(model).get("state")
+    energy, forces, by = _reference(reference or model, boxed, head, state)
     (found,) = answer["total_energy_local"]
     return ContractReport(
         str(model),
@@ -152,6 +153,7 @@ def check_model(
     *,
     lammps_file: Path | None = None,
     head: str | None = None,
+    state: Mapping[str, int] | None = None,
 ) -> list[ContractReport]:
     """Check a model on structures from files.
 
@@ -162,6 +164,7 @@ def check_model(
         lammps_file: TorchScript file to check; if left out a ``*.model`` is converted for it and a
             ``*.pt`` is checked itself.
         head: Of a model that has several.
+        state: Charge and spin to convert for, as :func:`mdbench.model.convert` takes them.
 
     Raises:
         MdbenchError: when something is wrong with the model, a structure or its masses.
@@ -170,7 +173,9 @@ def check_model(
         checked = lammps_file or model
         if lammps_file is None and inspect(model).description.startswith("a pickled mace-torch"):
             checked = Path(folder) / f"{model.stem}-lammps.pt"
-            convert(model, checked, head=head, dtype="float64")
+            convert(model, checked, head=head, dtype="float64", state=state)
+        elif state:
+            raise ModelError(f"'{checked}' is converted: leave charge and spin out, it has them")
         _require_torchscript(checked)
         frames = {str(path): read_structure(path) for path in structures}
         reports = [
@@ -238,10 +243,12 @@ def _request(model: Path, atoms: Atoms, masses_u: Mapping[str, float]) -> dict[s
     }
 
 
-def _reference(path: Path, atoms: Atoms, head: str | None) -> tuple[float, Floats, str]:
+def _reference(
+    path: Path, atoms: Atoms, head: str | None, state: Mapping[str, int] | None
+) -> tuple[float, Floats, str]:
     """Energy (eV), forces (eV/A), and whose they are."""
     if not inspect(path).is_converted:
-        point = python_points(path, [atoms], dtype="float64", head=head)[0]
+        point = python_points(path, [atoms], dtype="float64", head=head, state=state)[0]
         return point.energy, point.forces, f"mace-torch's calculator with {path}"
     calculator = MACECalculator(path, precision="double", device="cpu", head=head)
     forces = calculator.get_forces(atoms)

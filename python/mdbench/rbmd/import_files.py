@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ase.data import chemical_symbols
 
-from mdbench.check.potential import metadata
 from mdbench.errors import ModelError
+from mdbench.model import metadata
 from mdbench.molecules.eam_file import read_funcfl
 from mdbench.rbmd.dialects import DIALECTS, DialectName
 from mdbench.rbmd.import_settings import Notes, rdf_pairs

@@ -10,9 +10,9 @@ import numpy as np
 from ase.data import chemical_symbols
 from ase.units import fs
 
-from mdbench.check.potential import is_native, metadata, problems_of_model
+from mdbench.check.potential import problems_of_model
 from mdbench.errors import ModelError
-from mdbench.model import convert, inspect
+from mdbench.model import convert, inspect, metadata
 from mdbench.molecules.system import MolecularSystem
 from mdbench.rbmd.contract import ContractReport, check_contract
 from mdbench.rbmd.masses import problems_of_types
@@ -56,7 +56,7 @@ def problems_of_file(spec: RunSpec, atoms: Atoms) -> list[str]:
     """What is wrong with the model's file, without running what is in it."""
     path = source_of(spec)
     try:
-        native = path.is_file() and is_native(inspect(path))
+        native = path.is_file() and inspect(path).is_native
         about = metadata(path) if path.is_file() else {}
     except (ModelError, ValueError) as problem:
         return [f"model.file: {problem}"]
@@ -157,7 +157,7 @@ def write_model(spec: RunSpec, target: Path) -> None:
     if inspect(source).is_converted:
         shutil.copyfile(source, target)
     else:
-        convert(source, target, head=spec.model.head, dtype="float64")
+        convert(source, target, head=spec.model.head, dtype="float64", state=spec.model.state)
 
 
 def checked_call(spec: RunSpec, model: Path, atoms: Atoms) -> ContractReport:

@@ -15,7 +15,7 @@ from ase.data import chemical_symbols
 from mdbench import plugin_folder
 from mdbench.core import PointResult, evaluate_atoms
 from mdbench.errors import EvaluationError, MdbenchError, ModelError
-from mdbench.model import call_worker, convert, inspect, load_evaluator
+from mdbench.model import call_worker, convert, inspect, load_evaluator, metadata
 from mdbench.programs import version
 from mdbench.scaling.results import Model
 
@@ -188,9 +188,7 @@ def describe(forms: Forms) -> Model:
 
 def _shape(native: Path) -> str:
     """Hidden features and orders, from the header of a native file."""
-    with native.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    data = json.loads(header["__metadata__"]["mdbench"])
+    data = metadata(native)
     degree = max(layer["output_l"] for layer in data["layers"])
     irreps = "+".join(f"{data['channels']}x{k}{'eo'[k % 2]}" for k in range(degree + 1))
     correlation = max(layer["correlation"] for layer in data["layers"])
