@@ -17,8 +17,8 @@ from mdbench.core import (
     species_of,
     virial_of,
 )
-from mdbench.errors import EvaluationError, ModelError, SettingError
-from mdbench.model import DTYPES, inspect, load_evaluator
+from mdbench.errors import EvaluationError, ModelError, SettingError, StructureError
+from mdbench.model import DTYPES, inspect, load_evaluator, metadata
 from mdbench.neighbours import NeighbourList
 from mdbench.shared_calculator import SharedCalculator, check_threads
 
@@ -39,6 +39,9 @@ class MACECalculator(SharedCalculator):
     (eV). Stress is refused for a structure without periodic directions; that of a slab refers to
     the volume of its cell, vacuum included. mace-torch's ``node_energy``, relative to isolated
     atoms, is not offered.
+
+    A model of charge and spin holds for those that its file was converted for, ``state``. As there,
+    ``charge`` and ``spin`` in a structure's ``info`` say what it has: other numbers are refused.
 
     Threads: a calculator may be shared. Whatever the ``get_*`` methods return belongs to the
     structure that was asked about; threads wait for one another, so one calculator a thread is
@@ -89,6 +92,7 @@ class MACECalculator(SharedCalculator):
         check_threads(threads)
         self.path = Path(model).absolute()
         self.sha256 = inspect(self.path).sha256
+        self.state: dict[str, int] = metadata(self.path).get("state", {})
         self.skin = float(skin)
         self._load = partial(
             load_evaluator,
@@ -130,8 +134,25 @@ class MACECalculator(SharedCalculator):
         used = {key: self.info[key] for key in ("precision", "head", "device", "kernel")}
         return {"model": str(self.path), "sha256": self.sha256, **used}
 
+    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+        """What has changed since the last evaluation, notes on charge and spin included."""
+        changes: list[str] = super().check_state(atoms, tol)
+        if self.atoms is None:
+            return changes
+        noted = [(self.atoms.info.get(name), atoms.info.get(name)) for name in self.state]
+        return changes + ["info"] * any(before != now for before, now in noted)
+
+    def _refuse_another_state(self, atoms: Atoms) -> None:
+        for name, held in self.state.items():
+            if (noted := atoms.info.get(name, held)) != held:
+                raise StructureError(
+                    f"the structure's info says {name} {noted}, and the model's file is for "
+                    f"{held}: convert the *.model file with --{name} {noted}, or mend the info"
+                )
+
     def _evaluate(self, atoms: Atoms) -> None:
         """One call of the model."""
+        self._refuse_another_state(atoms)
         graph = GraphArrays.from_edges(
             species_of(atoms.numbers, self.info["atomic_numbers"]),
             self.neighbours.update(atoms.positions, atoms.cell.array, atoms.pbc),

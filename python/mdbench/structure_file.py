@@ -71,7 +71,10 @@ def read_structure(path: Path, elements: Sequence[str] | None = None) -> Atoms:
 
 
 def _bare(atoms: Atoms) -> Atoms:
-    """Only what a simulation starts from; other arrays, as of atom types, mislead ASE's writers."""
+    """Only what a simulation starts from, and its notes on charge and spin.
+
+    Other arrays, as of atom types, mislead ASE's writers.
+    """
     bare = Atoms(
         atoms.numbers,
         atoms.positions,
@@ -81,6 +84,7 @@ def _bare(atoms: Atoms) -> Atoms:
     )
     if atoms.has("momenta") and atoms.get_momenta().any():
         bare.set_momenta(atoms.get_momenta())
+    bare.info = {name: atoms.info[name] for name in ("charge", "spin") if name in atoms.info}
     return bare
 
 

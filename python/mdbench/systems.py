@@ -62,7 +62,10 @@ def build(system: AnySystem) -> Atoms:
                 f"system.supercell repeats cell vector {axis + 1}, along which the structure is "
                 "not periodic: write 1 there"
             )
-    return atoms.repeat(repeat)
+    repeated = atoms.repeat(repeat)
+    if len(repeated) > len(atoms):
+        repeated.info.clear()  # notes on the charge and the spin of one of them
+    return repeated
 
 
 def _refuse_if_huge(count: int) -> None:

@@ -9,20 +9,21 @@ import pytest
 import torch
 from support import BIN, BUNDLED, ROOT, STATES, STRUCTURES, output_of
 
+from mdbench.calculator import MACECalculator
 from mdbench.check.potential import problems_of_model
 from mdbench.core import evaluate_atoms
-from mdbench.errors import ModelError, Refused
+from mdbench.errors import ModelError, Refused, StructureError
 from mdbench.mace_state import fix_state, other_inputs
 from mdbench.model import convert, load_evaluator, metadata
 from mdbench.spec import RunSpec
 from mdbench.subject import MaceModel
+from mdbench.systems import build
 from mdbench.verify import python_points, verify
 
 
 
 def specification(**sections):
-    system = {"builder": "water", "num_water": 8}
-    return RunSpec.model_validate({"system": system, **sections})
+    return RunSpec.model_validate({"system": {"builder": "water", "num_water": 8}, **sections})
 
 
 # Energies and forces of every model as it is and with its state in the weights, as mace computes.
@@ -125,6 +126,27 @@ def test_check_compares_those_of_the_specification_with_a_converted_file(models)
     assert text.startswith("the file takes no spin")
     ((level, field, text),) = problems(atoms=water[:-1])  # without an H
     assert (level, field) == ("warning", "model.spin")
+
+
+def test_notes_of_a_structure_are_compared(models, tmp_path):
+    """Those of its file in a check, its info in the calculator."""
+    path, water = models["charged.mace"], STRUCTURES["bulk"]()
+    calculator = MACECalculator(path)
+    assert calculator.state == STATES["charged"]
+    for charge, says in ((-1, []), (1, ["the model is for charge -1; the structure notes 1"])):
+        water.info |= {"charge": charge, "spin": 2}
+        water.write(tmp_path / "water.xyz", format="extxyz")
+        system = {"file": str(tmp_path / "water.xyz")}
+        spec = specification(system=system, model={"file": str(path)})
+        assert [p.text for p in problems_of_model(spec, path, build(spec.system))] == says
+        if says:
+            with pytest.raises(StructureError, match="info says charge 1, and .* is for -1"):
+                calculator.get_potential_energy(water)
+        else:
+            assert np.isfinite(calculator.get_potential_energy(water))
+    spec = specification(system={**system, "supercell": [2, 1, 1]}, model={"file": str(path)})
+    # a note on one of two cells says nothing of both
+    assert problems_of_model(spec, path, build(spec.system)) == []
 
 
 def test_a_model_that_takes_none_refuses_them(tmp_path):

@@ -132,6 +132,10 @@ def _state(spec: RunSpec, file: ModelFile, about: dict[str, Any], atoms: Atoms) 
             has = f"is for {name} {held[name]}" if name in held else f"takes no {name}"
             text = f"the file {has}: leave it out, or give the *.model file"
             return [Problem("error", f"model.{name}", text)]
+    for name in sorted(held.keys() & atoms.info.keys()):
+        if atoms.info[name] != held[name]:
+            text = f"the model is for {name} {held[name]}; the structure notes {atoms.info[name]}"
+            return [Problem("warning", f"model.{name}", text)]
     electrons = int(atoms.numbers.sum()) - held.get("charge", 0)
     if "spin" in held and (electrons + held["spin"]) % 2 == 0:
         text = (
