@@ -22,6 +22,14 @@ NAMES = ("a.data", "x y/b.data", 'quo"te.data', "ü.data", "back\\slash", "bundl
 KINDS = {"alpha_per_ang2": "inverse area", "pressure_bar": "pressure", "density_gcm3": "density",
          "bulk_modulus_bar": "pressure", "temperature_k": "temperature",
          "viscosity_mpas": "viscosity"}
+# What some keys need beside them, which chance hardly ever draws; of several the last counts.
+GO_WITH = {
+    "GrapheneWater": [({"cells", "num_water", "height"}, {"cell": "lattice"})],
+    "ForceField": [({"kspace", "accuracy", "alpha"}, {"kind": "lj-coulomb"}),
+                   ({"kmax"}, {"kind": "lj-coulomb", "kspace": "ewald"}),
+                   ({"special_bonds", "dihedral", "improper", "shake"}, {"kind": "cvff"}),
+                   ({"potential_file"}, {"kind": "eam"})],
+}
 
 
 def number(rng, kind):
@@ -84,6 +92,9 @@ def section(rng, cls, folder, share):
     if "fractions" in data:
         count = len(data.get("elements", range(5)))
         data["fractions"] = [1 / count] * count
+    for keys, needed in GO_WITH.get(cls.__name__, []):
+        if keys & data.keys():
+            data |= needed
     if data.get("kind") == "eam":
         data |= {"units": "metal", "potential_file": str(folder / rng.choice(NAMES))}
     return data
