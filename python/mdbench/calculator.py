@@ -18,7 +18,7 @@ from mdbench.core import (
     virial_of,
 )
 from mdbench.errors import EvaluationError, ModelError, SettingError, StructureError
-from mdbench.model import DTYPES, inspect, load_evaluator, metadata
+from mdbench.model import DTYPES, inspect, load_evaluator
 from mdbench.neighbours import NeighbourList
 from mdbench.shared_calculator import SharedCalculator, check_threads
 
@@ -91,8 +91,9 @@ class MACECalculator(SharedCalculator):
             raise SettingError(f"skin = {skin} A is not a length: give 0 or more")
         check_threads(threads)
         self.path = Path(model).absolute()
-        self.sha256 = inspect(self.path).sha256
-        self.state: dict[str, int] = metadata(self.path).get("state", {})
+        file = inspect(self.path)
+        self.sha256 = file.sha256
+        self.state: dict[str, int] = file.metadata().get("state", {})
         self.skin = float(skin)
         self._load = partial(
             load_evaluator,

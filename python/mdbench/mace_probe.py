@@ -27,29 +27,42 @@ def close_structure(numbers: list[int]) -> Any:  # noqa: ANN401
     return Atoms(kinds, corners + np.random.default_rng(8).normal(scale=0.02, size=(6, 3)))
 
 
+def _inputs(model: Any, arrays: GraphArrays, head: int) -> dict[str, Any]:  # noqa: ANN401
+    """What mace-torch's models take: a graph whose positions are all in its shifts."""
+    like = next(model.parameters())
+    nodes, edges = len(arrays.species), len(arrays.sender)
+    ends = np.stack([arrays.sender, arrays.receiver]).astype(np.int64)
+    kinds = torch.as_tensor(arrays.species.astype(np.int64), device=like.device)
+    return {
+        "positions": like.new_zeros(nodes, 3),
+        "node_attrs": torch.nn.functional.one_hot(kinds, len(model.atomic_numbers)).to(like),
+        "cell": like.new_zeros(3, 3),
+        "edge_index": torch.as_tensor(ends, device=like.device),
+        "shifts": like.new_tensor(-arrays.edge_vector),
+        "unit_shifts": like.new_zeros(edges, 3),
+        "batch": torch.zeros(nodes, dtype=torch.long, device=like.device),
+        "ptr": torch.tensor([0, nodes], device=like.device),
+        "head": torch.tensor([head], device=like.device),
+    }
+
+
+def _graph(model: Any, atoms: Atoms) -> GraphArrays:  # noqa: ANN401
+    return GraphArrays.from_atoms(atoms, [int(z) for z in model.atomic_numbers], float(model.r_max))
+
+
+def probe_energy(model: Any, head: int, features: dict[str, Any]) -> float:  # noqa: ANN401
+    """Total energy (eV) of the probe structure, given what a model embeds besides elements."""
+    graph = _graph(model, probe_structure([int(z) for z in model.atomic_numbers]))
+    out = model({**_inputs(model, graph, head), **features}, compute_force=False)
+    return float(out["energy"])
+
+
 def probe_values(model: Any, atoms: Any, head: int) -> dict[str, Any]:  # noqa: ANN401
     """Graph, energy and edge gradients of a structure by the Python model."""
-    numbers = [int(z) for z in model.atomic_numbers]
-    arrays = GraphArrays.from_atoms(atoms, numbers, float(model.r_max))
-    dtype = next(model.parameters()).dtype
-    nodes, edges = len(arrays.species), len(arrays.sender)
-    shifts = torch.tensor(-arrays.edge_vector, dtype=dtype, requires_grad=True)
-    species = torch.tensor(arrays.species, dtype=torch.long)
-    one_hot = torch.nn.functional.one_hot(species, len(numbers))
-    out = model(
-        {
-            "positions": torch.zeros(nodes, 3, dtype=dtype),
-            "node_attrs": one_hot.to(dtype),
-            "cell": torch.zeros(3, 3, dtype=dtype),
-            "edge_index": torch.tensor(np.stack([arrays.sender, arrays.receiver]).astype(np.int64)),
-            "shifts": shifts,
-            "unit_shifts": torch.zeros(edges, 3, dtype=dtype),
-            "batch": torch.zeros(nodes, dtype=torch.long),
-            "ptr": torch.tensor([0, nodes]),
-            "head": torch.tensor([head]),
-        },
-        compute_force=False,
-    )
+    arrays = _graph(model, atoms)
+    inputs = _inputs(model, arrays, head)
+    shifts = inputs["shifts"].requires_grad_()
+    out = model(inputs, compute_force=False)
     energy = out["node_energy"].double().sum()
     (gradient,) = torch.autograd.grad([energy], [shifts])
     return {

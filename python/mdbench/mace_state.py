@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mdbench.errors import Refused
+from mdbench.mace_probe import probe_energy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 DEFAULTS = {"charge": 0, "spin": 1}
 """In e, and 2S + 1: those of mace-torch."""
 
-_ROUNDING = 1e-12
+_ROUNDING = 1e-11
+"""Of the energy, relative."""
 
 
 def other_inputs(model: Any) -> list[str]:  # noqa: ANN401 - mace has no types
@@ -56,11 +58,22 @@ def fix_state(model: Any, asked: Mapping[str, int], path: str) -> dict[str, int]
         return {}
     for name, value in state.items():
         _check_range(name, value, specs[f"total_{name}"], path)
-    dtype = next(model.parameters()).dtype
+    linear = model.node_embedding.linear
+    if not type(linear).__module__.startswith("e3nn") or len(linear.instructions) != 1:
+        raise Refused(f"'{path}' has an embedding that is not mace-torch's own: not supported")
+    like = next(model.parameters())
+    dtype = like.dtype
     model.double()  # rounded once, at the end
+    features = {f"total_{name}": like.new_tensor([value]) for name, value in state.items()}
+    before = _energies(model, features)
     with torch.no_grad():
-        _put_into_weights(model, {f"total_{name}": value for name, value in state.items()}, path)
-    del model.joint_embedding, model.embedding_specs
+        _put_into_weights(model, features)
+    difference = (_energies(model, {}) - before).abs().max()
+    if not difference <= _ROUNDING * before.abs().max():
+        raise Refused(
+            f"'{path}' uses its charge and spin in another way than mace-torch 0.3.16: its energy "
+            f"changes by {float(difference):.1e} eV when they are part of its weights"
+        )
     model.to(dtype)
     return state
 
@@ -78,20 +91,22 @@ def _check_range(name: str, value: int, spec: dict[str, Any], path: str) -> None
         raise Refused(f"'{path}' has no {name} {value}: it has {low} to {high}")
 
 
-def _put_into_weights(model: Any, features: dict[str, int], path: str) -> None:  # noqa: ANN401
+def _energies(model: Any, features: dict[str, Tensor]) -> Tensor:  # noqa: ANN401
+    """Of the probe structure, each head's."""
+    heads = range(len(getattr(model, "heads", None) or ["Default"]))
+    found = [probe_energy(model, head, features) for head in heads]
+    return torch.tensor(found, dtype=torch.float64)
+
+
+def _put_into_weights(model: Any, features: dict[str, Tensor]) -> None:  # noqa: ANN401
     linear = model.node_embedding.linear
-    like = next(model.parameters())
-    one_hot = torch.eye(len(model.atomic_numbers), dtype=like.dtype, device=like.device)
-    tensors = {name: like.new_tensor([value]) for name, value in features.items()}
-    atom = torch.zeros(1, dtype=torch.long, device=like.device)
-    expected: Tensor = linear(one_hot) + model.joint_embedding(atom, tensors)
-    if not type(linear).__module__.startswith("e3nn") or len(linear.instructions) != 1:
-        raise Refused(f"'{path}' has an embedding that is not mace-torch's own: not supported")
+    one_hot = torch.eye(len(model.atomic_numbers)).to(linear.weight)
+    atom = torch.zeros(1, dtype=torch.long, device=one_hot.device)
+    embedding = linear(one_hot) + model.joint_embedding(atom, features)
     # one path from elements to channels: embedding = path weight x matrix of weights
-    linear.weight.copy_((expected / linear.instructions[0].path_weight).flatten())
-    if not (linear(one_hot) - expected).abs().max() <= _ROUNDING * expected.abs().max():
-        raise Refused(f"'{path}' has an embedding that cannot be rewritten: not supported")
+    linear.weight.copy_((embedding / linear.instructions[0].path_weight).flatten())
     if hasattr(model, "embedding_readout"):
         table = model.atomic_energies_fn.atomic_energies  # [heads, elements], or [elements]
-        table += model.embedding_readout(expected).T.reshape(table.shape)
+        table += model.embedding_readout(embedding).T.reshape(table.shape)
         del model.embedding_readout
+    del model.joint_embedding, model.embedding_specs

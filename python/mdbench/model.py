@@ -47,6 +47,31 @@ class ModelFile:
         """Whether it holds numbers only, no code."""
         return self.description == "a safetensors file"
 
+    def metadata(self) -> dict[str, Any]:
+        """What a converted file says about itself; nothing in it is run.
+
+        ``plugin/evaluator/native/FORMAT.md`` describes a native file's. Files of other programs
+        say nothing.
+
+        Raises:
+            ModelError: when it cannot be read.
+        """
+        try:
+            if self.is_native:
+                with self.path.open("rb") as file:
+                    size = int.from_bytes(file.read(8), "little")
+                    header = json.loads(file.read(min(size, _LONGEST_HEADER)))
+                return dict(json.loads(header["__metadata__"]["mdbench"]))
+            if zipfile.is_zipfile(self.path):
+                with zipfile.ZipFile(self.path) as archive:
+                    for name in archive.namelist():
+                        if name.endswith("/extra/mdbench.json"):
+                            return dict(json.loads(archive.read(name)))
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
+            reason = f"its metadata cannot be read: {problem}"
+            raise ModelError(f"model file '{self.path}': {reason}") from None
+        return {}
+
 
 def inspect(path: Path) -> ModelFile:
     """Classify and hash a model file, checking its checksums.
@@ -62,28 +87,12 @@ def inspect(path: Path) -> ModelFile:
 
 
 def metadata(path: Path) -> dict[str, Any]:
-    """What a converted file says about itself; nothing in it is run.
-
-    ``plugin/evaluator/native/FORMAT.md`` describes a native file's. Files of other programs say
-    nothing.
+    """What a converted file says about itself; see :meth:`ModelFile.metadata`.
 
     Raises:
         ModelError: when it cannot be read.
     """
-    try:
-        if inspect(path).is_native:
-            with path.open("rb") as file:
-                size = int.from_bytes(file.read(8), "little")
-                header = json.loads(file.read(min(size, _LONGEST_HEADER)))
-            return dict(json.loads(header["__metadata__"]["mdbench"]))
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for name in archive.namelist():
-                    if name.endswith("/extra/mdbench.json"):
-                        return dict(json.loads(archive.read(name)))
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
-        raise ModelError(f"model file '{path}': its metadata cannot be read: {problem}") from None
-    return {}
+    return inspect(path).metadata()
 
 
 def load_evaluator(  # noqa: PLR0913 - one argument a setting

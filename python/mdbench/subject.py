@@ -12,7 +12,7 @@ from mdbench.classical_input import POTENTIAL_FILE, force_field_commands, rigid_
 from mdbench.engine import boxed, potentials_folder
 from mdbench.errors import RunError
 from mdbench.lammps_input import STRUCTURE_FILE, InputFacts
-from mdbench.model import convert, inspect, metadata
+from mdbench.model import convert, inspect
 from mdbench.molecules.load import LoadedMolecules, load_molecules
 from mdbench.molecules.write import write_molecules
 from mdbench.reference_field import data_text, potential_lines
@@ -89,10 +89,11 @@ class MaceModel:
             )
         target = folder / self.file
         if found.is_converted:
+            about = found.metadata()
             copy.replace(target)
         else:
             head, state = spec.model.head, spec.model.state
-            convert(copy, target, head=head, elements=tuple(elements), state=state)
+            about = convert(copy, target, head=head, elements=tuple(elements), state=state)
             copy.unlink()
         write_data(folder / STRUCTURE_FILE, atoms, elements)
         return {
@@ -101,7 +102,7 @@ class MaceModel:
             "source_sha256": found.sha256,
             "sha256": sha256_of(target),
             "description": found.description,
-            "state": metadata(target).get("state", {}),
+            "state": about.get("state", {}),
         }
 
 

@@ -29,8 +29,6 @@ GATED = {
     "distance_transform": "Agnesi",
     "pair_repulsion": True,
 }
-
-
 # of MACE-OMOL: classes of both numbers; an energy read from the embedding
 CHARGED = {
     "embedding_specs": {

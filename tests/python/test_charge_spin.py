@@ -21,7 +21,6 @@ from mdbench.systems import build
 from mdbench.verify import python_points, verify
 
 
-
 def specification(**sections):
     return RunSpec.model_validate({"system": {"builder": "water", "num_water": 8}, **sections})
 
@@ -44,8 +43,7 @@ def outputs(model, state):
         config = data.Configuration(atoms.numbers, atoms.positions, {}, {}, cell=atoms.cell.array,
                                     pbc=(True,) * 3, head=head)
         config.properties = properties
-        table = [int(z) for z in model.atomic_numbers]
-        table = data.utils.AtomicNumberTable(table)
+        table = data.utils.AtomicNumberTable([int(z) for z in model.atomic_numbers])
         graph = data.AtomicData.from_config(config, z_table=table, cutoff=float(model.r_max),
                                             heads=model.heads)
         loader = torch_geometric.dataloader.DataLoader([graph], batch_size=1)
@@ -216,3 +214,29 @@ def test_python_engine_takes_them(models):
     assert energy == pytest.approx(expected.energy, abs=1e-8)
     np.testing.assert_allclose(forces, expected.forces, atol=1e-7)
     assert "has no charge 1000" in problem
+
+
+ELSEWHERE = """
+import sys, torch
+from mdbench.errors import Refused
+from mdbench.mace_state import fix_state
+
+model = torch.load(sys.argv[1], weights_only=False)
+forward = model.forward
+
+def changed(data, **options):
+    out = forward(data, **options)
+    return {**out, "energy": out["energy"] + 1e-6 * data.get("total_charge", 0)}
+
+model.forward = changed
+try:
+    fix_state(model, {"charge": 3}, "later.model")
+except Refused as reason:
+    print(reason)
+"""
+
+
+def test_a_model_that_uses_them_elsewhere_too_is_refused(models):
+    said = output_of(sys.executable, "-W", "ignore", "-c", ELSEWHERE, models["charged"])
+    assert "'later.model' uses its charge and spin in another way" in said
+    assert "changes by 3.0e-06 eV" in said

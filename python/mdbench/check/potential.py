@@ -12,7 +12,7 @@ from mdbench.check.settings import available_cores
 from mdbench.core import species_of
 from mdbench.d3 import HEAVIEST
 from mdbench.errors import ModelError, StructureError
-from mdbench.model import ModelFile, inspect, load_evaluator, metadata
+from mdbench.model import ModelFile, inspect, load_evaluator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def problems_of_model(spec: RunSpec, model: Path, atoms: Atoms) -> list[Problem]
         return [Problem("error", "model.file", text)]
     try:
         file = inspect(model)
-        about = metadata(model)
+        about = file.metadata()
     except ModelError as problem:
         return [Problem("error", "model.file", str(problem))]
     trust = _trust(spec, file)

@@ -12,7 +12,7 @@ from ase.units import fs
 
 from mdbench.check.potential import problems_of_model
 from mdbench.errors import ModelError
-from mdbench.model import convert, inspect, metadata
+from mdbench.model import convert, inspect
 from mdbench.molecules.system import MolecularSystem
 from mdbench.rbmd.contract import ContractReport, check_contract
 from mdbench.rbmd.masses import problems_of_types
@@ -56,11 +56,11 @@ def problems_of_file(spec: RunSpec, atoms: Atoms) -> list[str]:
     """What is wrong with the model's file, without running what is in it."""
     path = source_of(spec)
     try:
-        native = path.is_file() and inspect(path).is_native
-        about = metadata(path) if path.is_file() else {}
+        file = inspect(path) if path.is_file() else None
+        about = file.metadata() if file else {}
     except (ModelError, ValueError) as problem:
         return [f"model.file: {problem}"]
-    if native:
+    if file and file.is_native:
         text = "is a native file, and RBMD reads TorchScript: give the *.model file, or *-lammps.pt"
         return [f"model.file: '{path}' {text}"]
     bare = spec.model_copy(update={"dispersion": type(spec.dispersion)()})  # refused by itself
