@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from mdbench.core import evaluate_atoms
 from mdbench.errors import SettingError
 from mdbench.model import load_evaluator
 from mdbench.scaling import models
+from mdbench.scaling.bench import Bench
 from mdbench.scaling.cases import base_cell, size_near, sizes_near
 from mdbench.scaling.options import Options, make_request
 from mdbench.scaling.plan import in_turn, make_plan
@@ -357,6 +359,41 @@ def test_time_limit_skips_what_does_not_fit(tmp_path):
     assert code == (0 if first.status == "timed" else 1), err
     assert [r.status for r in others] == ["skipped", "skipped"]
     assert "time limit" in others[0].reason
+
+
+@pytest.mark.parametrize(("step_s", "wall_s", "need_s"), [
+    (0.01, 60.0, 60.7),  # 0.08 s a step: fewer steps in much the same time
+    (0.2, 66.0, 106.6),  # 1.6 s a step, which took the least number of steps before
+])
+def test_a_size_is_left_out_by_its_steps_not_by_its_start(step_s, wall_s, need_s, tmp_path):
+    request = few(tmp_path, sizes="128,1024", quick=False, steps=None, repeats=3,
+                  time_limit="1000 s")
+    forms = models.Forms(models.bundled(), "", {"mace": Path("x")})
+    plan = make_plan(request, base_cell(request.system), forms)
+    small, large = plan.cells
+    assert large.size.atoms == 8 * small.size.atoms
+    path = request.work / "cells" / f"{small.key}.0.json"
+    path.parent.mkdir(parents=True)
+    found = {"status": "timed", "steps": 5, "loop_s": [5 * step_s] * 3, "wall_s": wall_s}
+    path.write_text(json.dumps(found))
+
+    def reason(limit_s):
+        limited = dataclasses.replace(request, time_limit_s=limit_s)
+        bench = Bench(limited, None, None, forms, 0)
+        assert bench.measured(small, 0).step_s == step_s
+        return bench.reason_to_skip(large)
+
+    assert reason(need_s + 1) == ""
+    assert re.match(rf"it would take some {need_s:.0f} s of the \d+ s left", reason(need_s - 1))
+
+
+def test_seconds_of_a_process_are_those_of_its_steps():
+    timing = make_request(Options(repeats=3)).timing
+    assert (timing.warmup_steps, timing.least_steps, timing.target_s) == (10, 5, 1.0)
+    assert timing.seconds(2.0) == 2 * (4 + 10 + 3 * 5)
+    assert timing.seconds(0.01) == pytest.approx(0.01 * (4 + 50 + 3 * 100))
+    assert timing.seconds(1e-6) == pytest.approx(1e-6 * (4 + 10_000 + 3 * 20_000))
+    assert dataclasses.replace(timing, steps=7).seconds(2.0) == 2 * (4 + 10 + 3 * 7)
 
 
 def test_max_atoms_ends_where_memory_does(tmp_path):

@@ -41,6 +41,7 @@ class Past:
 
     atoms: int
     wall_s: float
+    step_s: float
     rss_mib: float | None
 
 
@@ -118,8 +119,7 @@ class Bench:
         past = self._history.get(cell.series, [])
         if not past:
             return ""
-        last = past[-1]
-        guess_s = last.wall_s * max(1.0, cell.size.atoms / last.atoms)
+        guess_s = self._seconds_need(cell, past[-1])
         if guess_s > self.left_s:
             return f"it would take some {guess_s:.0f} s of the {self.left_s:.0f} s left"
         need, have = self._memory_need(cell, past), self._memory_limit()
@@ -131,6 +131,12 @@ class Bench:
         """Remove what only running processes need."""
         for name in ("run", "start"):
             shutil.rmtree(self.request.work / name, ignore_errors=True)
+
+    def _seconds_need(self, cell: Cell, last: Past) -> float:
+        """Steps take longer with more atoms; starts and compilers do not."""
+        timing, growth = self.request.timing, max(1.0, cell.size.atoms / last.atoms)
+        more_s = timing.seconds(growth * last.step_s) - timing.seconds(last.step_s)
+        return last.wall_s + more_s
 
     def _memory_limit(self) -> float:
         if self.request.memory_limit_mib is not None:
@@ -150,7 +156,7 @@ class Bench:
     def _note(self, cell: Cell, found: Outcome, wall_s: float) -> None:
         past = self._history.setdefault(cell.series, [])
         if found.status == "timed" and (not past or past[-1].atoms < cell.size.atoms):
-            past.append(Past(cell.size.atoms, wall_s, found.rss_mib))
+            past.append(Past(cell.size.atoms, wall_s, found.step_s, found.rss_mib))
 
     def _path(self, cell: Cell, round_: int) -> Path:
         return self.request.work / "cells" / f"{cell.key}.{round_}.json"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -173,8 +172,8 @@ def _one(bench: Bench, cell: Cell, round_: int, before: list[Outcome], say: Say)
         return known
     found = bench.run(cell, round_, before[0].steps if before else None)
     if found.status == "timed":
-        each = 1e3 * statistics.median(found.loop_s) / (found.steps or 1)
-        say(f"{where}: {each:.4g} ms a step, {len(found.loop_s)} runs of {found.steps} steps")
+        runs = f"{len(found.loop_s)} runs of {found.steps} steps"
+        say(f"{where}: {1e3 * found.step_s:.4g} ms a step, {runs}")
     else:
         say(f"{where}: {found.status}: {found.reason}")
     for warning in found.warnings:

@@ -7,6 +7,7 @@ up in between.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ SAID = "mdbench"
 
 _MOST_STEPS = 20_000
 _DAMPING_STEPS = 100
+_WARM_UP_SHARE = 0.5  # of the time of a timed run
+_OTHER_STEPS = 4  # forces of the start, and the steps that find out what one takes
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,15 @@ class Timing:
     temperature_k: float
     skin_ang: float
     seed: int
+
+    def seconds(self, step_s: float) -> float:
+        """Of all steps of a process, given those of one: see :func:`timing_part`."""
+        warm, timed = self.warmup_steps, self.steps
+        if timed is None:
+            wanted = min(_MOST_STEPS, self.target_s / step_s)
+            warm = max(warm, math.ceil(_WARM_UP_SHARE * wanted))
+            timed = max(self.least_steps, math.ceil(wanted))
+        return step_s * (_OTHER_STEPS + warm + self.repeats * timed)
 
 
 @dataclass(frozen=True)
@@ -206,7 +218,7 @@ def _warm_up(folder: Path, timing: Timing) -> str:
 variable t0 timer
 run 2 post no
 variable t1 timer
-{choose("warm", timing.warmup_steps, 0.5)}include {chosen}
+{choose("warm", timing.warmup_steps, _WARM_UP_SHARE)}include {chosen}
 variable ran equal ${{warm}}
 variable t0 timer
 run ${{warm}} post no

@@ -69,6 +69,11 @@ class Outcome:
     force_error_ev_ang: float | None = None
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def step_s(self) -> float:
+        """Median of the timed runs."""
+        return statistics.median(self.loop_s) / (self.steps or 1)
+
 
 def pinned(settings: Settings) -> dict[str, str]:
     """Environment that fixes threads, and spares PyTorch its page faults.
