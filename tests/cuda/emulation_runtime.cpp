@@ -48,6 +48,11 @@ std::size_t release(std::map<const char*, std::size_t>& allocations, void* point
   return bytes;
 }
 
+bool fails_now() {
+  std::size_t& left = runtime().failing;
+  return left > 0 && --left == 0;
+}
+
 /// Of no bytes: CUDA does not say what it makes of null pointers.
 cudaError_t nothing(bool real) { return result(real ? cudaSuccess : cudaErrorInvalidValue); }
 
@@ -60,6 +65,7 @@ void set_devices(int count, int major) {
   runtime().device_count = count;
   runtime().device_major = major;
 }
+void fail_allocation(std::size_t number) { runtime().failing = number; }
 void spoil_recordings(bool spoil) { runtime().spoil = spoil; }
 void set_pinned_memory(std::size_t bytes) { runtime().most_pinned = bytes; }
 Counts counts() { return runtime().counts; }
@@ -165,7 +171,8 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   const Turn turn;
   if (recording()) return result(cudaErrorStreamCaptureUnsupported);
   *pointer = nullptr;
-  if (runtime().used + bytes > runtime().total) return result(cudaErrorMemoryAllocation);
+  if (fails_now() || runtime().used + bytes > runtime().total)
+    return result(cudaErrorMemoryAllocation);
   runtime().used += bytes;
   const cudaError_t error = allocate(runtime().device, pointer, bytes);
   if (*pointer) lock(*pointer, bytes);
@@ -182,7 +189,7 @@ cudaError_t cudaFree(void* pointer) {
 cudaError_t cudaMallocHost(void** pointer, std::size_t bytes) {
   const Turn turn;
   *pointer = nullptr;
-  if (runtime().pinned_bytes + bytes > runtime().most_pinned)
+  if (fails_now() || runtime().pinned_bytes + bytes > runtime().most_pinned)
     return result(cudaErrorMemoryAllocation);
   runtime().pinned_bytes += bytes;
   return result(allocate(runtime().pinned, pointer, bytes));

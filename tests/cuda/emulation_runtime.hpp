@@ -114,6 +114,8 @@ void set_device_memory(std::size_t bytes);
 void set_devices(int count, int major = 9);
 /// As if another thread waited for the whole device whenever a graph is recorded.
 void spoil_recordings(bool spoil);
+/// The allocation of that number from now, of either memory, finds no room; 0: none does.
+void fail_allocation(std::size_t number);
 /// What the host cannot pin more than; without a bound at first.
 void set_pinned_memory(std::size_t bytes);
 /// What has happened so far: kernels that ran, copies and clearings, allocations, waits of the host

@@ -54,6 +54,7 @@ struct Runtime {
   int device_count = 1, device_major = 9;
   std::set<CUstream_st*> capturing;
   bool spoil = false;
+  std::size_t failing = 0;  // number of the allocation to fail, from now
   Counts counts;
   CUstream_st default_queue;
   std::set<CUstream_st*> streams;  // those with queues of their own

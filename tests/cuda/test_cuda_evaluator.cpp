@@ -266,6 +266,40 @@ TEST(cuda_grows_within_the_memory) {
 }
 #endif
 
+/// Whichever array finds no room, nothing is taken for done that was not: the next call is right.
+TEST(cuda_goes_on_after_an_array_found_no_room) {
+  const auto shape = shapes()[8];
+  const Box small(2, 7), large(4, 7);
+  const auto open = [&](bool used) {
+    auto gpu = open_cuda(shape, "single");
+    if (!used) return gpu;
+    gpu->set_atoms(small.view(), kSkin);
+    evaluate_at(*gpu, small);
+    return gpu;
+  };
+  const auto whole = open(false);
+  whole->set_atoms(large.view(), kSkin);
+  const AtomResult expected = evaluate_at(*whole, large);
+  for (const bool used : {false, true}) {
+    std::size_t number = 0;
+    for (std::string problem = "none yet"; !problem.empty();) {
+      const auto gpu = open(used);
+      bool are_set = false;
+      emulation::fail_allocation(++number);
+      problem = check::thrown<Error>([&] {
+        gpu->set_atoms(large.view(), kSkin);
+        are_set = true;
+        evaluate_at(*gpu, large);
+      });
+      emulation::fail_allocation(0);
+      CHECK(problem.empty() || problem.find("memory") != std::string::npos);
+      if (!are_set) gpu->set_atoms(large.view(), kSkin);
+      CHECK(evaluate_at(*gpu, large) == expected);
+    }
+    CHECK(number > 30);
+  }
+}
+
 TEST(cuda_without_determinism) {
   const Cluster cluster = make_cluster(18, 9, kFar);
   CudaOptions fast;

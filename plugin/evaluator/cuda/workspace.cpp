@@ -188,7 +188,9 @@ void Workspace<Real>::fit(const Layers& layers, const Topology& topology, const 
   for_arrays(layers, extent, [](auto& array, std::size_t size) { array.resize(size); });
   for (auto& range : passes_) range.pass.capacity = sizes_.capacity;
   make_kind_tiles(topology, stream);
-  if (!note_shape(layers, topology, extent)) return;
+  const auto shape = shape_of(layers, topology, extent);
+  if (shape == shape_) return;
+  shape_.clear();  // should a map find no room, the next call must plan all again
   plan_first(*layers[0], stream);
   for (auto* plans :
        {&linear, &linear_reverse, &update, &own, &own_reverse, &after, &after_reverse})
@@ -201,12 +203,14 @@ void Workspace<Real>::fit(const Layers& layers, const Topology& topology, const 
     plan_linear(*layers[t], t, stream);
     plan_update(*layers[t], t, stream);
   }
+  shape_ = shape;
+  shape_[0] = ++planned_;
 }
 
-/// Whether anything that launches depend on is new.
+/// All that launches depend on.
 template <class Real>
-bool Workspace<Real>::note_shape(const Layers& layers, const Topology& topology,
-                                 const Extent& extent) {
+std::vector<std::int64_t> Workspace<Real>::shape_of(const Layers& layers, const Topology& topology,
+                                                    const Extent& extent) {
   std::vector<std::int64_t> shape{planned_, receivers_, static_cast<std::int64_t>(extent.nodes)};
   const auto address = [&shape](const auto& array, std::size_t) {
     shape.push_back(reinterpret_cast<std::intptr_t>(array.data()));
@@ -220,10 +224,7 @@ bool Workspace<Real>::note_shape(const Layers& layers, const Topology& topology,
   for (const auto& r : passes_)
     shape.insert(shape.end(), {r.pass.begin, r.pass.count, r.pass.capacity, r.first_tile,
                                r.first_kind_tile, r.num_kind_tiles});
-  if (shape == shape_) return false;
-  shape_ = std::move(shape);
-  shape_[0] = ++planned_;
-  return true;
+  return shape;
 }
 
 template <class Real>
@@ -242,8 +243,9 @@ void Workspace<Real>::make_kind_tiles(const Topology& topology, cudaStream_t str
     range.num_kind_tiles = static_cast<int>(all.size()) - range.first_kind_tile;
   }
   if (all == host_kind_tiles_) return;
-  host_kind_tiles_ = std::move(all);
-  kind_tiles_.upload(std::span<const KindTile>(host_kind_tiles_), stream);
+  host_kind_tiles_.clear();  // these are on the device only once they have found room there
+  kind_tiles_.upload(std::span<const KindTile>(all), stream);
+  host_kind_tiles_ = std::move(all);  // in the same place: the copy may still read them
 }
 
 template <class Real>

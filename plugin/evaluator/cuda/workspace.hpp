@@ -107,7 +107,8 @@ class Workspace {
   void make_passes(const Layers& layers, const Topology& topology, const Extent& extent,
                    std::size_t asked);
   void make_kind_tiles(const Topology& topology, cudaStream_t stream);
-  bool note_shape(const Layers& layers, const Topology& topology, const Extent& extent);
+  std::vector<std::int64_t> shape_of(const Layers& layers, const Topology& topology,
+                                     const Extent& extent);
   void plan_first(const DeviceLayer<Real>& layer, cudaStream_t stream);
   void plan_linear(const DeviceLayer<Real>& layer, int t, cudaStream_t stream);
   void plan_update(const DeviceLayer<Real>& layer, int t, cudaStream_t stream);
