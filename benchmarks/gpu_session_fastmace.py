@@ -3,7 +3,8 @@
 Usage: python benchmarks/gpu_session_fastmace.py MEDIUM.model [--sizes 1038 2976] [--steps 100]
 
 NVE at 0.5 fs in single precision through its own loop, `fastmace.ase.VelocityVerlet`; each size in
-a process of its own, which may compile for minutes before it is timed.
+a process of its own, which may compile for minutes before it is timed. FastMACE 1.0 is made for
+torch 2.14.1; with another it lacks OpenEquivariance, part of its fastest backend.
 """
 
 from __future__ import annotations

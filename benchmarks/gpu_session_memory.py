@@ -60,8 +60,12 @@ def evaluate(model: str, atoms: int) -> dict[str, Any]:
     began = time.perf_counter()
     evaluator.set_atoms(len(local), positions, species, owner, SKIN_ANG)
     searched = time.perf_counter()
+    # known should it end here
+    print(f"{atoms} atoms: search {searched - began:.2f} s", flush=True)
     evaluator.evaluate_at(positions)
     first = time.perf_counter()
+    peak_gb = evaluator.peak_device_bytes * 1e-9
+    print(f"{atoms} atoms: first step {first - searched:.2f} s, {peak_gb:.1f} GB", flush=True)
     result = evaluator.evaluate_at(positions)
     second = time.perf_counter()
     energy, force = result["site_energy"], result["force"]

@@ -59,8 +59,9 @@ def run(model: Path, style: str, ranks: int = 1, **settings: float) -> tuple[np.
         script = Path(folder) / "in.nve"
         script.write_text(INPUT.format(**values))
         command += ["-log", "none", "-in", str(script)]
-        # LAMMPS ends by itself at limit_s, unless a kernel hangs
-        command = ["timeout", str(values["limit_s"] + 20), *command]
+        # LAMMPS ends by itself at limit_s, unless a kernel hangs; in the foreground: who ends this
+        # script ends it too
+        command = ["timeout", "--foreground", str(values["limit_s"] + 20), *command]
         done = subprocess.run(
             command, env=environment, cwd=folder, capture_output=True, text=True, check=False
         )

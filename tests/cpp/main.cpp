@@ -12,7 +12,7 @@
 namespace {
 
 /// Longest time of a test in a process of its own, seconds: a kernel that hangs ends with it.
-constexpr unsigned kMostSeconds = 60;
+constexpr unsigned kMostSeconds = 20;
 
 bool processor_runs_this() {
 #if defined(__AVX512F__)
