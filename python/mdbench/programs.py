@@ -30,6 +30,7 @@ _PACKAGES = (
     "torch",
     "mace-torch",
 )
+_CPU_INFO = Path("/proc/cpuinfo")
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -138,13 +139,22 @@ def gpu_names() -> list[str]:
 
 
 def cpu_name() -> str:
-    """Model name of the processor."""
+    """Model name of the processor, with the family and model numbers where these are known.
+
+    Virtual machines hide the name: two generations are both called "AMD EPYC".
+    """
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = _CPU_INFO.read_text().splitlines()
     except OSError:
         return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    said: dict[str, str] = {}  # of the first processor
+    for line in lines:
+        key, _, value = line.partition(":")
+        said.setdefault(key.strip(), value.strip())
+    name = said.get("model name") or platform.machine()
+    if "cpu family" not in said or "model" not in said:  # not x86
+        return name
+    return f"{name} (family {said['cpu family']}, model {said['model']})"
 
 
 def hardware() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Comparisons: what is slower is caught, noise is not, what is lost is named."""
 
 import json
+import platform
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import synthetic_scaling as synthetic
 from synthetic_scaling import GPU_MACHINE, SYSTEM, absent, law, quick, result, timed
 from typer.testing import CliRunner
 
+from mdbench import programs
 from mdbench.cli import app
 from mdbench.errors import SettingError
 from mdbench.scaling.compare import compare, parse_tolerance
@@ -138,6 +140,17 @@ def only_line(text):
     """The text without its end, which is its only line break."""
     assert text.count("\n") == 1
     return text.strip()
+
+
+@pytest.mark.parametrize(("said", "name"), [
+    ("model name\t: AMD EPYC\ncpu family\t: 25\nmodel\t\t: 17\n\nmodel name\t: other\n",
+     "AMD EPYC (family 25, model 17)"),
+    ("processor\t: 0\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\n", platform.machine()),
+])
+def test_processors_of_one_name_are_told_apart(tmp_path, monkeypatch, said, name):
+    (tmp_path / "cpuinfo").write_text(said)
+    monkeypatch.setattr(programs, "_CPU_INFO", tmp_path / "cpuinfo")
+    assert programs.cpu_name() == name
 
 
 @pytest.mark.parametrize(("system", "message"), [
