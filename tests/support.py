@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.lammps import Prism
 
 from mdbench.engine import boxed, load_structure, open_lammps, read_result
 from mdbench.structure import fill_with_water, graphene, water_box, water_molecule
@@ -151,6 +152,13 @@ class Lammps:
         raw = self.system.prism.vector_to_lammps(np.asarray(positions), wrap=False)
         flat = np.ascontiguousarray(raw, dtype=np.float64).ravel()
         self.lmp.scatter_atoms("x", 1, 3, flat.ctypes.data_as(__import__("ctypes").c_void_p))
+
+    def set_cell(self, cell):
+        """Give a triclinic box another cell [3, 3]; atoms keep their fractions, turned with it."""
+        sizes = zip(("x final 0", "y final 0", "z final 0", "xy final", "xz final", "yz final"),
+                    Prism(cell).get_lammps_prism(), strict=True)
+        words = " ".join(f"{what} {size:.17g}" for what, size in sizes)
+        self.commands(f"change_box all {words} remap units box")
 
     def positions(self):
         return np.array(self.lmp.gather_atoms("x", 1, 3)).reshape(-1, 3)
