@@ -1,7 +1,9 @@
 """Limits on time, from runs side by side.
 
-What else runs on a machine only adds time, so the quietest round of each counts; on a shared
-machine four rounds may give one variant no quiet one. Where a limit is not met, more are taken.
+Compared are the variants of one round, which ran one after the other, and of these ratios the
+median: a machine's moods last longer than a round, and one lucky round moves a minimum, not a
+median. Four rounds may still be too few on a shared machine: where a limit is not met, more are
+taken.
 """
 
 import json
@@ -26,11 +28,13 @@ def measure(output):
 
 def slower_than_allowed(times):
     """Limits that are not met."""
-    native, torchscript, calculator = (min(times[name]) for name in NAMES[:3])
+    native, torchscript = (
+        statistics.median(c / t for c, t in zip(times["calculator_ms"], times[name], strict=True))
+        for name in NAMES[:2])
     overhead = statistics.median(times["overhead_percent"])
     limits = {
-        "TorchScript slower than the Python calculator": torchscript <= calculator,
-        "native not 10 times as fast": 10 * native <= calculator,
+        "TorchScript slower than the Python calculator": torchscript >= 1.0,
+        "native not 10 times as fast": native >= 10.0,
         "overhead of 3 % or more": overhead < 3.0,
     }
     return [text for text, met in limits.items() if not met]
@@ -51,8 +55,18 @@ def test_no_slower_than_the_python_calculator(tmp_path):
 
 
 def test_slow_ones_are_named():
-    times = dict(zip(NAMES, ([20.0, 11.0], [101.0, 300.0], [150.0, 100.0], [1.0, 2.0, 9.0]),
-                     strict=True))
+    times = dict(zip(NAMES, ([9.0, 9.0, 11.0], [101.0, 120.0, 90.0], [100.0, 80.0, 99.0],
+                             [1.0, 2.0, 9.0]), strict=True))
     assert slower_than_allowed(times) == ["TorchScript slower than the Python calculator",
                                           "native not 10 times as fast"]
-    assert slower_than_allowed({**times, "native_ms": [10.0], "torchscript_ms": [99.0]}) == []
+    assert slower_than_allowed({**times, "native_ms": [10.0, 7.0, 11.0],
+                                "torchscript_ms": [99.0, 300.0, 99.0]}) == []
+    assert slower_than_allowed({**times, "native_ms": [8.0] * 3, "torchscript_ms": [80.0] * 3,
+                                "overhead_percent": [3.0]}) == ["overhead of 3 % or more"]
+
+
+def test_one_lucky_round_of_the_calculator_does_not_decide():
+    """Made after what CI met: faster by the medians, slower by the minima."""
+    times = {"native_ms": [10.0] * 4, "torchscript_ms": [256.0, 268.0, 250.0, 262.0],
+             "calculator_ms": [286.0, 303.0, 225.0, 290.0], "overhead_percent": [1.0]}
+    assert slower_than_allowed(times) == []
