@@ -48,11 +48,6 @@ std::size_t release(std::map<const char*, std::size_t>& allocations, void* point
   return bytes;
 }
 
-bool fails_now() {
-  std::size_t& left = runtime().failing;
-  return left > 0 && --left == 0;
-}
-
 /// Of no bytes: CUDA does not say what it makes of null pointers.
 cudaError_t nothing(bool real) { return result(real ? cudaSuccess : cudaErrorInvalidValue); }
 
@@ -60,10 +55,16 @@ cudaError_t nothing(bool real) { return result(real ? cudaSuccess : cudaErrorInv
 
 namespace emulation {
 
+bool fails_now() {
+  std::size_t& left = runtime().failing;
+  return left > 0 && --left == 0;
+}
+
 void set_device_memory(std::size_t bytes) { runtime().total = bytes; }
-void set_devices(int count, int major) {
+void set_devices(int count, int major, int of_first) {
   runtime().device_count = count;
   runtime().device_major = major;
+  runtime().first_major = of_first > 0 ? of_first : major;
 }
 void fail_allocation(std::size_t number) { runtime().failing = number; }
 void spoil_recordings(bool spoil) { runtime().spoil = spoil; }
@@ -147,10 +148,10 @@ cudaError_t cudaGetDevice(int* device) {
   *device = 0;
   return cudaSuccess;
 }
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   const Turn turn;
-  *properties = {"emulated GPU", runtime().total, kSharedMost, runtime().device_major, 0, 4,
-                 32 << 20};
+  const int major = device == 0 ? runtime().first_major : runtime().device_major;
+  *properties = {"emulated GPU", runtime().total, kSharedMost, major, 0, 4, 32 << 20};
   return cudaSuccess;
 }
 cudaError_t cudaDeviceSynchronize() {

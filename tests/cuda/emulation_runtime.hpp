@@ -99,6 +99,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph,
                                  unsigned long long flags = 0);
+cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
@@ -110,11 +111,12 @@ cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribu
 /// Memory that the emulated GPU has; 8 GiB at first.
 void set_device_memory(std::size_t bytes);
 /// GPUs that the machine seems to have, and the first number of their compute capability; one of 9
-/// at first.
-void set_devices(int count, int major = 9);
+/// at first. That of the first GPU may be another.
+void set_devices(int count, int major = 9, int of_first = 0);
 /// As if another thread waited for the whole device whenever a graph is recorded.
 void spoil_recordings(bool spoil);
-/// The allocation of that number from now, of either memory, finds no room; 0: none does.
+/// The allocation of that number from now, of either memory or a graph's, finds no room; 0: none
+/// does.
 void fail_allocation(std::size_t number);
 /// What the host cannot pin more than; without a bound at first.
 void set_pinned_memory(std::size_t bytes);

@@ -51,7 +51,7 @@ struct Runtime {
   std::deque<std::pair<void*, std::size_t>> freed;  // not given back yet
   std::size_t freed_bytes = 0;
   std::size_t most_pinned = ~std::size_t{0}, pinned_bytes = 0;
-  int device_count = 1, device_major = 9;
+  int device_count = 1, device_major = 9, first_major = 9;
   std::set<CUstream_st*> capturing;
   bool spoil = false;
   std::size_t failing = 0;  // number of the allocation to fail, from now
@@ -137,6 +137,9 @@ inline void must_be(bool device, const void* pointer, std::size_t bytes) {
 inline CUstream_st& queue_of(cudaStream_t stream) {
   return stream && !stream->blocking ? *stream : runtime().default_queue;
 }
+
+/// Whether this is the allocation that `fail_allocation` named.
+bool fails_now();
 
 inline bool recording_blocking() {
   return std::any_of(runtime().capturing.begin(), runtime().capturing.end(),

@@ -95,8 +95,14 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
   const Turn turn;
+  *exec = nullptr;
+  if (fails_now()) return result(cudaErrorMemoryAllocation);
   *exec = new CUgraphExec_st{graph->work};
   return cudaSuccess;
+}
+cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) {
+  const Turn turn;
+  return result(fails_now() ? cudaErrorMemoryAllocation : cudaSuccess);
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   const Turn turn;

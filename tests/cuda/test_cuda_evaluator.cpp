@@ -264,7 +264,6 @@ TEST(cuda_grows_within_the_memory) {
   }
   emulation::set_device_memory(std::size_t{8} << 30);
 }
-#endif
 
 /// Whichever array finds no room, nothing is taken for done that was not: the next call is right.
 TEST(cuda_goes_on_after_an_array_found_no_room) {
@@ -299,6 +298,25 @@ TEST(cuda_goes_on_after_an_array_found_no_room) {
     CHECK(number > 30);
   }
 }
+
+/// A graph takes memory of its own; where there is none, its kernels start one by one.
+TEST(cuda_goes_on_where_a_graph_finds_no_room) {
+  const Box box(2, 7);
+  const auto gpu = open_cuda(shapes()[8], "single");
+  gpu->set_atoms(box.view(), kSkin);
+  const AtomResult expected = evaluate_at(*gpu, box);
+  for (const std::size_t number : {1, 2}) {  // making it, and bringing it to the GPU
+    const std::size_t before = emulation::counts().captures;
+    emulation::fail_allocation(number);
+    CHECK(evaluate_at(*gpu, box) == expected);
+    emulation::fail_allocation(0);
+    CHECK(emulation::counts().captures == before + 1);
+  }
+  const std::size_t before = emulation::counts().captures;
+  for (int step = 0; step < 2; ++step) CHECK(evaluate_at(*gpu, box) == expected);
+  CHECK(emulation::counts().captures == before + 1);
+}
+#endif
 
 TEST(cuda_without_determinism) {
   const Cluster cluster = make_cluster(18, 9, kFar);

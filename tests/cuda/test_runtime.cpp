@@ -178,6 +178,10 @@ TEST(old_gpus_are_not_for_these_kernels) {
   CHECK(device_count() == 2 && usable_devices() == 0);  // 'device auto' takes the CPU
   CHECK(device_error("cuda").find("has compute capability 7.0, less than the 8.0") !=
         std::string::npos);
+  emulation::set_devices(3, 8, 7);
+  CHECK(usable_devices() == 2);
+  for (const int rank : {0, 1, 2}) CHECK(choose_device("cuda", rank) == 1 + rank % 2);
+  CHECK(device_error("cuda:0").find("has compute capability 7.0") != std::string::npos);
   emulation::set_devices(1);
   CHECK(usable_devices() == 1);
 }

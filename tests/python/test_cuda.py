@@ -55,3 +55,17 @@ def test_library_compiles_without_warnings_and_as_recorded(tmp_path):
     needed = output_of("ldd", "-r", tmp_path / "mdbench_native_cuda.so")
     assert "libcudart" not in needed
     assert "not found" not in needed and "undefined symbol" not in needed
+
+
+@pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")
+@pytest.mark.slow
+def test_tests_compile_with_cudas_own_headers():
+    """Without a GPU they only ever see the emulation's."""
+    folders = ("plugin/evaluator", "plugin/evaluator/native", "plugin/evaluator/cuda",
+               "plugin/kernels", "plugin/kernels/cuda", "tests/cpp", "tests/cuda")
+    includes = [f"-I{ROOT / folder}" for folder in folders]
+    files = sorted((ROOT / "tests/cuda").glob("test_*.cpp"))
+    assert len(files) > 10
+    for path in files:
+        output_of("nvcc", "-std=c++20", "-Xcompiler", "-fsyntax-only,-fopenmp,-Wall,-Wextra,-Werror",
+                  *includes, "-c", "-o", "/dev/null", path)

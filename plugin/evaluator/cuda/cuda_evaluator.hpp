@@ -29,6 +29,8 @@ template <class Real>
 class CudaEvaluator final : public ResidentEvaluator {
  public:
   CudaEvaluator(OpenedModel opened, CudaOptions options);
+  /// The thread may be another one, and at work on another GPU.
+  ~CudaEvaluator() override { cudaSetDevice(options_.device); }
 
   const ModelInfo& info() const override { return opened_.info; }
   int halo_layers() const override { return 1; }

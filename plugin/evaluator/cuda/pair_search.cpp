@@ -34,7 +34,8 @@ void PairSearch::place(const AtomsView& atoms, const AtomNodes& nodes, const int
   unordered_.resize(members.size());
   sorted_.resize(members.size());
   count_.clear(stream);
-  block_sums_.resize(scan_blocks(static_cast<std::int64_t>(count_.size())));
+  // for the scans of receivers as well, before kernels are at work on it
+  block_sums_.resize(scan_blocks(std::max<std::int64_t>(count_.size(), nodes.num_local())));
   SortAtoms sort{};
   sort.cells = cells_;
   sort.members = static_cast<int>(members.size());
@@ -70,7 +71,6 @@ void PairSearch::scan_into(const Array<int>& counts, Array<std::int64_t>& out,
                            cudaStream_t stream) {
   const auto count = static_cast<std::int64_t>(counts.size());
   out.resize(count + 1);
-  block_sums_.resize(scan_blocks(count));
   scan({counts.data(), out.data(), block_sums_.data(), count}, stream);
 }
 

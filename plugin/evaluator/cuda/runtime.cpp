@@ -60,6 +60,13 @@ cudaDeviceProp properties(int device) {
 
 bool is_usable(const cudaDeviceProp& device) { return device.major >= kLeastMajor; }
 
+std::vector<int> usable_among(int count) {
+  std::vector<int> usable;
+  for (int device = 0; device < count; ++device)
+    if (is_usable(properties(device))) usable.push_back(device);
+  return usable;
+}
+
 int known_device(int device) {
   const cudaDeviceProp found = properties(device);
   if (!is_usable(found))
@@ -87,12 +94,7 @@ int device_count() {
   return 0;
 }
 
-int usable_devices() {
-  int usable = 0;
-  for (int device = device_count() - 1; device >= 0; --device)
-    usable += is_usable(properties(device)) ? 1 : 0;
-  return usable;
-}
+int usable_devices() { return static_cast<int>(usable_among(device_count()).size()); }
 
 int choose_device(const std::string& name, int local_rank) {
   const int count = device_count();
@@ -108,7 +110,10 @@ int choose_device(const std::string& name, int local_rank) {
                 "): say 'device cpu', or check nvidia-smi and that the driver is new enough for "
                 "CUDA 13");
   }
-  if (!numbered) return known_device(local_rank % count);
+  if (!numbered) {
+    const std::vector<int> usable = usable_among(count);
+    return usable.empty() ? known_device(0) : usable[local_rank % usable.size()];
+  }
   const int device = std::stoi(name.substr(5));
   if (device >= count)
     throw Error("device " + name + " was asked for and CUDA sees " + std::to_string(count) +
@@ -249,10 +254,14 @@ bool Graph::capture(cudaStream_t stream, const std::function<void()>& enqueue) {
   const cudaError_t status = end();
   if (status == cudaErrorStreamCaptureInvalidated) return false;
   check(status, "recording a graph");
-  const cudaError_t made = cudaGraphInstantiate(&exec_, graph, 0);
+  cudaError_t made = cudaGraphInstantiate(&exec_, graph, 0);
   cudaGraphDestroy(graph);
-  check(made, "making a graph");
-  return true;
+  if (made == cudaSuccess) made = cudaGraphUpload(exec_, stream);
+  if (made == cudaSuccess) return true;
+  reset();
+  if (made != cudaErrorMemoryAllocation) check(made, "making a graph");
+  cudaGetLastError();
+  return false;
 }
 
 void Graph::launch(cudaStream_t stream) const {

@@ -74,7 +74,7 @@ class Graph {
   Graph& operator=(Graph&& other) noexcept;
   /// Records what `enqueue` puts on the stream, which does not run, in place of what there was.
   /// False where something spoiled the recording, such as another library's thread that waited for
-  /// the whole device: there is no graph then.
+  /// the whole device, or where the GPU has no memory for it: there is no graph then.
   bool capture(cudaStream_t stream, const std::function<void()>& enqueue);
   void launch(cudaStream_t stream) const;
   bool captured() const { return exec_ != nullptr; }
