@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from mdbench.analysis.estimate import Estimate, mean_of_runs
 from mdbench.analysis.msd import MsdOptions, MsdResult, mean_squared_displacement
 from mdbench.analysis.rdf import radial_distribution
 from mdbench.analysis.temperature import DensityPoint, arrhenius, density_against_temperature
-from mdbench.analysis.thermo import thermo_averages
+from mdbench.analysis.thermo import degrees_of_freedom, thermo_averages
 from mdbench.analysis.vacf import VacfOptions, velocity_autocorrelation
 from mdbench.errors import AnalysisError
 from mdbench.results import plain
@@ -88,14 +89,18 @@ def _thermo(run: RunData, report: _Report) -> float:
     start_ps = run.equilibration_ps
     if run.thermo is None:
         return start_ps
-    thermo = run.thermo
+    thermo, num_atoms = run.thermo, run.provenance["num_atoms"]
+    if num_atoms is None:
+        reason = "the log does not say how many atoms there are"
+        report.refused.append({"quantity": "thermodynamic averages", "reason": reason})
+        return start_ps
     known = start_ps if start_ps > 0 else None
     result = report.attempt(
         "thermodynamic averages",
         lambda: thermo_averages(
             thermo.times_ps,
             thermo.columns,
-            int(run.provenance["num_atoms"]),
+            int(num_atoms),
             ensemble=run.ensemble,
             start_ps=known,
             temperature_k=run.temperature_k,
@@ -184,7 +189,8 @@ def _diffusion(
         }
         viscosity, temperature = settings.viscosity_mpas, run.temperature_k
         if viscosity is not None and temperature is not None:
-            cell = next(trajectory.frames()).cell
+            first = int(np.searchsorted(trajectory.times_ps, start_ps - 1e-9))
+            cell = np.mean([frame.cell for frame in trajectory.frames(first)], axis=0)
             section["yeh_hummer"] = report.attempt(
                 f"finite-size correction of the diffusion of {element}",
                 lambda: yeh_hummer(
@@ -202,7 +208,11 @@ def _spectra(run: RunData, start_ps: float, report: _Report) -> None:
     """Velocity autocorrelation and vibrational spectrum, of all atoms and each element."""
     velocities = run.velocities
     assert velocities is not None  # noqa: S101 - the caller's
-    options = VacfOptions(start_ps=start_ps)
+    thermo, freedom = run.thermo, None
+    if thermo is not None and len(thermo):
+        with suppress(AnalysisError):
+            freedom = round(degrees_of_freedom(thermo.columns, len(velocities.numbers)))
+    options = VacfOptions(start_ps=start_ps, degrees_of_freedom=freedom)
     for z in [0, *sorted(set(velocities.numbers.tolist()))]:
         element = chemical_symbols[z] if z else None
         name = element or "all"

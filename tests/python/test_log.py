@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 from support import run_lmp
 
+from mdbench.analyze import analyze_run
 from mdbench.errors import OutputError
 from mdbench.output.data_file import read_data_file
 from mdbench.output.formats import open_reader
 from mdbench.output.log import read_log
+from mdbench.output.plain_run import open_plain_run
+from mdbench.output.run_parts import Hints
 from mdbench.output.thermo import ATM_BAR, KCAL_PER_MOL_EV
+from mdbench.spec import Analysis
 
 SETUP = """units {units}
 region r block 0 12 0 12 0 12
@@ -82,6 +86,23 @@ def test_cut_anywhere(logs, tmp_path):
         assert found.notes or content[cut - 1 : cut] == b"\n"
     path.write_bytes(content[: start + 5])
     assert read_log(path).thermo.steps.tolist() == [0, 5]
+
+
+def test_a_killed_run_has_its_number_of_atoms(logs, tmp_path):
+    """Averages of energies are an atom's; without any number they are refused, in one line."""
+    content = (logs / "one.log").read_text()
+    cut, path = content[: content.index("Loop time")], tmp_path / "killed.log"
+    path.write_text(cut)
+    assert read_log(path).num_atoms == 30
+    for line, number in (("Deleted 10 atoms, new total = 20", 20), ("Created 5 atoms", 35),
+                         ("  60 atoms", 60), ("  61 atomic lines", 30)):
+        path.write_text(cut.replace("Per MPI", f"{line}\nPer MPI"))
+        assert read_log(path).num_atoms == number
+    path.write_text(log_text(*(f"{10 * i} {300 + i % 7} -5" for i in range(200)),
+                             header="Step Temp PotEng"))
+    refused = analyze_run(open_plain_run(path, Hints()), Analysis())["refused"]
+    assert {"quantity": "thermodynamic averages",
+            "reason": "the log does not say how many atoms there are"} in refused
 
 
 def log_text(*rows, header="Step Temp", before="units metal\ntimestep 0.001\n"):

@@ -9,7 +9,9 @@ from mdbench.analysis.pair_counts import PairTally
 from mdbench.analysis.rdf import radial_distribution
 from mdbench.errors import AnalysisError
 from mdbench.frames import ArrayFrames, Frame
+from mdbench.spec_system import Alloy
 from mdbench.structure import water_molecule
+from mdbench.systems import build
 
 CUBE = np.diag([14.0, 14.0, 14.0])
 TRICLINIC = np.array([[14.0, 0, 0], [5.0, 13.0, 0], [-4.0, 3.0, 15.0]])
@@ -173,6 +175,25 @@ def test_a_single_frozen_atom_makes_no_slab():
     found = radial_distribution(source(x, CUBE, [8] * 59 + [6]), [("C", "O")], bin_ang=0.1)
     assert found["C-O"].normalisation == "bulk"
     assert found["C-O"].g[30:].mean() == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("seed", [1, 5, 7, 8, 9])
+def test_a_frozen_alloy_is_no_slab(seed):
+    """Its elements sit at random on the sites: g(r) is that of all pairs over the volume."""
+    atoms = build(Alloy(builder="hea", arrangement_seed=seed))
+    rng = np.random.default_rng(seed)
+    x = atoms.positions + rng.normal(scale=0.1, size=(20, len(atoms), 3))
+    found = radial_distribution(source(x, atoms.cell.array, atoms.numbers), r_max_ang=6.0)
+    assert {result.normalisation for result in found.values()} == {"bulk"}
+    assert all("one cell vector" not in note for r in found.values() for note in r.notes)
+
+
+def test_a_thin_layer_of_few_atoms_is_a_slab():
+    """Of one element among others that are everywhere: what the bound for frozen ones must see."""
+    x = gas(CUBE, 200, 160)
+    x[:, 120:, 2] = 0.3 * (x[:, 120:, 2] % 14.0)
+    found = radial_distribution(source(x, CUBE, [8] * 120 + [11] * 40), [("Na", "O")])
+    assert found["Na-O"].normalisation == "slab"
 
 
 def test_a_sheet_is_normalised_in_two_dimensions():

@@ -77,6 +77,26 @@ def test_every_mode_counts_once():
     assert light.frequency_cm1[light.spectrum.argmax()] == pytest.approx(3000, abs=2)
 
 
+def test_held_bonds_take_degrees_of_freedom_away():
+    """Of all atoms together: whose they are cannot be said of a bond between two elements."""
+    masses = np.r_[np.full(3, 1.0), np.full(2, 16.0)]
+    source = frames_of(vibrating([3000.0] * 3 + [500.0] * 2, masses), interval_ps=0.002,
+                       numbers=np.tile([1, 1, 1, 8, 8], 2), masses=np.tile(masses, 2))
+    free = velocity_autocorrelation(source)
+    held = VacfOptions(degrees_of_freedom=21)
+    found = velocity_autocorrelation(source, None, held)
+    assert found.degrees_of_freedom == 21
+    assert found.temperature_k == pytest.approx(free.temperature_k * 27 / 21)
+    assert found.density_of_states().sum() * found.frequency_cm1[1] == pytest.approx(21, rel=1e-3)
+    light = velocity_autocorrelation(source, "H", held)
+    assert light.temperature_k is None and light.degrees_of_freedom is None
+    np.testing.assert_array_equal(light.vacf, velocity_autocorrelation(source, "H").vacf)
+    with pytest.raises(AnalysisError, match="H has no number of degrees of freedom"):
+        light.density_of_states()
+    same = velocity_autocorrelation(source, "H", VacfOptions(degrees_of_freedom=27))
+    assert same.degrees_of_freedom == 18
+
+
 def test_langevin_particles_forget_exponentially():
     friction = 5.0  # 1/ps
     v = relaxing(np.random.default_rng(3), 6000, 150, friction * 0.005)

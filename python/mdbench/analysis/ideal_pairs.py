@@ -23,6 +23,9 @@ _SHORTEST_WAVE_ANG = 8.0
 _LEAST_AMPLITUDE = 0.1
 """Of a homogeneous element's density waves, as |<exp(i k z)>|: a modulation by a fifth."""
 
+_FALSE_ALARM = 1e-3
+"""Chance that frozen atoms, spread at random over their sites, are taken for layers."""
+
 _GAP_ANG = 6.0
 _GAP_DENSITY = 0.1
 """A vacuum: this wide, and thinner than this part of the mean density."""
@@ -93,18 +96,30 @@ def expected_pairs(
 
 
 def _is_layered(tally: PairTally, axis: int) -> bool:
-    """Whether some element's density has a wave as long as the cell, half, a third or a quarter."""
+    """Whether the density has a wave as long as the cell, half, a third or a quarter.
+
+    That of all atoms, or of some element. Elements of a frozen alloy are spread at random over its
+    sites: with N atoms, exp(-N x^2) is the chance that a wave is above x. All sites together are
+    not random.
+    """
     waves = int(np.clip(tally.height_ang[axis] // _SHORTEST_WAVE_ANG, 0, _MODES))
-    profile = tally.heights[:, axis]  # [blocks, kinds, bins]
-    atoms = profile.sum(axis=-1, keepdims=True)
     if not waves:
         return False
+    profile = tally.heights[:, axis]  # [blocks, kinds, bins]
+    tests = 3 * profile.shape[1] * waves
+    frames = float(tally.frames.sum())
+    return _has_wave(profile, waves, np.log(tests / _FALSE_ALARM), frames) or _has_wave(
+        profile.sum(axis=1, keepdims=True), waves, 1.0, frames
+    )
+
+
+def _has_wave(profile: NDArray[np.int64], waves: int, by_chance: float, frames: float) -> bool:
+    """Whether a kind's wave is above sqrt(``by_chance`` / N), and the scatter of moving atoms."""
+    atoms = profile.sum(axis=-1, keepdims=True)  # of [blocks, kinds, bins]
     wave = (np.fft.rfft(profile, axis=-1) / atoms)[..., 1 : waves + 1]
-    amplitude = np.abs(wave.mean(axis=0))
-    # frozen atoms have 1 / sqrt(N) by chance, moving ones the scatter of their blocks
-    by_chance = 1.0 / np.sqrt(atoms.sum(axis=0) / tally.frames.sum())
+    frozen = np.sqrt(by_chance * frames / atoms.sum(axis=0))
     scatter = np.sqrt(wave.var(axis=0) / len(wave))
-    return bool((amplitude > _LEAST_AMPLITUDE + by_chance + 3.0 * scatter).any())
+    return bool((np.abs(wave.mean(axis=0)) > _LEAST_AMPLITUDE + frozen + 3.0 * scatter).any())
 
 
 def _has_gap(tally: PairTally, axis: int) -> bool:

@@ -157,13 +157,22 @@ def _start(
     return start, ()
 
 
+def degrees_of_freedom(columns: Mapping[str, Floats], num_atoms: int) -> float:
+    """Of all atoms: 2 K / (kB T) by a log's columns; 3 N - 3 where they do not tell.
+
+    Raises:
+        AnalysisError: where the log has none of the columns that are known.
+    """
+    return _degrees_of_freedom(_known(columns, num_atoms), num_atoms)
+
+
 def _degrees_of_freedom(known: Mapping[str, Floats], num_atoms: int) -> float:
     """2 K / (k T) of a log that has energies and temperature; 3 N - 3 of others.
 
     Rigid molecules have fewer than 3 N - 3, and the log itself says how many.
     """
     energies = ("total_energy_per_atom", "potential_energy_per_atom")
-    if all(name in known for name in energies) and known["temperature"].all():
+    if {"temperature", *energies} <= known.keys() and known["temperature"].all():
         kinetic_ev = (known[energies[0]] - known[energies[1]]) * num_atoms
         found = 2.0 * kinetic_ev / (BOLTZMANN_EV_PER_K * known["temperature"])
         freedom = float(np.median(found))

@@ -42,6 +42,8 @@ class VacfOptions:
     max_lag_ps: float = 2.0
     """Longest lag, which sets the resolution; half the time at most."""
     memory_limit: int = MEMORY_LIMIT_BYTES
+    degrees_of_freedom: float | None = None
+    """Of all atoms, where bonds are held; 3 N - 3 when left out."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,11 @@ class VacfResult:
     element: str | None
     """None for all atoms."""
     num_atoms: int
-    degrees_of_freedom: int
-    """3 N, less 3 for all atoms: the centre of mass is at rest."""
-    temperature_k: float
-    """Kinetic, from the value at lag 0."""
+    degrees_of_freedom: float | None
+    """3 N, less 3 for all atoms: the centre of mass is at rest. Fewer where bonds are held, and
+    None for an element then: a bond between two elements is neither's."""
+    temperature_k: float | None
+    """Kinetic, from the value at lag 0; None without ``degrees_of_freedom``."""
     interval_fs: float
     frames: int
     lag_ps: NDArray[np.float64]  # [lags]
@@ -69,7 +72,15 @@ class VacfResult:
     """What was left out of the trajectory, and why; empty when nothing was."""
 
     def density_of_states(self) -> NDArray[np.float64]:
-        """Vibrational density of states per 1/cm, with the degrees of freedom as integral."""
+        """Vibrational density of states per 1/cm, with the degrees of freedom as integral.
+
+        Raises:
+            AnalysisError: where these are not known.
+        """
+        if self.degrees_of_freedom is None:
+            raise AnalysisError(
+                f"{self.element} has no number of degrees of freedom: bonds are held"
+            )
         return self.spectrum * self.degrees_of_freedom
 
 
@@ -107,15 +118,15 @@ def velocity_autocorrelation(
     if last < _FEWEST_LAGS:
         raise AnalysisError(f"a longest lag of {options.max_lag_ps:g} ps is too short")
     sums = lag_sums(power, count)[: last + 1] / (count - np.arange(last + 1))
-    freedom = 3 * len(atoms) - (3 if len(atoms) == len(source.numbers) else 0)
-    if not sums[0] > 0.0 or not freedom:
+    freedom = _degrees_of_freedom(len(atoms), len(source.numbers), options)
+    if not sums[0] > 0.0 or freedom == 0.0:
         raise AnalysisError("the atoms do not move: there is no velocity autocorrelation")
     frequency, spectrum = _spectrum(sums / sums[0], sampling.interval_ps)
     return VacfResult(
         element=element,
         num_atoms=len(atoms),
         degrees_of_freedom=freedom,
-        temperature_k=float(sums[0]) / freedom * _KELVIN_PER_U_ANG2_PER_PS2,
+        temperature_k=freedom and float(sums[0]) / freedom * _KELVIN_PER_U_ANG2_PER_PS2,
         interval_fs=1e3 * sampling.interval_ps,
         frames=count,
         lag_ps=np.arange(last + 1, dtype=np.float64) * sampling.interval_ps,
@@ -126,6 +137,15 @@ def velocity_autocorrelation(
         nyquist_cm1=0.5 / (LIGHT_CM_PER_PS * sampling.interval_ps),
         note=sampling.note,
     )
+
+
+def _degrees_of_freedom(atoms: int, among: int, options: VacfOptions) -> float | None:
+    """Of some or all of ``among`` atoms; None where held bonds may be theirs."""
+    free = 3.0 * among - 3.0
+    of_all = free if options.degrees_of_freedom is None else options.degrees_of_freedom
+    if atoms == among:
+        return of_all
+    return 3.0 * atoms if of_all > free - 0.5 else None
 
 
 def _checked_sampling(source: FrameSource, start_ps: float) -> Sampling:

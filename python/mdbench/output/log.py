@@ -39,11 +39,8 @@ class LogFile:
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
-
-    @property
-    def num_atoms(self) -> int | None:
-        """Of the last run that reached its end."""
-        return self.loops[-1].num_atoms if self.loops else None
+    num_atoms: int | None
+    """At the end; None where the log does not say it."""
 
     @property
     def ns_per_day(self) -> float | None:
@@ -105,6 +102,7 @@ def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None 
         errors=tuple(lines.errors),
         warnings=tuple(lines.warnings),
         notes=tuple(notes),
+        num_atoms=lines.num_atoms,
     )
 
 

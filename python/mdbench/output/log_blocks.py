@@ -21,6 +21,7 @@ _ROW_STARTS = frozenset(b"%c" % c for c in b"0123456789-")
 _AT_ONCE = 20_000  # rows parsed together
 _MOST_MESSAGES = 100
 _LOOP = re.compile(r"Loop time of (\S+) on (\d+) procs for (\d+) steps with (\d+) atoms")
+_ATOMS = re.compile(r"\s*(Created )?(\d+) atoms|Deleted \d+ atoms, new total = (\d+)")
 _SPEED = re.compile(r"Performance: (\S+) ns/day, \S+ hours/ns, (\S+) timesteps/s")
 _SCREEN = re.compile(r"\s+(Unit style|Time step)\s+: (\S+)\s*\Z")
 _ENTRY = re.compile(rb"(\S+)\s+=\s+(\S+)")
@@ -93,6 +94,7 @@ class LogLines:
         self.errors: list[str] = []
         self.warnings: list[str] = []
         self.is_truncated = False
+        self.num_atoms: int | None = None  # as read, created or deleted last, or of the last run
         self._block: Block | None = None  # the one being written
         self._expects_header = False
         self._entry: dict[str, bytes] = {}  # of style multi
@@ -147,9 +149,9 @@ class LogLines:
             if len(messages) < _MOST_MESSAGES:
                 messages.append(line)
         elif line.startswith("LAMMPS ("):  # another run behind the first, with nothing set
-            self._block, self.setup = None, Setup()
+            self._block, self.setup, self.num_atoms = None, Setup(), None
         elif line.startswith("clear") and line.split() == ["clear"]:
-            self.setup = Setup()
+            self.setup, self.num_atoms = Setup(), None
         elif (speed := _SPEED.match(line)) and self.loops:
             last = self.loops[-1]
             self.loops[-1] = Loop(
@@ -163,6 +165,9 @@ class LogLines:
         elif screen := _SCREEN.match(line):
             words = ["units", screen[2]] if screen[1] == "Unit style" else ["timestep", screen[2]]
             self.setup.command(" ".join(words))
+        elif atoms := _ATOMS.fullmatch(line):
+            before = self.num_atoms or 0 if atoms[1] else 0
+            self.num_atoms = before + int((atoms[2] or atoms[3])[:18])
         elif line:
             self.setup.command(line)
             self.setup.model_table(line)
@@ -199,7 +204,7 @@ class LogLines:
         loop = _LOOP.match(line)
         seconds = _float(loop[1]) if loop else None
         if loop and seconds is not None:
-            atoms = int(loop[4][:18])
+            atoms = self.num_atoms = int(loop[4][:18])
             self.loops.append(Loop(seconds, int(loop[2][:18]), int(loop[3][:18]), atoms))
             if self._block:
                 self._block.num_atoms = atoms
