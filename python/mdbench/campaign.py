@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import json
+import os
 import shutil
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from mdbench.check import refuse_errors
 from mdbench.errors import MdbenchError, RunError
-from mdbench.lammps_input import STRUCTURE_FILE, InputFacts, render
+from mdbench.lammps_input import InputFacts, render
 from mdbench.prepare import Origin, prepare
 from mdbench.progress import Display
 from mdbench.run import Control, run_to_end
@@ -26,7 +30,6 @@ from mdbench.subject import load_subject, model_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from mdbench.spec import Variant
     from mdbench.spec_file import LoadedSpec
@@ -35,6 +38,9 @@ DEFAULT_NAME = "run.toml"
 RUNS = "runs"
 _MAY_CHANGE = {"run.production", "run.segment"}
 """Between a run and its continuation; and everything about the analysis."""
+_FILES = {"system.file", "model.file", "force_field.potential_file"}
+_BEFORE = "files_before"
+"""Of the manifest: hashes from before the last change, for when it was cut short."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,8 @@ def run_campaign(loaded: LoadedSpec, options: Options) -> str:
         chosen = {p: v for p, v in chosen.items() if p.name == options.only}
         if not chosen:
             raise RunError(f"'{loaded.path}' has no run of the name '{options.only}'")
-    folders = _prepare_all(loaded, chosen, options)
+    with _preparing(loaded.path.parent):
+        folders = _prepare_all(loaded, chosen, options)
     plan, control = loaded.spec.plan(), Control()
     with _signals(control), Display(quiet=options.quiet) as display:
 
@@ -145,6 +152,20 @@ def _signals(control: Control) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def _preparing(folder: Path) -> Iterator[None]:
+    """One process at a time prepares the runs of a folder; others wait, and find them.
+
+    Without it one would clear away, as what an interrupted preparation left, what the other makes.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _prepare_all(
     loaded: LoadedSpec, chosen: dict[Path, Variant], options: Options
 ) -> list[RunFolder]:
@@ -155,7 +176,7 @@ def _prepare_all(
             f"'{found[0]}' exists: 'mdbench resume {loaded.path.parent}' goes on with it"
         )
     for path in found:
-        _check_unchanged(RunFolder(path), loaded.spec, chosen[path])
+        _check_unchanged(RunFolder(path), loaded, chosen[path])
     origin = Origin(loaded.path.name, loaded.sha256, options.trust_unpinned, options.jobs)
     new = [p for p in chosen if p not in found]
     if new:
@@ -183,13 +204,21 @@ def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _check_unchanged(folder: RunFolder, spec: RunSpec, variant: Variant) -> None:
+def _is_moved(before: Any, now: Any, root: Path) -> bool:  # noqa: ANN401
+    """Whether a file is named as before, from where the specification is now."""
+    if not all(isinstance(path, str) and Path(path).is_absolute() for path in (before, now)):
+        return False
+    below = [part for part in Path(os.path.relpath(now, root)).parts if part != ".."]
+    return [*Path(before).parts[-len(below) :]] == below
+
+
+def _check_unchanged(folder: RunFolder, loaded: LoadedSpec, variant: Variant) -> None:
     """Whether a run can go on under a specification; a longer production is taken over.
 
     Raises:
         RunError: when the specification or a file of the run has changed.
     """
-    manifest = folder.manifest()
+    manifest, spec = folder.manifest(), loaded.spec
     # validated again, so that keys which came later have their defaults
     try:
         started = RunSpec.model_validate(manifest["spec"])
@@ -203,7 +232,13 @@ def _check_unchanged(folder: RunFolder, spec: RunSpec, variant: Variant) -> None
     changed = sorted(
         k
         for k in now.keys() | before.keys()
-        if now.get(k) != before.get(k) and k not in lists and not k.startswith(tuple(idle))
+        if now.get(k) != before.get(k)
+        and k not in lists
+        and not k.startswith(tuple(idle))
+        # a run has copies of its own; the campaign may have come from another place
+        and not (
+            k in _FILES and _is_moved(before.get(k), now.get(k), loaded.path.absolute().parent)
+        )
     )
     fixed = [k for k in changed if k not in _MAY_CHANGE]
     if fixed:
@@ -214,11 +249,15 @@ def _check_unchanged(folder: RunFolder, spec: RunSpec, variant: Variant) -> None
     files = {**manifest["files"]}
     if "sha256" in manifest["model"]:
         files[manifest["model"]["file"]] = manifest["model"]["sha256"]
+    is_torn = False
     for name, sha256 in files.items():
         path = folder.path / name
-        if not path.is_file() or sha256_of(path) != sha256:
+        found = sha256_of(path) if path.is_file() else None
+        if found and found != sha256 and found == manifest.get(_BEFORE, {}).get(name):
+            is_torn = True  # a longer production had come into the manifest, and not yet here
+        elif found != sha256:
             raise RunError(f"'{path}' is not the file that the run was started with")
-    if changed:
+    if changed or is_torn:
         _extend(folder, manifest, spec, variant)
 
 
@@ -232,7 +271,9 @@ def _extend(folder: RunFolder, manifest: dict[str, Any], spec: RunSpec, variant:
         known["potential"] = model.commands(spec, known["elements"])
         known["atom_style"] = model.atom_style
     facts = InputFacts(**known)
-    write_atomically(folder.path / SCRIPT, render(spec, variant, facts))
-    manifest["files"] = {n: sha256_of(folder.path / n) for n in (STRUCTURE_FILE, SCRIPT)}
+    script = render(spec, variant, facts)
+    manifest[_BEFORE] = {SCRIPT: sha256_of(folder.path / SCRIPT)}
+    manifest["files"][SCRIPT] = hashlib.sha256(script.encode()).hexdigest()
     manifest["spec"], manifest["plan"] = spec.model_dump(mode="json"), asdict(spec.plan())
     write_atomically(folder.path / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    write_atomically(folder.path / SCRIPT, script)

@@ -64,7 +64,7 @@ def render(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
     ]
     if plan.equilibration:
         parts.append(_equilibration(spec, variant, facts))
-    parts += [_production(spec, variant, facts), _finish()]
+    parts += [_production(spec, variant, facts), _finish(plan.thermo)]
     return "\n".join(parts)
 
 
@@ -115,6 +115,8 @@ write_dump  all custom {ATOMS_FILE} id fx fy fz modify sort id format float %.17
 
 
 def _head(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
+    tilts = spec.ensemble.kind == "npt" and spec.ensemble.coupling == "tri"
+    skew = ' "change_box all triclinic"' if tilts else ""  # a right-angled cell could not tilt
     return f"""\
 # {spec.name}, {variant.temperature_k:g} K, seed {variant.seed}; written by mdbench {__version__}
 #
@@ -132,7 +134,7 @@ atom_style  {facts.atom_style}
 atom_modify map yes
 newton      on
 boundary    {facts.boundary}
-if "${{first}} == 0" then "read_data {STRUCTURE_FILE}" else "read_restart ${{from}}"
+if "${{first}} == 0" then "read_data {STRUCTURE_FILE}"{skew} else "read_restart ${{from}}"
 """
 
 
@@ -237,12 +239,15 @@ def _production(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
     return f"# Production: {spec.ensemble.kind.upper()}.\n{moving}run         ${{last}} upto\n"
 
 
-def _finish() -> str:
+def _finish(thermo: int) -> str:
+    """The end of a segment; what blew up is no checkpoint, also where a stop was asked for."""
     state = "id type xu yu zu vx vy vz fx fy fz modify sort id"
     return f"""\
 label finish
-if "$(step) < ${{last}} && $(is_file({STOP_FILE})) == 0" then &
+if "$(step) < ${{last}} && (${{sane}} == 0 || $(is_file({STOP_FILE})) == 0)" then &
   "write_dump all custom ${{out}}.blowup {state}" "quit {HALT_CODE}"
+# A row of thermo where a stop came between two: the next segment is held against it.
+if "$(step % {thermo}) > 0" then "timer timeout off" "run 0 post no"
 write_restart ${{out}}.restart
 # Read back, so that a file cut short is noticed now.
 clear

@@ -176,7 +176,7 @@ class RunFolder:
         """Move a failed segment's files to ``failed/``; returns their new folder."""
         parent = self.path / FAILED
         parent.mkdir(exist_ok=True)
-        number = 1 + sum(1 for _ in parent.iterdir())
+        number = 1 + max((int(p.name[:3]) for p in parent.glob("[0-9]*-step-*")), default=0)
         target = parent / f"{number:03d}-step-{first:09d}"
         target.mkdir()
         for path in self.files_of(first).values():

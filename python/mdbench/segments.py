@@ -168,6 +168,7 @@ def _check(
             s for s in range(first, reached + 1) if s % every == 0 and (s > first or s == 0)
         ]
         if not expected:
+            path.unlink(missing_ok=True)  # LAMMPS has opened it, and nothing can read it
             continue
         steps = open_reader(path, velocities=kind == "velocities").contents.steps
         if steps.tolist() != expected:
@@ -207,8 +208,8 @@ def _record(folder: RunFolder, state: State, reached: int, wall_s: float) -> Seg
     files = {kind: _stored(path) for kind, path in folder.files_of(first).items()}
     sync_folder(folder.path / SEGMENTS)
     segment = Segment(first, reached, round(wall_s, 3), files)
-    state.segments.append(segment)
-    folder.save(state)
+    folder.save(State(state.status, [*state.segments, segment]))
+    state.segments.append(segment)  # only now: a record that was not written is none
     return segment
 
 

@@ -143,6 +143,29 @@ def test_longer_and_changed(tmp_path):
         "resume", tmp_path)
 
 
+def test_a_campaign_that_has_moved_goes_on(tmp_path):
+    """Another machine's folder; the run has its own copies. Another file's name is another run."""
+    write_run(tmp_path / "here", "argon", production="100 fs")
+    assert mdbench("run", tmp_path / "here", "--quiet")[0] == 0
+    (tmp_path / "here").rename(tmp_path / "there")
+    run = write_run(tmp_path / "there", "argon", production="200 fs")
+    code, _, err = mdbench("resume", tmp_path / "there", "--quiet")
+    assert code == 0, err
+    assert state(run)["segments"][-1]["last"] == 150
+    path = tmp_path / "there/run.toml"
+    (tmp_path / "there/system.data").rename(tmp_path / "there/other.data")
+    path.write_text(path.read_text().replace("system.data", "other.data"))
+    assert "was started with another system.file" in refused("resume", tmp_path / "there")
+
+
+def test_a_right_angled_cell_may_tilt(tmp_path):
+    run = write_run(tmp_path, "argon", production="100 fs",
+                    ensemble='kind = "npt"\ncoupling = "tri"')
+    code, _, err = mdbench("run", tmp_path, "--quiet")
+    assert code == 0, err
+    assert "triclinic box" in (run / "segments/000000000.log").read_text()
+
+
 def test_runs_of_earlier_versions_go_on(tmp_path):
     """Their manifests know nothing of force fields, thermostats that came later, or units."""
     (tmp_path / "run.toml").write_text(

@@ -106,6 +106,26 @@ def test_a_longer_production_goes_on(tmp_path):
     assert json.loads((run / "manifest.json").read_text())["plan"]["total"] == 200
 
 
+def test_a_longer_production_that_was_cut_short_goes_on(tmp_path):
+    """The manifest had the new length, and the script not yet."""
+    write_spec(tmp_path, production="20 fs")
+    assert mdbench("run", tmp_path, "--quiet")[0] == 0
+    script = tmp_path / "runs" / NAME / "run.in"
+    before = script.read_text()
+    write_spec(tmp_path, production="40 fs")
+    assert mdbench("resume", tmp_path, "--quiet")[0] == 0
+    assert script.read_text() != before
+    for production in ("40 fs", "60 fs"):
+        script.write_text(before)
+        write_spec(tmp_path, production=production)
+        code, _, err = mdbench("resume", tmp_path, "--quiet")
+        assert code == 0, err
+        assert script.read_text() != before
+    script.write_text(before + "# by hand")
+    code, _, err = mdbench("resume", tmp_path, "--quiet")
+    assert code == 1 and "run.in' is not the file that the run was started with" in err
+
+
 def test_several_temperatures_side_by_side(tmp_path):
     write_spec(tmp_path, production="40 fs", run="seed = [1, 2]",
                ensemble='temperature = ["280 K", "320 K"]')

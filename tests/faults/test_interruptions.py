@@ -1,5 +1,7 @@
 """Kills, signals, full disks, damaged files: nothing is lost but the segment under way."""
 
+import fcntl
+import os
 import random
 import resource
 import signal
@@ -18,8 +20,11 @@ from faults.driver import (
     write_spec,
 )
 
+from mdbench.campaign import Options, run_campaign
 from mdbench.errors import RunError
+from mdbench.output.mdbench_run import open_mdbench_run
 from mdbench.run_folder import RunFolder
+from mdbench.spec_file import load_spec
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +186,83 @@ def test_orphans_die_with_the_driver(tmp_path):
     process.communicate()
     with RunFolder(run).lock():  # held by lmp as long as it lives
         pass
+
+
+def test_stops_between_rows_and_frames(tmp_path):
+    """Signals at steps that are none of thermo's rows, before a segment's first frame."""
+    changes = {"equilibration": "35 fs", "segment": "2 ps", "thermo": "35 fs", "frames": "1 ps"}
+    write_spec(tmp_path, production="4 ps", output='velocities = "1 ps"', **changes)
+    run = tmp_path / "runs" / NAME
+    for _ in range(3):
+        began = RunFolder(run).state().step if run.exists() else 0
+        process = start("run", tmp_path, "--resume", "--quiet")
+        log = run / f"segments/{began:09d}.log"
+        wait_for(process, lambda log=log: log.is_file() and "\nLoop time" not in log.read_text()
+                 and len(log.read_text().split("Step", 1)[-1].splitlines()) > 3)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err
+    record = state(run)
+    assert len(record["segments"]) >= 3
+    assert any(s["last"] % 70 for s in record["segments"])
+    assert any("xtc" not in s["files"] for s in record["segments"])
+    write_spec(tmp_path, production="3 ps", output='velocities = "1 ps"', **changes)
+    code, _, err = mdbench("resume", tmp_path)
+    assert code == 0, err
+    assert not (run / "failed").exists()
+    code, _, err = mdbench("analyze", tmp_path)
+    assert code == 0, err
+    opened = open_mdbench_run(run)
+    assert opened.trajectory.steps.tolist() == list(range(0, 8001, 2000))
+    assert opened.velocities.steps.tolist() == list(range(0, 8001, 2000))
+
+
+def test_a_blow_up_is_no_checkpoint_though_a_stop_was_asked_for(tmp_path):
+    write_spec(tmp_path, equilibration="0 fs", production="2 ps", segment="200 fs", frames="20 fs",
+               ensemble='kind = "nve"')
+    path = tmp_path / "run.toml"
+    path.write_text(path.read_text().replace('timestep = "0.5 fs"', 'timestep = "5 fs"'))
+    folder = tmp_path / "fault"
+    folder.mkdir()
+    # the stop is asked for when LAMMPS has looked for it and the atoms fly apart
+    fault = lmp_with(folder, "(until grep -qs 'halt condition for fix-id blowup' segments/*.screen; "
+                             "do :; done; touch stop) & for s in 1; do :; done")
+    code, _, err = mdbench("run", tmp_path, "--quiet", **fault)
+    assert code == 1 and "blew up at step" in err
+    run = tmp_path / "runs" / NAME
+    assert state(run)["status"] == "failed"
+    script = (run / "run.in").read_text()
+    assert "(${sane} == 0 || $(is_file(stop)) == 0)" in script
+
+
+@pytest.mark.parametrize("segment", [1, 2])
+def test_a_record_that_fails_once_costs_its_segment_alone(tmp_path, segment, monkeypatch):
+    path = write_spec(tmp_path, production="60 fs")
+    run, save, failed = RunFolder(tmp_path / "runs" / NAME), RunFolder.save, []
+
+    def failing(self, now):
+        if len(now.segments) == segment and not failed:
+            failed.append(segment)
+            raise RunError(f"cannot write '{self.path / 'state.json'}': No space left on device")
+        save(self, now)
+
+    monkeypatch.setattr(RunFolder, "save", failing)
+    with pytest.raises(RunError, match="No space left"):
+        run_campaign(load_spec(path), Options(quiet=True))
+    assert len(run.state().segments) == segment - 1
+    (run.path / "failed" / f"000-step-{0:09d}").mkdir()  # numbers go on from the highest
+    assert run_campaign(load_spec(path), Options(quiet=True, resume=True)) == "finished"
+    assert [s.last for s in run.state().segments] == [40, 80, 120, 160]
+
+
+def test_one_process_prepares_and_others_wait(tmp_path):
+    """Or one would clear away what the other is making."""
+    write_spec(tmp_path, production="20 fs")
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    process = start("run", tmp_path, "--quiet")
+    time.sleep(4)
+    assert process.poll() is None and not (tmp_path / "runs").exists()
+    os.close(handle)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err

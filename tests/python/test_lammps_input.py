@@ -16,7 +16,7 @@ COMMANDS = {
     "angle_style", "angle_coeff", "special_bonds", "kspace_style", "neighbor", "neigh_modify",
     "pair_modify", "dihedral_style", "dihedral_coeff", "improper_style", "improper_coeff",
     "kspace_modify", "mass",
-    "timestep", "thermo", "thermo_style", "thermo_modify", "jump", "min_style", "minimize", "reset_timestep",
+    "timestep", "timer", "thermo", "thermo_style", "thermo_modify", "jump", "min_style", "minimize", "reset_timestep",
     "velocity", "label", "dump", "dump_modify", "fix", "unfix", "run", "write_dump", "quit",
     "write_restart", "clear", "print",
 }

@@ -114,6 +114,8 @@ def _files(folder: Path, segments: list[dict[str, Any]], kind: str) -> list[Path
             continue
         path = folder / "segments" / f"{int(segment['first']):09d}.{kind}"
         size = segment["files"][kind].get("bytes")
+        if size == 0:  # before its first frame, as earlier versions recorded it
+            continue
         if not path.is_file():
             raise OutputError(f"'{path}' is missing, though state.json lists it")
         if size is not None and path.stat().st_size != size:
