@@ -140,7 +140,7 @@ scaling() {
   # Symmetrix-XL looks for the libraries that torch has
   [[ $VARIANTS == *symmetrix* ]] && export LD_LIBRARY_PATH=$cuda:$LD_LIBRARY_PATH
   python3 -W ignore -m mdbench scaling --random-weights medium --device cuda --variants "$VARIANTS" \
-    --sizes "${SIZES// /,}" --rounds 1 --repeats 3 --time-limit "$LIMIT s" -o "$TIMED"
+    --sizes "${SIZES// /,}" --rounds 1 --repeats 3 --time-limit "$LIMIT s" --memory-limit "100 GiB" -o "$TIMED"
 }
 # What was timed so far, where the whole was not finished.
 save_scaling() {
@@ -156,10 +156,12 @@ nvidia-smi >> "$OUT/log.txt" 2>&1
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader >> "$OUT/summary.txt" 2>&1
 if [ -e "$PACKAGES/setup.sh" ]; then
   [ -e "$SITE/$PACKAGES.done" ] || { step packages 120 bash "$PACKAGES/setup.sh" && touch "$SITE/$PACKAGES.done"; }
+fi
+if complete; then
   export PYTHONPATH=$BUILD/package:$SITE PATH=$SITE/bin:$SITE/mpich/bin:$PATH
   export LD_LIBRARY_PATH=$SITE/mpich/lib:${LD_LIBRARY_PATH:-}
 fi
-if wanted build || [ ! -e "$BUILD/mdbench_cuda_tests" ]; then
+if wanted build || [ ! -e "$BUILD/mdbench_cuda_tests" ] || { complete && [ ! -e "$BUILD/medium.mace" ]; }; then
   step configure 120 bash -c configure
   if complete; then
     step build 480 bash -c assemble
@@ -179,7 +181,7 @@ part() {
       complete && { step lammps 120 bash -c lammps; table lammps 8; } ;;
     memcheck) step memcheck 200 bash -c "sanitize memcheck" ;;
     races) for tool in racecheck synccheck; do step $tool 150 bash -c "sanitize $tool"; done ;;
-    *) ! complete || timed "$1" ;;
+    *) if complete; then timed "$1"; else note "$1" "needs $PACKAGES"; fi ;;
   esac
 }
 
