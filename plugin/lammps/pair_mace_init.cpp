@@ -148,9 +148,11 @@ void PairMACE::make_dispersion() {
 /// The model may well be used on purpose: a warning, where `mdbench check` has an error.
 void PairMACE::warn_of_counting_twice() const {
   const std::string& labels = evaluator_->info().labels_include_dispersion;
-  if (comm->me == 0 && settings_.d3 && (labels == "d3" || labels == "functional"))
-    error->warning(FLERR, "pair_style mace d3: the model's labels hold dispersion already (" +
-                              labels + "): it is counted twice");
+  const bool beside = force->pair_match("dftd3", 0) || force->pair_match("dispersion/d3", 0);
+  if (comm->me == 0 && (settings_.d3 || beside) && (labels == "d3" || labels == "functional"))
+    error->warning(FLERR, std::string(beside ? "pair_style mace beside D3" : "pair_style mace d3") +
+                              ": the model's labels hold dispersion already (" + labels +
+                              "): it is counted twice");
 }
 
 void PairMACE::print_summary() const {

@@ -348,10 +348,13 @@ def test_model_whose_labels_hold_dispersion_is_warned_of(models, tmp_path):
         convert(models["bundled"], tmp_path / "model.mace", labels_include_dispersion=labels)
         code, output = run_lmp(
             "units metal\natom_modify map yes\nread_data start.data\npair_style mace d3 bj pbe\n"
-            "pair_coeff * * model.mace C O H\nrun 0", tmp_path)
+            "pair_coeff * * model.mace C O H\nrun 0\n"
+            "pair_style hybrid/overlay mace dftd3 bj pbe\npair_coeff * * mace model.mace C O H\n"
+            "pair_coeff * * dftd3 C O H\nrun 0", tmp_path)
         assert code == 0, output
-        warned.append("labels hold dispersion already (d3)" in output)
-    assert warned == [False, True]
+        warned.append([f"{how}: the model's labels hold dispersion already (d3)" in output
+                       for how in ("mace d3", "mace beside D3")])
+    assert warned == [[False, False], [True, True]]
 
 
 def test_pvector(models):
