@@ -184,11 +184,13 @@ def _prepare_all(
         warnings = refuse_errors(loaded.spec, subject, trust_unpinned=options.trust_unpinned)
         for warning in () if options.quiet else warnings:
             print(f"mdbench: {warning}", file=sys.stderr)  # noqa: T201
+        made: list[Path] = []
         try:
-            for path in new:
-                prepare(loaded.spec, chosen[path], subject, path, origin)
+            for path in new:  # what was made before one fails counts, so no comprehension
+                folder = prepare(loaded.spec, chosen[path], subject, path, origin)
+                made.append(folder.path)
         except BaseException:
-            for path in new:
+            for path in made:
                 shutil.rmtree(path, ignore_errors=True)
             raise
     return [RunFolder(p) for p in chosen]

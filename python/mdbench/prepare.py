@@ -48,6 +48,7 @@ def prepare(
     """
     folder = RunFolder(path)
     if path.exists() and not folder.is_prepared:
+        folder.refuse_orphans(MANIFEST)
         shutil.rmtree(path)
     try:
         (path / SEGMENTS).mkdir(parents=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mdbench.diagnosis import explain
 from mdbench.errors import RunError
 from mdbench.progress import Display, last_row
-from mdbench.segments import Launch, SegmentFailed, newest_restart, run_segment
+from mdbench.segments import Launch, SegmentFailed, keep_whole, newest_restart, run_segment
 
 if TYPE_CHECKING:
     from mdbench.run_folder import RunFolder, State
@@ -48,6 +48,8 @@ def run_to_end(folder: RunFolder, plan: Plan, display: Display, control: Control
     name, manifest = folder.path.name, folder.manifest()
     with folder.lock() as lock:
         state = folder.state()
+        for path in keep_whole(folder, state):
+            display.say(f"{name}: '{path}' is missing: going back to step {state.step}")
         for path in newest_restart(folder, state):
             back = folder.segment_file(state.segments[-1].first, "restart")
             display.say(f"{name}: '{path}' is damaged: going back to '{back}', step {state.step}")

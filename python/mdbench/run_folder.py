@@ -142,6 +142,7 @@ class RunFolder:
         """
         path = self.path / STATE
         if not path.exists():
+            self.refuse_orphans(STATE)
             return State()
         data = read_json(path)
         try:
@@ -157,6 +158,18 @@ class RunFolder:
             return State(str(data["status"]), segments)
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise RunError(f"'{path}' is damaged: {problem!r}") from None
+
+    def refuse_orphans(self, missing: str) -> None:
+        """Keep what a record that is missing would have protected.
+
+        Raises:
+            RunError: when there are segments.
+        """
+        if any((self.path / SEGMENTS).glob("*.restart")):
+            raise RunError(
+                f"'{self.path}' holds segments and no {missing}: put it back from a copy, or move "
+                "the folder away to start anew"
+            )
 
     def save(self, state: State) -> None:
         """Record the state."""

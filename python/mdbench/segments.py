@@ -69,6 +69,30 @@ class Launch:
     report: Callable[[int], None]  # called twice a second with the segment's first step
 
 
+def keep_whole(folder: RunFolder, state: State) -> list[str]:
+    """Drop segments from the first one on of which a file was removed; returns what is missing.
+
+    Restart files count only where a run goes on: ``newest_restart``.
+
+    Raises:
+        RunError: when a file has another size than was recorded.
+    """
+    for number, segment in enumerate(state.segments):
+        for kind, stored in segment.files.items():
+            path = folder.segment_file(segment.first, kind)
+            if kind == "restart" or (path.is_file() and path.stat().st_size == stored.bytes):
+                continue
+            if path.is_file():
+                raise RunError(
+                    f"'{path}' has {path.stat().st_size} bytes, and {stored.bytes} were recorded: "
+                    "put it back from a copy, or remove it and 'mdbench resume' runs again from "
+                    f"step {segment.first}"
+                )
+            del state.segments[number:]
+            return [str(path)]
+    return []
+
+
 def newest_restart(folder: RunFolder, state: State) -> list[str]:
     """Drop segments whose restart file is not as it was recorded; returns what was dropped.
 

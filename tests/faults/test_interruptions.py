@@ -4,6 +4,7 @@ import fcntl
 import os
 import random
 import resource
+import shutil
 import signal
 import time
 
@@ -266,3 +267,33 @@ def test_one_process_prepares_and_others_wait(tmp_path):
     os.close(handle)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
+
+
+def test_segments_without_their_record_are_kept(tmp_path):
+    """state.json or the manifest may be lost on the way from another machine."""
+    write_spec(tmp_path, production="20 fs")
+    assert mdbench("run", tmp_path)[0] == 0
+    run = tmp_path / "runs" / NAME
+    before = fingerprint(run)
+    (tmp_path / "lost").mkdir()
+    for name in ("state.json", "manifest.json"):
+        (run / name).rename(tmp_path / "lost" / name)
+        code, _, err = mdbench("resume", tmp_path)
+        assert code == 1 and f"holds segments and no {name}: put it back from a copy" in err
+        assert err.count("\n") == 1 and fingerprint(run) == before
+        (tmp_path / "lost" / name).rename(run / name)
+    assert mdbench("resume", tmp_path)[0] == 0
+
+
+def test_a_damaged_segment_is_named_and_repeated_when_removed(whole, tmp_path):
+    write_spec(tmp_path)
+    shutil.copytree(whole, tmp_path / "runs" / NAME)
+    run = tmp_path / "runs" / NAME
+    path = run / "segments/000000080.xtc"
+    path.write_bytes(path.read_bytes()[:-5])
+    code, _, err = mdbench("resume", tmp_path)
+    assert code == 1 and "000000080.xtc' has" in err and "runs again from step 80" in err
+    path.unlink()
+    code, _, err = mdbench("resume", tmp_path)
+    assert code == 0 and "000000080.xtc' is missing: going back to step 80" in err
+    assert fingerprint(run) == fingerprint(whole)
