@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,41 +12,23 @@ from ase.data import chemical_symbols
 
 from mdbench.analysis.density import density_profile
 from mdbench.analysis.diffusion import self_diffusion, yeh_hummer
-from mdbench.analysis.estimate import Estimate, mean_of_runs
 from mdbench.analysis.msd import MsdOptions, MsdResult, mean_squared_displacement
 from mdbench.analysis.rdf import radial_distribution
-from mdbench.analysis.temperature import DensityPoint, arrhenius, density_against_temperature
 from mdbench.analysis.thermo import degrees_of_freedom, thermo_averages
 from mdbench.analysis.vacf import VacfOptions, velocity_autocorrelation
+from mdbench.combine import combine
 from mdbench.errors import AnalysisError
-from mdbench.results import plain
+from mdbench.results import Findings, plain
 from mdbench.spec import Analysis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from numpy.typing import NDArray
 
     from mdbench.output.run_data import RunData
 
 SCHEMA = 1
 _LONGEST_CURVE = 1000
 """Points of an MSD that are kept."""
-
-
-@dataclass
-class _Report:
-    """Sections of one run as they come in."""
-
-    sections: dict[str, Any] = field(default_factory=dict)
-    refused: list[dict[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def attempt(self, quantity: str, compute: Callable[[], Any]) -> Any:  # noqa: ANN401
-        """The result, or ``None`` with the reason on record."""
-        try:
-            return compute()
-        except AnalysisError as reason:
-            self.refused.append({"quantity": quantity, "reason": str(reason)})
-            return None
 
 
 def analyze_run(run: RunData, settings: Analysis) -> dict[str, Any]:
@@ -57,7 +38,7 @@ def analyze_run(run: RunData, settings: Analysis) -> dict[str, Any]:
         run: What the simulation wrote.
         settings: Ranges, pairs and elements.
     """
-    report = _Report(notes=list(run.notes))
+    report = Findings(notes=list(run.notes))
     start_ps = _thermo(run, report)
     trajectory = run.trajectory
     if trajectory is None:
@@ -84,7 +65,7 @@ def analyze_run(run: RunData, settings: Analysis) -> dict[str, Any]:
     }
 
 
-def _thermo(run: RunData, report: _Report) -> float:
+def _thermo(run: RunData, report: Findings) -> float:
     """Averages; returns where production starts, ps."""
     start_ps = run.equilibration_ps
     if run.thermo is None:
@@ -95,11 +76,12 @@ def _thermo(run: RunData, report: _Report) -> float:
         report.refused.append({"quantity": "thermodynamic averages", "reason": reason})
         return start_ps
     known = start_ps if start_ps > 0 else None
+    columns = _of_matter(run, report)
     result = report.attempt(
         "thermodynamic averages",
         lambda: thermo_averages(
             thermo.times_ps,
-            thermo.columns,
+            columns,
             int(num_atoms),
             ensemble=run.ensemble,
             start_ps=known,
@@ -117,7 +99,20 @@ def _thermo(run: RunData, report: _Report) -> float:
     return float(result.equilibration_ps)
 
 
-def _profile(run: RunData, settings: Analysis, start_ps: float, report: _Report) -> bool:
+def _of_matter(run: RunData, report: Findings) -> dict[str, NDArray[np.float64]]:
+    """Columns of the log; without those of the volume where sides of the cell are open."""
+    assert run.thermo is not None  # noqa: S101 - the caller's
+    columns = run.thermo.columns
+    if run.trajectory is None or run.trajectory.pbc.all():
+        return columns
+    reason = "the cell has an open side: where it ends is no property of the matter in it"
+    quantities = {"Density": "density", "Volume": "volume", "Press": "pressure"}
+    found = [name for name in quantities if name in columns]
+    report.refused += [{"quantity": quantities[name], "reason": reason} for name in found]
+    return {name: values for name, values in columns.items() if name not in found}
+
+
+def _profile(run: RunData, settings: Analysis, start_ps: float, report: Findings) -> bool:
     """Density profile over a sheet; whether there is one."""
     trajectory, element = run.trajectory, settings.profile or "O"
     assert trajectory is not None  # noqa: S101 - the caller's
@@ -130,7 +125,7 @@ def _profile(run: RunData, settings: Analysis, start_ps: float, report: _Report)
     return profile is not None
 
 
-def _rdf(run: RunData, settings: Analysis, start_ps: float, report: _Report) -> None:
+def _rdf(run: RunData, settings: Analysis, start_ps: float, report: Findings) -> None:
     """Radial distribution functions of all pairs asked for."""
     trajectory = run.trajectory
     assert trajectory is not None  # noqa: S101 - the caller's
@@ -155,7 +150,7 @@ def _rdf(run: RunData, settings: Analysis, start_ps: float, report: _Report) -> 
 
 
 def _diffusion(
-    run: RunData, element: str, dimensions: str, how: tuple[Analysis, float], report: _Report
+    run: RunData, element: str, dimensions: str, how: tuple[Analysis, float], report: Findings
 ) -> None:
     """Mean squared displacement, and a diffusion coefficient where there is one."""
     settings, start_ps = how
@@ -190,7 +185,7 @@ def _diffusion(
         viscosity, temperature = settings.viscosity_mpas, run.temperature_k
         if viscosity is not None and temperature is not None:
             first = int(np.searchsorted(trajectory.times_ps, start_ps - 1e-9))
-            cell = np.mean([frame.cell for frame in trajectory.frames(first)], axis=0)
+            cell = np.mean([frame.cell.copy() for frame in trajectory.frames(first)], axis=0)
             section["yeh_hummer"] = report.attempt(
                 f"finite-size correction of the diffusion of {element}",
                 lambda: yeh_hummer(
@@ -204,7 +199,7 @@ def _diffusion(
     report.sections.setdefault("msd", {})[element] = section
 
 
-def _spectra(run: RunData, start_ps: float, report: _Report) -> None:
+def _spectra(run: RunData, start_ps: float, report: Findings) -> None:
     """Velocity autocorrelation and vibrational spectrum, of all atoms and each element."""
     velocities = run.velocities
     assert velocities is not None  # noqa: S101 - the caller's
@@ -223,63 +218,6 @@ def _spectra(run: RunData, start_ps: float, report: _Report) -> None:
         if found is not None:
             report.sections.setdefault("vacf", {})[name] = found
             report.notes += [f"spectrum of {name}: {found.note}"] if found.note else []
-
-
-def combine(runs: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """What several temperatures give together: density against T, Arrhenius fits.
-
-    Args:
-        runs: Results of ``analyze_run``.
-
-    Returns:
-        The section ``combined``, and what was refused.
-    """
-    report = _Report()
-    densities: dict[float, list[Estimate]] = defaultdict(list)
-    rates: dict[str, dict[float, list[Estimate]]] = defaultdict(lambda: defaultdict(list))
-    for run in runs:
-        t = run["temperature_k"]
-        if t is None:
-            continue
-        density = run.get("thermo", {}).get("quantities", {}).get("density")
-        if density and run["provenance"].get("ensemble") == "npt":
-            densities[t].append(Estimate(**density))
-        for element, msd in run.get("msd", {}).items():
-            if msd["diffusion"]:
-                rates[element][t].append(Estimate(**msd["diffusion"]))
-    if len(densities) > 1:
-        _density_section({t: mean_of_runs(e) for t, e in densities.items()}, report)
-    for element, by_temperature in rates.items():
-        if len(by_temperature) > 1:
-            means = {t: mean_of_runs(e) for t, e in by_temperature.items()}
-            _arrhenius_section(element, means, report)
-    return plain(report.sections), report.refused
-
-
-def _density_section(means: dict[float, Estimate], report: _Report) -> None:
-    kelvin = sorted(means)
-    points = [DensityPoint(t, means[t], "npt") for t in kelvin]
-    fit = report.attempt("density against T", lambda: density_against_temperature(points))
-    report.sections["density_temperature"] = {
-        "temperature_k": kelvin,
-        "density_gcm3": [means[t].value for t in kelvin],
-        "density_error": [means[t].error for t in kelvin],
-        "slope": fit and fit.slope,
-        "expansivity": fit and fit.expansivity,
-    }
-
-
-def _arrhenius_section(element: str, means: dict[float, Estimate], report: _Report) -> None:
-    kelvin = sorted(means)
-    rates = [means[t] for t in kelvin]
-    fit = report.attempt(f"Arrhenius fit of {element}", lambda: arrhenius(kelvin, rates))
-    report.sections.setdefault("arrhenius", {})[element] = {
-        "temperature_k": kelvin,
-        "diffusion": [r.value for r in rates],
-        "diffusion_error": [r.error for r in rates],
-        "activation_energy": fit and fit.activation_ev,
-        "prefactor": fit and fit.prefactor,
-    }
 
 
 def analyze(name: str, runs: list[RunData], settings: Analysis | None = None) -> dict[str, Any]:

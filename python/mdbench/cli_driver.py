@@ -194,6 +194,8 @@ def analyze(  # noqa: PLR0913 - one parameter an option
             print_table(table)
         for refused in run["refused"]:
             typer.echo(f"no {refused['quantity']}: {refused['reason']}")
+        for note in run.get("notes", []):
+            typer.echo(f"note: {note}")
 
 
 def report(

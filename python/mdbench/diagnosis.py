@@ -102,7 +102,7 @@ def _explain_blow_up(kept: Path, failure: SegmentFailed, manifest: dict[str, Any
     named = ", ".join(f"{i + 1} ({last.elements[i]}, {size[i]:.0f} eV/A)" for i in worst)
     time_ps = last.step * manifest["timestep_fs"] / 1000
     return (
-        f"the run blew up at step {last.step} ({time_ps:.3f} ps): largest forces on atoms {named}; "
+        f"the run blew up at step {last.step} ({time_ps:g} ps): largest forces on atoms {named}; "
         f"{_last_good_frame(kept, failure, manifest)}; "
         f"likely cause: {_cause(last, worst, manifest)}"
     )
@@ -139,8 +139,8 @@ def _cause(last: BlowUp, worst: list[int], manifest: dict[str, Any]) -> str:
     i, j, distance = closest_pair(last, worst)
     radii = [covalent_radii[atomic_numbers[last.elements[k]]] for k in (i, j)]
     pair = f"atoms {i + 1} ({last.elements[i]}) and {j + 1} ({last.elements[j]})"
-    if len(last.elements) < manifest["num_atoms"]:
-        lost = manifest["num_atoms"] - len(last.elements)
+    lost = manifest["num_atoms"] - len(last.elements)
+    if lost and manifest.get("boundary", "p p p") != "p p p":
         return f"{lost} atoms left through an open side of the cell"
     if timestep > _FASTEST_H_FS and "H" in last.elements:
         return f"a timestep of {timestep:g} fs is too long for hydrogen: 0.5 fs is usual"

@@ -5,18 +5,37 @@ from __future__ import annotations
 import csv
 import json
 import math
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdbench.errors import AnalysisError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _DIGITS = 7
 _DEPTH = 5
 """No estimate lies deeper."""
+
+
+@dataclass
+class Findings:
+    """Sections of one run, or of several, as they come in."""
+
+    sections: dict[str, Any] = field(default_factory=dict)
+    refused: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def attempt(self, quantity: str, compute: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """The result, or ``None`` with the reason on record."""
+        try:
+            return compute()
+        except AnalysisError as reason:
+            self.refused.append({"quantity": quantity, "reason": str(reason)})
+            return None
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - whatever results hold

@@ -59,6 +59,9 @@ def test_hints(plain, tmp_path, monkeypatch):
     assert open_run(tmp_path, **hints, elements=["Si", "O", "H"]).trajectory.numbers[0] == 14
     found = open_run(tmp_path, **hints, timestep_fs=2.0)
     assert found.trajectory.times_ps[-1] == found.thermo.times_ps[-1] == pytest.approx(0.08)
+    for folder, more in ((tmp_path, hints), (plain, {})):
+        with pytest.raises(OutputError, match=r"type 2 has the mass of O \(15.99\d* u\), and H is said"):
+            open_run(folder, **more, elements=["C", "H", "O"])
     with pytest.raises(OutputError, match="atom type 3 has no element .*give elements"):
         open_run(tmp_path, **hints, elements=["C", "O"])
     with pytest.raises(OutputError, match="is no timestep"):

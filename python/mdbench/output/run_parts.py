@@ -64,6 +64,16 @@ def elements_of_types(masses: Mapping[int, float], labels: Mapping[int, str]) ->
     return {k: s for k, s in guesses.items() if s} | dict(labels)
 
 
+def _refuse_swapped(kind: int, symbol: str, mass: float | None, among: set[str]) -> None:
+    """Isotopes and masses that were repartitioned pass: another symbol's mass does not."""
+    of_mass = None if mass is None else element_of_mass(mass)
+    if of_mass in among and of_mass != symbol:
+        raise OutputError(
+            f"atom type {kind} has the mass of {of_mass} ({mass:g} u), and {symbol} is said of it: "
+            "give elements in the order of the types"
+        )
+
+
 def atom_table(
     types: NDArray[np.int64],
     elements: Sequence[str] | Mapping[int, str],
@@ -79,18 +89,19 @@ def atom_table(
         pbc: Periodic directions.
 
     Raises:
-        OutputError: for a type without an element.
+        OutputError: for a type without an element, or with the mass of another one among them.
     """
     by_type = elements if isinstance(elements, Mapping) else dict(enumerate(elements, 1))
     kinds, inverse = np.unique(types, return_inverse=True)
     numbers, weights = [], []
     for kind in kinds.tolist():
         symbol = by_type.get(kind)
-        if symbol not in atomic_numbers:
+        if symbol is None or symbol not in atomic_numbers:
             raise OutputError(
                 f"atom type {kind} has no element ({len(by_type)} known): give elements, one "
                 "symbol a type"
             )
+        _refuse_swapped(kind, symbol, masses.get(kind), set(by_type.values()))
         numbers.append(atomic_numbers[symbol])
         weights.append(masses.get(kind, float(atomic_masses[atomic_numbers[symbol]])))
     return AtomTable(

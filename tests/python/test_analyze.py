@@ -1,0 +1,59 @@
+"""All analyses of a run together: what is taken from where, and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trajectories_in_memory import frames_of, random_walk
+
+from mdbench.analysis.diffusion import self_diffusion, yeh_hummer
+from mdbench.analysis.msd import MsdOptions, mean_squared_displacement
+from mdbench.analyze import analyze_run
+from mdbench.frames import ArrayFrames
+from mdbench.output.run_parts import RunData
+from mdbench.output.thermo import ThermoTable
+from mdbench.spec import Analysis
+
+FRAMES = 1000
+
+
+class InMemory(ArrayFrames):
+    """As a trajectory in a file, whose cell may change."""
+
+    def toroidal(self):
+        return self
+
+
+def run_of(trajectory, *, start_ps=0.0, **columns):
+    """A run with thermodynamic columns of some scatter."""
+    rng, steps = np.random.default_rng(1), np.arange(FRAMES)
+    noise = {name: value * (1 + 0.01 * rng.standard_normal(FRAMES)) for name, value in columns.items()}
+    return RunData("run", Path("run"), ThermoTable(steps, steps * 1.0, noise), trajectory, None, 300.0,
+                   "npt", start_ps, {"num_atoms": len(trajectory.numbers), "ensemble": "npt"})
+
+
+@pytest.mark.parametrize("pbc", [(1, 1, 1), (1, 1, 0), (0, 0, 0)])
+def test_a_cell_with_an_open_side_has_no_density(pbc):
+    """Where LAMMPS or mdbench ended it says nothing about the matter in it."""
+    walk = frames_of(random_walk(np.random.default_rng(2), FRAMES, 5), pbc=pbc)
+    walk = InMemory(**vars(walk))
+    found = analyze_run(run_of(walk, Temp=300.0, PotEng=-5.0, Density=1.0, Volume=500.0, Press=1.0),
+                        Analysis())
+    of_volume = {"density", "volume", "pressure"}
+    refused = {r["quantity"] for r in found["refused"] if "open side" in r["reason"]}
+    assert refused == (set() if all(pbc) else of_volume)
+    assert of_volume - refused == of_volume & found["thermo"]["quantities"].keys()
+    assert {"temperature", "potential_energy_per_atom"} <= found["thermo"]["quantities"].keys()
+
+
+def test_finite_size_correction_takes_the_mean_cell_of_production():
+    edges = np.r_[np.full(FRAMES // 2, 30.0), np.full(FRAMES // 4, 20.0), np.full(FRAMES // 4, 22.0)]
+    walk = frames_of(random_walk(np.random.default_rng(16), FRAMES, 50))
+    walk = InMemory(**{**vars(walk), "cells": edges[:, None, None] * np.eye(3)})
+    start_ps = FRAMES / 2.0
+    found = analyze_run(run_of(walk, start_ps=start_ps, Temp=300.0),
+                        Analysis.model_validate({"viscosity": "0.89 mPa s", "diffusion": ["O"]}))
+    rate = self_diffusion(mean_squared_displacement(walk, "O", MsdOptions(start_ps=start_ps)))
+    expected = yeh_hummer(rate, 21.0 * np.eye(3), walk.pbc, temperature_k=300.0,
+                          viscosity_mpa_s=0.89)
+    assert found["msd"]["O"]["yeh_hummer"]["value"] == pytest.approx(expected.value, rel=1e-5)
