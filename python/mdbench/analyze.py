@@ -46,6 +46,7 @@ def analyze_run(run: RunData, settings: Analysis) -> dict[str, Any]:
         report.refused.append({"quantity": "structure and diffusion", "reason": reason})
     else:
         elements = [chemical_symbols[z] for z in dict.fromkeys(np.sort(trajectory.numbers)[::-1])]
+        report.notes += _ends_early(run)
         with_sheet = settings.sheet in elements and len(elements) > 1
         layered = with_sheet and _profile(run, settings, start_ps, report)
         _rdf(run, settings, start_ps, report)
@@ -112,6 +113,18 @@ def _of_matter(run: RunData, report: Findings) -> dict[str, NDArray[np.float64]]
     return {name: values for name, values in columns.items() if name not in found}
 
 
+def _ends_early(run: RunData) -> list[str]:
+    """Whether frames are missing at the end, as after a crash or a copy of a run that went on."""
+    assert run.trajectory is not None  # noqa: S101 - the caller's
+    times_ps = run.trajectory.times_ps
+    if run.thermo is None or not len(run.thermo) or len(times_ps) < 2:  # noqa: PLR2004
+        return []
+    last_ps, frame_ps = float(run.thermo.times_ps[-1]), float(times_ps[-1] - times_ps[-2])
+    if last_ps - times_ps[-1] < 2 * frame_ps:
+        return []
+    return [f"the trajectory ends at {times_ps[-1]:g} ps, the log at {last_ps:g} ps"]
+
+
 def _profile(run: RunData, settings: Analysis, start_ps: float, report: Findings) -> bool:
     """Density profile over a sheet; whether there is one."""
     trajectory, element = run.trajectory, settings.profile or "O"
@@ -146,7 +159,12 @@ def _rdf(run: RunData, settings: Analysis, start_ps: float, report: Findings) ->
     report.refused += [{"quantity": f"{p} RDF", "reason": why} for p, why in refused.items()]
     if found:
         report.sections["rdf"] = found
-        report.notes += [f"RDF: {note}" for rdf in found.values() for note in rdf.notes]
+        of_all = set.intersection(*(set(rdf.notes) for rdf in found.values()))
+        report.notes += [
+            f"RDF: {note}" if note in of_all else f"{pair} RDF: {note}"
+            for pair, rdf in found.items()
+            for note in rdf.notes
+        ]
 
 
 def _diffusion(

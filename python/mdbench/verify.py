@@ -14,6 +14,7 @@ from mdbench.core import PointResult, evaluate_atoms
 from mdbench.engine import single_point
 from mdbench.errors import ModelError
 from mdbench.model import DTYPES, call_worker, convert, inspect, load_evaluator, metadata
+from mdbench.structure_file import read_structure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,13 +141,6 @@ def difference_stress_error(evaluator: Evaluator, atoms: Atoms, step: float) -> 
     return worst
 
 
-def _read_structure(path: Path) -> Atoms:
-    try:
-        return read(str(path))
-    except Exception as problem:  # noqa: BLE001 - ASE's readers raise anything
-        raise ModelError(f"cannot read structure '{path}': {problem!r}") from None
-
-
 def verify(  # noqa: PLR0913 - one parameter an option
     model: Path,
     *,
@@ -174,7 +168,7 @@ def verify(  # noqa: PLR0913 - one parameter an option
     with tempfile.TemporaryDirectory(prefix="mdbench-") as folder:
         probe = Path(folder) / "structure.xyz"
         if structure:
-            write(str(probe), _read_structure(structure), format="extxyz")
+            write(str(probe), read_structure(structure), format="extxyz")
         elif is_converted:
             raise ModelError(f"'{model}' is already converted: name a --structure to test it on")
         else:
@@ -186,9 +180,9 @@ def verify(  # noqa: PLR0913 - one parameter an option
             raise ModelError(f"'{converted}' is converted: leave charge and spin out, it has them")
         atoms = read(str(probe))
         style = f"precision {DTYPES[dtype]}" + (f" head {head}" if head else "")
-        in_lammps = single_point(atoms, converted, style)
         evaluator = load_evaluator(converted, precision=DTYPES[dtype], head=head)
-        in_core = evaluate_atoms(evaluator, atoms)
+        in_core = evaluate_atoms(evaluator, atoms)  # first: its messages name no temporary file
+        in_lammps = single_point(atoms, converted, style)
         checks = compare("LAMMPS against the core", in_lammps, in_core, limits, with_virial=True)
         if not is_converted:
             held = metadata(converted).get("state")

@@ -57,3 +57,26 @@ def test_finite_size_correction_takes_the_mean_cell_of_production():
     expected = yeh_hummer(rate, 21.0 * np.eye(3), walk.pbc, temperature_k=300.0,
                           viscosity_mpa_s=0.89)
     assert found["msd"]["O"]["yeh_hummer"]["value"] == pytest.approx(expected.value, rel=1e-5)
+
+
+@pytest.mark.parametrize(("frames", "noted"), [(FRAMES, False), (FRAMES - 1, False), (700, True)])
+def test_frames_missing_at_the_end_are_noted(frames, noted):
+    walk = frames_of(random_walk(np.random.default_rng(4), frames, 5))
+    walk = InMemory(**vars(walk))
+    notes = analyze_run(run_of(walk, Temp=300.0), Analysis())["notes"]
+    assert ("the trajectory ends at 699 ps, the log at 999 ps" in notes) == noted
+    assert any("trajectory ends" in note for note in notes) == noted
+
+
+def test_pairs_that_are_absent_are_refused_alone_and_notes_name_their_pair():
+    rng = np.random.default_rng(5)
+    lattice = 4.0 * np.stack(np.meshgrid(*[np.arange(5)] * 3), axis=-1).reshape(-1, 3)
+    solid = lattice + 0.2 * rng.standard_normal((FRAMES, 125, 3))
+    x = np.concatenate([solid, rng.uniform(0.0, 20.0, (FRAMES, 6, 3))], axis=1)
+    atoms = frames_of(x, numbers=[8] * 125 + [6] * 6, edge=20.0)
+    settings = Analysis.model_validate({"rdf": ["O-O", "C-C", "O-Si"]})
+    found = analyze_run(run_of(InMemory(**vars(atoms)), Temp=300.0), settings)
+    assert list(found["rdf"]) == ["O-O", "C-C"]
+    assert {"quantity": "O-Si RDF", "reason": "there is no Si"} in found["refused"]
+    assert [n for n in found["notes"] if "maximum" in n] == [
+        "C-C RDF: no second maximum stands out of the noise: no first minimum"]

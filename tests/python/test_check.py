@@ -60,6 +60,12 @@ def about_structure(atoms, spec=None):
          "1000 fs is usual"),
         ("H", {"ensemble": {"temperature": [300, 5001]}}, "warning", "ensemble.temperature",
          "5001 K"),
+        ("H", {"output": {"thermo": "3.4 ps"}}, "warning", "output.thermo", "fewer than 4 rows"),
+        ("H", {"analysis": {"rdf": ["H-H", "H-O"]}}, "warning", "analysis.rdf",
+         "there is no O: the structure has H"),
+        ("H", {"analysis": {"diffusion": "Li"}}, "warning", "analysis.diffusion", "no Li"),
+        ("H", {"analysis": {"profile": "O"}}, "warning", "analysis.profile", "no O"),
+        ("H", {"analysis": {"sheet": "C"}}, "warning", "analysis.sheet", "no C"),
         ("H", {"run": {"threads": 1024}}, "warning", "run.threads", "cores of this machine"),
         ("H", {"run": {"ranks": 4096}}, "warning", "run.ranks", "cores of this machine"),
     ],
@@ -83,6 +89,8 @@ def test_numbers_that_do_not_go_together(symbols, sections, level, field, says):
         ("H", {"ensemble": {"tdamp": "5 fs"}}),
         ("H", {"ensemble": {"tdamp": "500 fs", "temperature": 5000}}),
         ("H", {"ensemble": {"kind": "nvt", "pdamp": "1 fs"}}),
+        ("H", {"output": {"thermo": "3.3 ps"}}),
+        ("H", {"analysis": {"rdf": "H-H", "diffusion": "H", "profile": "H", "sheet": "H"}}),
     ],
 )
 def test_numbers_at_their_limits_pass(symbols, sections):
@@ -138,10 +146,19 @@ def expanded(factor):
 )
 def test_structures_with_something_wrong(atoms, level, says):
     problems = [p for p in about_structure(atoms)
-                if "density" in says or "density" not in p.text]  # two atoms in a box are thin
+                if "density" in says or "density" not in p.text  # two atoms in a box are thin
+                if "one atom" not in p.text]
     assert found(problems) == [(level, "system")]
     assert says in problems[0].text
     assert "\n" not in str(problems[0])
+
+
+@pytest.mark.parametrize("pbc", [True, False])
+def test_one_atom_has_no_temperature(pbc):
+    """LAMMPS would say 'Attempting to rescale a 0.0 temperature'."""
+    atoms = Atoms("He", cell=[2.5, 2.5, 2.5], pbc=pbc)
+    assert [str(p) for p in about_structure(atoms)] == [
+        "error: system: one atom has no temperature, as the whole does not move: repeat the cell"]
 
 
 def test_all_overlaps_are_counted_and_the_closest_is_named():
@@ -157,12 +174,12 @@ def test_all_overlaps_are_counted_and_the_closest_is_named():
         graphene(3, 2),  # vacuum: no density to judge
         molecule("H2O"),
         molecule("H2"),
-        bulk("Cu", "fcc"),  # rhombohedral, tilts of one half
+        bulk("Cu", "fcc").repeat(2),  # rhombohedral, tilts of one half
         bulk("Mg"),
         bulk("W", cubic=True),
         salted(pair("OH", 0.97), [16, 1]),
-        Atoms("He", cell=[2.5, 2.5, 2.5], pbc=True),
-        Atoms("He"),
+        Atoms("He2", [[0, 0, 0], [2.5, 0, 0]], cell=[5, 2.5, 2.5], pbc=True),
+        Atoms("He2", [[0, 0, 0], [3, 0, 0]]),
     ],
     ids=str,
 )

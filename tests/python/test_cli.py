@@ -97,10 +97,14 @@ def test_verify_fails_on_a_wrong_conversion(models, tmp_path):
     [
         (["convert", "absent.model"], "cannot open model file 'absent.model'"),
         (["verify", "absent.model"], "cannot open model file 'absent.model'"),
-        (["verify", BUNDLED, "--structure", "absent.xyz"], "cannot read structure 'absent.xyz'"),
+        (["verify", BUNDLED, "--structure", "absent.xyz"],
+         "structure file 'absent.xyz' does not exist"),
+        (["verify", BUNDLED, "--structure", "iron.xyz"],
+         "the structure holds Fe; the model knows only H, C, O"),
     ],
 )
 def test_errors_are_one_line(arguments, text, tmp_path):
+    (tmp_path / "iron.xyz").write_text("2\n\nFe 0 0 0\nFe 0 0 2.5\n")
     done = mdbench(*arguments, cwd=tmp_path)
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1

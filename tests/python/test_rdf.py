@@ -286,6 +286,18 @@ def test_one_pair_that_is_too_slow_does_not_take_the_others_along():
     assert "run longer" in refused["C-C"]
 
 
+def test_absent_pairs_do_not_take_the_others_along():
+    x = source(gas(CUBE, 50, 61), CUBE, [6] + [8] * 60)
+    asked = [("O", "O"), ("Si", "O"), ("C", "C"), ("O", "Xx")]
+    for pair, reason in zip(asked[1:], ("no Si", "no such pair", "no Xx"), strict=True):
+        with pytest.raises(AnalysisError, match=f"g.r. of {'-'.join(pair)}: there is {reason}"):
+            radial_distribution(x, [pair], r_max_ang=6.0)
+    refused = {}
+    assert list(radial_distribution(x, asked, r_max_ang=6.0, refused=refused)) == ["O-O"]
+    assert list(refused) == ["Si-O", "C-C", "O-Xx"]
+    assert radial_distribution(x, asked[1:], r_max_ang=6.0, refused={}) == {}
+
+
 class Generated:
     """Water-like numbers of atoms, made on the fly, so that reading costs nothing."""
 

@@ -79,7 +79,8 @@ def radial_distribution(  # noqa: PLR0913 - each is a choice that users make
         start_ps: Start of production.
         bin_ang: Width of the bins.
         exclude_bonded: Leave out pairs of one molecule, by the bonds of the first frame.
-        refused: Gets the reason for each pair whose data are too few, which is an error without it.
+        refused: Gets the reason for each pair that is absent or whose data are too few, which is an
+            error without it.
 
     Returns:
         By name, "A-B".
@@ -94,7 +95,9 @@ def radial_distribution(  # noqa: PLR0913 - each is a choice that users make
     molecule = _molecules(source) if exclude_bonded else np.arange(len(kind), dtype=np.int32)
     question = PairQuestion(kind.astype(np.int32), molecule, float(edges[-1]), bins)
     partners = _partners(question)
-    asked = _asked_pairs(pairs, elements, partners)
+    asked = _asked_pairs(pairs, elements, partners, refused)
+    if not asked:
+        return {}
     first = int(np.searchsorted(source.times_ps, start_ps - 1e-9))
     tally = count_pairs(source, first, question)
     ideal = choose_ideal(tally, np.asarray(source.pbc, dtype=bool))
@@ -218,6 +221,7 @@ def _asked_pairs(
     pairs: Sequence[tuple[str, str]] | None,
     elements: NDArray[np.int64],
     partners: NDArray[np.int64],
+    refused: dict[str, str] | None,
 ) -> list[tuple[int, int]]:
     """Rows of the elements of each pair; all pairs, the heavier element first, for None."""
     kinds = range(len(elements))
@@ -226,13 +230,16 @@ def _asked_pairs(
     row = {int(z): k for k, z in enumerate(elements)}
     rows = []
     for names in pairs:
-        for symbol in names:
-            if atomic_numbers.get(symbol) not in row:
-                raise AnalysisError(f"g(r) of {'-'.join(names)}: there is no {symbol}")
-        a, b = (row[atomic_numbers[symbol]] for symbol in names)
-        if not partners[a, b]:
-            raise AnalysisError(f"g(r) of {'-'.join(names)}: there is no such pair to count")
-        rows.append((a, b))
+        a, b = (row.get(atomic_numbers.get(symbol, 0)) for symbol in names)
+        if a is not None and b is not None and partners[a, b]:
+            rows.append((a, b))
+            continue
+        reason = "there is no such pair to count"
+        if a is None or b is None:
+            reason = f"there is no {names[0] if a is None else names[1]}"
+        if refused is None:
+            raise AnalysisError(f"g(r) of {'-'.join(names)}: {reason}")
+        refused["-".join(names)] = reason
     return rows
 
 

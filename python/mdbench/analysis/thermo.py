@@ -41,7 +41,7 @@ _VARIANCE_RATIO = "temperature_variance_ratio"
 _SAME_FREEDOM = 0.01
 """Relative range in which a log's degrees of freedom stay, however its digits are rounded."""
 _LONGEST_SERIES = 2000
-_FEWEST_ROWS = 4
+FEWEST_ROWS = 4
 _SUSPICIOUS = 3.0
 """Standard errors beyond which a difference is named."""
 
@@ -87,10 +87,10 @@ def thermo_averages(  # noqa: PLR0913 - a run is described by six things
     """
     known = _known(columns, num_atoms)
     start, notes = _start(times_ps, known, start_ps)
-    if len(times_ps) - start < _FEWEST_ROWS:
+    if len(times_ps) - start < FEWEST_ROWS:
         raise AnalysisError(
             f"{len(times_ps) - start} rows of thermodynamic output in production; "
-            f"{_FEWEST_ROWS} are needed at least"
+            f"{FEWEST_ROWS} are needed at least"
         )
     found: dict[str, Estimate] = {}
     refused: dict[str, str] = {}
@@ -141,14 +141,14 @@ def _start(
     """First row of production, and whether the run had not settled by then."""
     name = next(iter(n for n in ("potential_energy_per_atom", "temperature") if n in known), None)
     start = 0 if start_ps is None else int(np.searchsorted(times_ps, start_ps - 1e-9))
-    if name is None or len(times_ps) - start < _FEWEST_ROWS:
+    if name is None or len(times_ps) - start < FEWEST_ROWS:
         return start, ()
     settled, inefficiency, independent = detect_equilibration(known[name][start:])
     if start_ps is None:
         return settled, ()
     rows = len(times_ps) - start
     # a few correlation times are within what the search finds in stationary series
-    if settled > max(0.1 * rows, 5 * inefficiency) and independent > _FEWEST_ROWS:
+    if settled > max(0.1 * rows, 5 * inefficiency) and independent > FEWEST_ROWS:
         note = (
             f"production starts at {start_ps:g} ps, but the {name.replace('_', ' ')} settles only "
             f"at about {times_ps[start + settled]:g} ps"

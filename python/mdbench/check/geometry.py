@@ -172,7 +172,7 @@ def _contacts(atoms: Atoms) -> tuple[list[Contact], Contact | None]:
 
 
 def problems_of_structure(spec: RunSpec, atoms: Atoms, geometry: Geometry) -> list[Problem]:
-    """Overlaps, masses, density, cell, and what the ensemble and the analysis ask of the cell."""
+    """Overlaps, masses, density, cell; what ensemble and analysis ask of atoms and cell."""
     return [
         *_overlaps(spec, geometry),
         *_masses(spec, atoms),
@@ -181,11 +181,19 @@ def problems_of_structure(spec: RunSpec, atoms: Atoms, geometry: Geometry) -> li
         *_barostat(spec, atoms, geometry),
         *_velocities(spec, atoms),
         *_rdf_range(spec, atoms, geometry),
+        *_alone(spec, atoms),
     ]
 
 
 def _field(spec: RunSpec) -> str:
     return "system.file" if spec.system.builder == "file" else "system"
+
+
+def _alone(spec: RunSpec, atoms: Atoms) -> list[Problem]:
+    if len(atoms) > 1:
+        return []
+    text = "one atom has no temperature, as the whole does not move: repeat the cell"
+    return [Problem("error", _field(spec), text)]
 
 
 def _overlaps(spec: RunSpec, geometry: Geometry) -> list[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from mdbench.analysis.thermo import FEWEST_ROWS
 from mdbench.check.findings import Problem
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def available_cores() -> int:
 
 
 def problems_of_run(spec: RunSpec, symbols: AbstractSet[str]) -> list[Problem]:
-    """Time step, thermostat, barostat, temperature and precision.
+    """Time step, thermostat, barostat, temperature, output, analysis and precision.
 
     Args:
         spec: The specification.
@@ -36,6 +37,8 @@ def problems_of_run(spec: RunSpec, symbols: AbstractSet[str]) -> list[Problem]:
         lambda: _no_ensemble(spec),
         lambda: _barostat(spec),
         lambda: _temperature(spec),
+        lambda: _rows(spec),
+        lambda: _analysis(spec, symbols),
         lambda: _hardware(spec),
     ]
     return [problem for check in checks for problem in check()]
@@ -109,6 +112,34 @@ def _temperature(spec: RunSpec) -> list[Problem]:
         return []
     text = f"{hottest:g} K is beyond what models of condensed matter are trained on"
     return [Problem("warning", "ensemble.temperature", text)]
+
+
+def _rows(spec: RunSpec) -> list[Problem]:
+    """The log has rows to average."""
+    if spec.run.production_fs >= (FEWEST_ROWS - 1) * spec.output.thermo_fs:
+        return []
+    text = (
+        f"{spec.output.thermo_fs:g} fs leaves run.production fewer than {FEWEST_ROWS} rows: "
+        "nothing can be averaged"
+    )
+    return [Problem("warning", "output.thermo", text)]
+
+
+def _analysis(spec: RunSpec, symbols: AbstractSet[str]) -> list[Problem]:
+    """What the analysis asks for is there."""
+    asked = spec.analysis
+    named = {
+        "rdf": [symbol for pair in asked.rdf or () for symbol in pair.split("-")],
+        "diffusion": [*(asked.diffusion or ())],
+        "profile": [asked.profile] if asked.profile else [],
+        "sheet": [asked.sheet] if "sheet" in asked.model_fields_set else [],
+    }
+    there = ", ".join(sorted(symbols))
+    return [
+        Problem("warning", f"analysis.{key}", f"there is no {absent[0]}: the structure has {there}")
+        for key, found in named.items()
+        if (absent := [symbol for symbol in found if symbol not in symbols])
+    ]
 
 
 def _hardware(spec: RunSpec) -> list[Problem]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 MISSING = "–"  # noqa: RUF001 - what stands in a table for no number
 _PLAIN = (1e-3, 1e6)  # outside of these a power of ten is taken out
+_ROUND_OFF = 1e-13
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _UNITS = {
     "A": "Å",
@@ -65,11 +66,12 @@ def rounded(value: float | None, error: float | None = None) -> Rounded:
 
     Args:
         value: The number; none or not finite gives a dash.
-        error: Its standard error; none, not finite or zero gives the value alone, to four digits.
+        error: Its standard error; none, not finite, zero or round-off of the value gives the value
+            alone, to four digits.
     """
     if value is None or not math.isfinite(value):
         return Rounded(MISSING, "")
-    known = error is not None and math.isfinite(error) and error > 0
+    known = error is not None and math.isfinite(error) and error > _ROUND_OFF * abs(value)
     sigma = float(error) if known and error is not None else 0.0
     largest = max(abs(value), sigma)
     exponent = 0

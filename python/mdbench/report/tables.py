@@ -219,7 +219,7 @@ def _text(raw: Any) -> str:  # noqa: ANN401 - JSON has any type
     if raw is None:
         return ""
     if isinstance(raw, dict):
-        return ", ".join(f"{k} {_text(v)}" for k, v in raw.items() if v not in (None, ""))
+        return ", ".join(f"{k} {_text(v)}" for k, v in raw.items() if _text(v))
     if isinstance(raw, (list, tuple)):
         return " ".join(_text(v) for v in raw)
     return str(raw)
