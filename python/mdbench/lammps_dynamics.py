@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mdbench.output.thermo import TIME_FS, metal_factor
+from mdbench.spec import MOST_RANDOM
 
 if TYPE_CHECKING:
     from mdbench.spec import Ensemble, RunSpec, Variant
@@ -26,7 +27,7 @@ def pressure(value_bar: float, units: str) -> str:
 
 def noise(variant: Variant) -> str:
     """A seed that differs between segments: the generator's state is not in a restart file."""
-    return f'variable    noise equal "1 + ({variant.seed} + v_first) % 899999999"\n'
+    return f'variable    noise equal "1 + ({variant.random_seed} + v_first) % {MOST_RANDOM}"\n'
 
 
 def equilibration(

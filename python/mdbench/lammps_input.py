@@ -173,7 +173,7 @@ def _velocities(variant: Variant, facts: InputFacts) -> list[str]:
     There the parts along bonds are taken away first, which fix rattle does and fix shake does not.
     """
     t = f"{variant.temperature_k:.10g}"
-    create = f"velocity    all create {t} {variant.seed} mom yes rot no dist gaussian"
+    create = f"velocity    all create {t} {variant.random_seed} mom yes rot no dist gaussian"
     if not facts.rigid:
         return [create]
     held = facts.rigid.rstrip("\n").replace(" shake ", " rattle ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -30,6 +31,8 @@ from mdbench.spec_types import (
 )
 
 _MOST_STEPS = 2**31 - 1  # what XTC can count
+MOST_RANDOM = 899_990_000
+"""Largest seed of LAMMPS's generators, less room for the ranks."""
 _MOST_SEGMENTS = 10_000
 _LONGEST_TIMESTEP_FS = 20.0  # 0.005 in reduced units is 11 fs for argon, 17 fs for xenon
 
@@ -162,6 +165,16 @@ class Variant:
     name: str
     temperature_k: float
     seed: int
+
+    @property
+    def random_seed(self) -> int:
+        """For LAMMPS's generators, which add the rank to it.
+
+        Seeds 1, 2, 3 would give rank 1 of one run the noise of rank 0 of the next, and all
+        temperatures the same: far from each other here, they make runs independent from the start.
+        """
+        digest = hashlib.sha256(self.name.encode()).digest()
+        return 1 + int.from_bytes(digest[:8], "big") % MOST_RANDOM
 
 
 class RunSpec(Section):

@@ -81,7 +81,7 @@ class LithiumChloride(Section):
     """Which system."""
     cells: Annotated[Integer, Field(ge=1, le=100)] = 4
     """Cubic cells of 8 atoms along each axis."""
-    density_gcm3: DensityGcm3 = Field(1.46, alias="density")
+    density_gcm3: DensityGcm3 = Field(1.495, alias="density")
     """Molten LiCl at 900 K and 1 bar (Janz, NSRDS-NBS 15: 1.8842 - 4.328e-4 T/K)."""
     supercell: Repeats = (1, 1, 1)
     """Copies along the three cell vectors."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mdbench.lammps_input import InputFacts, render
-from mdbench.spec import RunSpec
+from mdbench.spec import MOST_RANDOM, RunSpec
 from mdbench.subject import MaceModel, model_of
 
 COMMANDS = {
@@ -121,6 +121,23 @@ def test_weak_coupling_and_rescaling():
         assert text.count(barostat) == 2  # in the equilibration too
         assert f"linear 1 1 1\n{bath}{barostat}run         ${{last}} upto" in text
         assert "unfix       bath\nunfix       integrate\nunfix       barostat\n" in text
+
+
+def test_runs_share_no_random_numbers():
+    """LAMMPS adds the rank to a seed; noise of segments, whose first step is added, is apart too."""
+    steps, ranks = 50_000, 4096
+    sections = {"ensemble": {"temperature": list(range(300, 340)), "thermostat": "langevin"},
+                "run": {"seed": list(range(1, 41))}}
+    made = spec(**sections)
+    first = sorted(v.random_seed for v in made.variants())
+    assert len(set(first)) == 1600 and first[0] > 0 and first[-1] + ranks <= 900_000_000
+    ten = sorted(v.random_seed for v in spec(run={"seed": list(range(1, 11))}).variants())
+    assert min(b - a for a, b in itertools.pairwise(ten)) > steps + ranks
+    seed = made.variants()[0].random_seed
+    text = script(**sections)
+    assert f"velocity    all create 300 {seed} mom yes" in text
+    assert text.count(f"({seed} + v_first) % {MOST_RANDOM}") == 2
+    assert 1 + MOST_RANDOM - 1 + ranks <= 900_000_000
 
 
 def test_velocities_of_the_file_are_left_alone():

@@ -56,7 +56,7 @@ def refusal(call, *arguments, **options):
          {"C": 32, "O": 40, "H": 80}, None),
         ("water", {"num_water": 50, "density": "0.9 g/cm3"}, {"O": 50, "H": 100}, 0.9),
         ("licl", {"cells": 3, "density": "1.5 g/cm3"}, {"Li": 108, "Cl": 108}, 1.5),
-        ("licl", {"cells": 1, "supercell": (1, 2, 3)}, {"Li": 24, "Cl": 24}, 1.46),
+        ("licl", {"cells": 1, "supercell": (1, 2, 3)}, {"Li": 24, "Cl": 24}, 1.495),
         ("hea", {}, {"Nb": 26, "Al": 26, "Mo": 26, "Ti": 25, "Zr": 25}, None),
         ("hea", {"elements": ("Cu", "Ni"), "fractions": (0.75, 0.25), "lattice": "fcc",
                  "lattice_constant": "3.6 A", "cells": (2, 2, 2)}, {"Cu": 24, "Ni": 8}, None),

@@ -254,7 +254,7 @@ def _write_run(prepared: _Prepared, variant: Variant, folder: Path) -> None:
     system = case.system
     if spec.run.velocities == "new":
         drawn = draw_velocities(
-            system, variant.temperature_k, variant.seed, rigid=spec.force_field.shake
+            system, variant.temperature_k, variant.random_seed, rigid=spec.force_field.shake
         )
         system = replace(system, velocities=drawn)
     control = control_of(spec, dialect, case, variant.temperature_k)
