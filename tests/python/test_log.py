@@ -155,6 +155,33 @@ def test_minimisations_are_no_runs(tmp_path):
     assert found.ns_per_day == pytest.approx(20 * 2e-6 / found.loops[1].seconds * 86400)
 
 
+@pytest.mark.parametrize(("then", "kind", "target", "start_ps", "said"), [
+    ("unfix motion\nfix e all nve\nrun 40\nunfix e\nrun 0\n", "nve", None, 0.04,
+     "from nvt at 300 K to nve at 0.04 ps"),
+    ("fix motion all nvt temp 400 400 0.2\nrun 10\nfix motion all nvt temp 500 500 0.2\nrun 40\n",
+     "nvt", 500.0, 0.06, "from nvt at 400 K to nvt at 500 K at 0.06 ps"),
+    ("run 20\n", "nvt", 300.0, 0.0, None),
+    ("unfix motion\nreset_timestep 0\nfix e all nve\nrun 40\n", "nve", None, 0.0, None),
+    ("unfix motion\nminimize 0 1e-9 30 300\n", "nvt", 300.0, 0.0, None),
+    ("unfix motion\nminimize 0 1e-9 30 300\nfix motion all nvt temp 300 300 0.1\nrun 10\n",
+     "nvt", 300.0, 0.0, None),
+], ids=["nve", "sweep", "same", "reset", "relaxed at the end", "relaxed between"])
+def test_stages_of_a_log(tmp_path, then, kind, target, start_ps, said):
+    """What is averaged, and the drift that is fitted, belong to one ensemble."""
+    text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002)
+    code, printed = run_lmp(f"log log\n{text}run 20\n{then}", tmp_path)
+    assert code == 0, printed
+    found = open_plain_run(tmp_path / "log", Hints())
+    assert (found.ensemble, found.temperature_k) == (kind, target)
+    assert found.provenance["ensemble"] == kind
+    assert found.equilibration_ps == pytest.approx(start_ps)
+    changes = [note for note in found.notes if "the run changes" in note]
+    assert changes == ([f"the run changes {said}: only what follows is analysed"] if said else [])
+    if said:
+        averages = analyze_run(found, Analysis())["thermo"]
+        assert averages["equilibration_ps"] == pytest.approx(start_ps)
+
+
 def test_restart_logs_tell_units_by_their_speed(tmp_path):
     path = tmp_path / "log"
     end = "Loop time of 1.0 on 1 procs for 100 steps with 30 atoms\n\n"

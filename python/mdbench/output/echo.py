@@ -144,8 +144,8 @@ def _mass(setup: Setup, words: list[str]) -> None:
 
 
 def _fix(setup: Setup, words: list[str]) -> None:
+    setup.has_variable_timestep |= words[2] == "dt/reset"  # first: a line may be cut
     setup.fixes[words[0]] = words[2:]
-    setup.has_variable_timestep |= words[2] == "dt/reset"
 
 
 def _unfix(setup: Setup, words: list[str]) -> None:

@@ -27,6 +27,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """Steps that share what holds temperature and pressure."""
+
+    kind: str
+    """``nvt``, ``npt`` or ``nve``."""
+    temperature_k: float | None
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        """As in 'nvt at 300 K'."""
+        known = self.temperature_k is not None and self.kind != "nve"
+        return f"{self.kind} at {self.temperature_k:g} K" if known else self.kind
+
+
+@dataclass(frozen=True)
 class LogFile:
     """A log; ``setup`` is what was in force in its last run, in the units of the log."""
 
@@ -41,6 +57,7 @@ class LogFile:
     notes: tuple[str, ...]
     num_atoms: int | None
     """At the end; None where the log does not say it."""
+    stages: tuple[Stage, ...]
 
     @property
     def ns_per_day(self) -> float | None:
@@ -83,13 +100,9 @@ def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None 
     setup.data_files = list(dict.fromkeys([*setup.data_files, *lines.setup.data_files]))
     units = units or _units(path, setup, lines.loops)
     notes = ["the last line was cut and is dropped"] if lines.is_truncated else []
-    tables, skipped = [], 0
-    for block in lines.blocks:
-        if "Step" in block.columns:
-            tables.append(_table(path, block, units, timestep_fs))
-        else:
-            skipped += 1
-    if skipped:
+    blocks = [block for block in lines.blocks if "Step" in block.columns]
+    tables = [_table(path, block, units, timestep_fs) for block in blocks]
+    if skipped := len(lines.blocks) - len(blocks):
         notes.append(f"{skipped} blocks of thermo output without the column Step are left out")
     table, timestep_fs = _join(path, tables, timestep_fs or _timestep_fs(path, setup, units))
     return LogFile(
@@ -103,7 +116,24 @@ def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None 
         warnings=tuple(lines.warnings),
         notes=tuple(notes),
         num_atoms=lines.num_atoms,
+        stages=_stages(blocks, tables),
     )
+
+
+def _stages(blocks: list[Block], tables: list[ThermoTable]) -> tuple[Stage, ...]:
+    """Ensembles one behind the other; minimisations and runs of no step have none."""
+    stages: list[Stage] = []
+    for block, table in zip(blocks, tables, strict=True):
+        kind, temperature_k = block.setup.ensemble()
+        if kind is None or len(table) < 2:  # noqa: PLR2004 - then there is no step
+            continue
+        first, last = int(table.steps[0]), int(table.steps[-1])
+        if stages and (stages[-1].kind, stages[-1].temperature_k) == (kind, temperature_k):
+            first = stages.pop().first
+        while stages and stages[-1].first >= first:  # its rows are replaced
+            stages.pop()
+        stages.append(Stage(kind, temperature_k, first, last))
+    return tuple(stages)
 
 
 def _units(path: Path, setup: Setup, loops: list[Loop]) -> str:

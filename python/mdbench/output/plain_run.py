@@ -35,7 +35,14 @@ def open_plain_run(log_file: Path, hints: Hints) -> RunData:
     """
     log = read_log(log_file, timestep_fs=hints.timestep_fs)
     kind, temperature_k = log.setup.ensemble()
-    notes = list(log.notes)
+    start_ps, notes = 0.0, list(log.notes)
+    if log.stages:
+        *before, stage = log.stages
+        kind, temperature_k = stage.kind, stage.temperature_k
+        if before:
+            start_ps = stage.first * log.timestep_fs * 1e-3
+            text = f"the run changes from {before[-1]} to {stage} at {start_ps:g} ps"
+            notes.append(f"{text}: only what follows is analysed")
     trajectory, is_wrapped = _trajectory_files(log, hints)
     source = velocities = None
     if trajectory:
@@ -56,8 +63,8 @@ def open_plain_run(log_file: Path, hints: Hints) -> RunData:
         velocities=velocities,
         temperature_k=temperature_k,
         ensemble=kind,
-        equilibration_ps=0.0,
-        provenance=_provenance(log, source),
+        equilibration_ps=start_ps,
+        provenance=_provenance(log, source, kind),
         notes=tuple(notes),
     )
 
@@ -209,13 +216,15 @@ def _velocities(log: LogFile, atoms: AtomTable) -> FileTrajectory | None:
     return None
 
 
-def _provenance(log: LogFile, source: FileTrajectory | None) -> dict[str, Any]:
+def _provenance(
+    log: LogFile, source: FileTrajectory | None, ensemble: str | None
+) -> dict[str, Any]:
     found: dict[str, Any] = {
         "log": str(log.path),
         "units": log.units,
         "timestep_fs": log.timestep_fs,
         "num_atoms": log.num_atoms,
-        "ensemble": log.setup.ensemble()[0],
+        "ensemble": ensemble,
         "ns_per_day": log.ns_per_day,
         "errors": list(log.errors),
         "warnings": list(log.warnings),
