@@ -84,6 +84,14 @@ def test_slow_layers_get_larger_errors():
     assert stuck.error > 3 * fast.error and stuck.n_eff < 45 < fast.n_eff
 
 
+@pytest.mark.parametrize("frames", [6, 40])
+def test_an_error_of_few_samples_says_so(frames):
+    z = layers(np.random.default_rng(9), frames, width=0.35)
+    peak = density_profile(trajectory(z, 22.0), "O", "C", bin_ang=0.2).peak_ang
+    few = f"only {peak.n_eff:.1f} independent samples, so the error itself is uncertain"
+    assert (peak.n_eff < 10) == (frames == 6) == (few in peak.method)
+
+
 def test_production_starts_where_told():
     rng = np.random.default_rng(4)
     z = np.concatenate([layers(rng, 100, centre=4.0), layers(rng, 100)])

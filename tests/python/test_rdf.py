@@ -286,6 +286,14 @@ def test_one_pair_that_is_too_slow_does_not_take_the_others_along():
     assert "run longer" in refused["C-C"]
 
 
+@pytest.mark.parametrize("frames", [6, 40])
+def test_errors_of_few_samples_say_so(frames):
+    x = source(liquid(CUBE, frames=frames), CUBE, [8] * 216)
+    peak = radial_distribution(x, r_max_ang=6.0)["O-O"].first_peak_ang
+    few = f"only {peak.n_eff:.1f} independent samples, so the error itself"
+    assert (peak.n_eff < 10) == (frames == 6) == (few in peak.method)
+
+
 def test_absent_pairs_do_not_take_the_others_along():
     x = source(gas(CUBE, 50, 61), CUBE, [6] + [8] * 60)
     asked = [("O", "O"), ("Si", "O"), ("C", "C"), ("O", "Xx")]

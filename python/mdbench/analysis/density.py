@@ -14,6 +14,7 @@ from mdbench.analysis.peaks import PeakFinder
 from mdbench.analysis.statistics import (
     block_bootstrap,
     block_of_frame,
+    caveat,
     error_of_minimum,
     merge_correlated,
 )
@@ -262,7 +263,7 @@ def _first_layer(folded: DistanceProfile, blocks: Floats, independent: float) ->
         return None
     method = (
         "parabola through the logarithm of the first maximum; bootstrap of "
-        f"{len(blocks)} blocks of the production run"
+        f"{len(blocks)} blocks of the production run{caveat(independent)}"
     )
     return Estimate(float(value), error, "A", method, independent)
 

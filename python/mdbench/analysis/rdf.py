@@ -15,7 +15,7 @@ from mdbench.analysis.estimate import Estimate
 from mdbench.analysis.ideal_pairs import choose_ideal, expected_pairs
 from mdbench.analysis.pair_counts import PairQuestion, count_pairs, longest_distance
 from mdbench.analysis.peaks import PeakFinder
-from mdbench.analysis.statistics import block_bootstrap, merge_correlated
+from mdbench.analysis.statistics import block_bootstrap, caveat, merge_correlated
 from mdbench.errors import AnalysisError
 from mdbench.neighbours import find_pairs
 
@@ -178,7 +178,7 @@ def _result(
     values = curve.features(total, finder)
     errors = block_bootstrap(merged, lambda drawn: curve.features(drawn, finder))
     errors[1] = np.hypot(errors[1], curve.bin_ang / math.sqrt(12.0))  # found to within a bin
-    by = f"bootstrap of {len(merged)} blocks of the production run"
+    by = f"bootstrap of {len(merged)} blocks of the production run{caveat(independent)}"
     how = (
         ("A", "parabola through the logarithm of the first maximum"),
         ("A", "middle of the floor between the first two maxima"),

@@ -113,11 +113,12 @@ def mean_with_error(values: Floats, unit: str, what: str = "mean") -> Estimate:
         )
     # the variance about an estimated mean is short of one independent sample
     error = np.sqrt(values.var() / (independent - 1.0)) if np.ptp(values) else 0.0
-    method = f"mean, statistical inefficiency {inefficiency:.3g} samples{_caveat(independent)}"
+    method = f"mean, statistical inefficiency {inefficiency:.3g} samples{caveat(independent)}"
     return Estimate(float(values.mean()), float(error), unit, method, float(independent))
 
 
-def _caveat(independent: float) -> str:
+def caveat(independent: float) -> str:
+    """What the method of an estimate says where its independent samples are few; empty for many."""
     if independent >= _FEW_SAMPLES:
         return ""
     return f"; only {independent:.1f} independent samples, so the error itself is uncertain"
@@ -152,7 +153,7 @@ def slope_with_error(times: Floats, values: Floats, unit: str, what: str = "slop
         )
     # sum of squares per independent sample less the two parameters, over the spread of times
     error = np.sqrt(residual @ residual / (independent - 2.0) / spread)
-    method = f"least squares, residuals' autocorrelation{_caveat(independent)}"
+    method = f"least squares, residuals' autocorrelation{caveat(independent)}"
     return Estimate(slope, float(error), unit, method, float(independent))
 
 
