@@ -142,9 +142,12 @@ scaling() {
   python3 -W ignore -m mdbench scaling --random-weights medium --device cuda --variants "$VARIANTS" \
     --sizes "${SIZES// /,}" --rounds 1 --repeats 3 --time-limit "$LIMIT s" --memory-limit "100 GiB" -o "$TIMED"
 }
-# What was timed so far, where the whole was not finished.
+# What was timed so far, where the whole was not finished. A folder for each list of variants, as
+# benchmarks/scaling.py takes it.
 save_scaling() {
-  cp "$TIMED/result.json" "$OUT/scaling.json" || tar -czf "$OUT/scaling-cells.tar.gz" -C "$TIMED/work" cells
+  local to=$OUT/${TIMED##*/}
+  mkdir -p "$to"
+  cp "$TIMED/result.json" "$TIMED/scaling.png" "$to" || tar -czf "$to/cells.tar.gz" -C "$TIMED/work" cells
 } 2>> "$OUT/log.txt"
 
 export -f have complete configure build assemble lammps sanitize kernels scaling
@@ -153,6 +156,7 @@ export TIMED=$BUILD/scaling-${VARIANTS//,/-}
 # while it is open, the driver need not start anew for each process
 for device in /dev/nvidia[0-9]*; do [ -r "$device" ] && exec 9< "$device"; done
 nvidia-smi >> "$OUT/log.txt" 2>&1
+note commit "$(git rev-parse --short HEAD 2>&1 | tail -1), $(git status --short 2> /dev/null | wc -l) files changed"
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader >> "$OUT/summary.txt" 2>&1
 if [ -e "$PACKAGES/setup.sh" ]; then
   [ -e "$SITE/$PACKAGES.done" ] || { step packages 120 bash "$PACKAGES/setup.sh" && touch "$SITE/$PACKAGES.done"; }
