@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ from mdbench.analysis.rdf import radial_distribution
 from mdbench.analysis.thermo import degrees_of_freedom, thermo_averages
 from mdbench.analysis.vacf import VacfOptions, velocity_autocorrelation
 from mdbench.combine import combine
-from mdbench.errors import AnalysisError
 from mdbench.results import Findings, plain
 from mdbench.spec import Analysis
 
@@ -104,7 +102,8 @@ def _of_matter(run: RunData, report: Findings) -> dict[str, NDArray[np.float64]]
     """Columns of the log; without those of the volume where sides of the cell are open."""
     assert run.thermo is not None  # noqa: S101 - the caller's
     columns = run.thermo.columns
-    if run.trajectory is None or run.trajectory.pbc.all():
+    periodic = run.boundary if run.trajectory is None else run.trajectory.pbc
+    if all(periodic):
         return columns
     reason = "the cell has an open side: where it ends is no property of the matter in it"
     quantities = {"Density": "density", "Volume": "volume", "Press": "pressure"}
@@ -223,8 +222,7 @@ def _spectra(run: RunData, start_ps: float, report: Findings) -> None:
     assert velocities is not None  # noqa: S101 - the caller's
     thermo, freedom = run.thermo, None
     if thermo is not None and len(thermo):
-        with suppress(AnalysisError):
-            freedom = round(degrees_of_freedom(thermo.columns, len(velocities.numbers)))
+        freedom = round(degrees_of_freedom(thermo.columns, len(velocities.numbers)))
     options = VacfOptions(start_ps=start_ps, degrees_of_freedom=freedom)
     for z in [0, *sorted(set(velocities.numbers.tolist()))]:
         element = chemical_symbols[z] if z else None

@@ -155,31 +155,101 @@ def test_minimisations_are_no_runs(tmp_path):
     assert found.ns_per_day == pytest.approx(20 * 2e-6 / found.loops[1].seconds * 86400)
 
 
-@pytest.mark.parametrize(("then", "kind", "target", "start_ps", "said"), [
-    ("unfix motion\nfix e all nve\nrun 40\nunfix e\nrun 0\n", "nve", None, 0.04,
-     "from nvt at 300 K to nve at 0.04 ps"),
-    ("fix motion all nvt temp 400 400 0.2\nrun 10\nfix motion all nvt temp 500 500 0.2\nrun 40\n",
-     "nvt", 500.0, 0.06, "from nvt at 400 K to nvt at 500 K at 0.06 ps"),
-    ("run 20\n", "nvt", 300.0, 0.0, None),
-    ("unfix motion\nreset_timestep 0\nfix e all nve\nrun 40\n", "nve", None, 0.0, None),
-    ("unfix motion\nminimize 0 1e-9 30 300\n", "nvt", 300.0, 0.0, None),
-    ("unfix motion\nminimize 0 1e-9 30 300\nfix motion all nvt temp 300 300 0.1\nrun 10\n",
-     "nvt", 300.0, 0.0, None),
-], ids=["nve", "sweep", "same", "reset", "relaxed at the end", "relaxed between"])
-def test_stages_of_a_log(tmp_path, then, kind, target, start_ps, said):
+AGAIN = "unfix motion\nfix motion all "
+DUMP_ALL = "dump all all custom 5 {} id type xu yu zu\ndump_modify all first yes\n"
+RESET = f"undump all\nreset_timestep 0\n{DUMP_ALL.format('two.dump')}"
+STAGES = {  # after 20 steps of nvt at 300 K: commands; kind, target, first and last step, stage of how many
+    "nve": ("unfix motion\nfix e all nve\nrun 40\nunfix e\nrun 0\n", "nve", None, 20, 60, "nve", 2),
+    "sweep": (AGAIN + "nvt temp 400 400 0.2\nrun 10\n" + AGAIN + "nvt temp 500 500 0.2\nrun 40\n",
+              "nvt", 500.0, 30, 70, "nvt (temp 500)", 3),
+    "same": ("run 20\n", "nvt", 300.0, 0, 40, None, 1),
+    "other damping": (AGAIN + "nvt temp 300.0 300 0.3\nrun 20\n", "nvt", 300.0, 0, 40, None, 1),
+    "ramp, hold": (AGAIN + "nvt temp 300 100 0.2\nrun 20\n" + AGAIN + "nvt temp 100 100 0.2\nrun 20\n",
+                   "nvt", 100.0, 40, 60, "nvt (temp 100)", 3),
+    "ramp": (AGAIN + "nvt temp 300 100 0.2\nrun 20\n", "nvt", None, 20, 40,
+             "nvt (temp 300 to 100)", 2),
+    "pressures": (AGAIN + "npt temp 300 300 0.2 iso 0 0 2\nrun 20\n" + AGAIN
+                  + "npt temp 300 300 0.2 iso 500 500 2\nrun 20\n", "npt", 300.0, 40, 60,
+                  "npt (iso 500, temp 300)", 3),
+    "deform, hold": ("fix d all deform 1 x scale 1.1\nrun 20\nunfix d\nrun 20\n", "nvt", 300.0, 40,
+                     60, "nvt (temp 300)", 3),
+    "reset": ("unfix motion\n" + RESET + "fix e all nve\nrun 40\n", "nve", None, 0, 40, "nve", 2),
+    "reset within": (AGAIN + "npt temp 300 300 0.2 iso 0 0 2\nrun 60\n" + RESET + "run 30\n",
+                     "npt", 300.0, 0, 30, "npt (iso 0, temp 300)", 2),
+    "relaxed at the end": ("minimize 0 1e-9 30 300\n", "nvt", 300.0, 0, 20, None, 1),
+    "relaxed before": ("minimize 0 1e-9 30 300\n" + AGAIN + "nvt temp 400 400 0.1\nrun 20\n", "nvt",
+                       400.0, 50, 70, "nvt (temp 400)", 2),
+    "a look at the end": ("run 180\nunfix motion\nfix e all nve\nrun 10\n", "nvt", 300.0, 0, 200,
+                          "nvt (temp 300)", 2),
+}
+
+
+@pytest.mark.parametrize("case", STAGES)
+def test_stages_of_a_log(tmp_path, case):
     """What is averaged, and the drift that is fitted, belong to one ensemble."""
+    then, kind, target, first, last, stage, count = STAGES[case]
     text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002)
+    script = f"log log\n{text}{DUMP_ALL.format('one.dump')}run 20\n{then}"
+    code, printed = run_lmp(script, tmp_path)
+    assert code == 0, printed
+    found = open_plain_run(tmp_path / "log", Hints(elements=["Ar"]))
+    assert (found.ensemble, found.temperature_k, found.equilibration_ps) == (kind, target, 0.0)
+    assert found.provenance["ensemble"] == kind
+    assert (found.thermo.steps[0], found.thermo.steps[-1]) == (first, last)
+    steps = found.trajectory.steps
+    assert (steps[0], steps[-1]) == (first, last) and len(steps) == len(found.thermo.steps)
+    frames = [frame.step for frame in found.trajectory.frames()]
+    assert frames == steps.tolist()
+    says = [note for note in found.notes if "is analysed" in note]
+    limits = f"{first * 0.002:g} to {last * 0.002:g} ps"
+    assert says == ([f"of {count} stages one is analysed: {stage}, {limits}"] if stage else [])
+    assert any("no equilibrium" in note for note in found.notes) == (case == "ramp")
+    assert analyze_run(found, Analysis())["thermo"]["equilibration_ps"] >= first * 0.002
+
+
+def test_a_rerun_is_no_run(tmp_path):
+    text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002)
+    dump = "dump all all custom 5 run.dump id type x y z\nrun 40\nundump all\n"
+    code, printed = run_lmp(f"log log\n{text}{dump}rerun run.dump first 20 dump x y z\n", tmp_path)
+    assert code == 0, printed
+    found = open_plain_run(tmp_path / "log", Hints(elements=["Ar"]))
+    assert found.thermo.steps[-1] == 40 and found.thermo.columns["Temp"].all()
+    assert np.ptp(found.thermo.columns["Temp"]) > 0
+
+
+@pytest.mark.parametrize("reset", ["", "reset_timestep 0\n"])
+def test_the_dump_of_the_last_stage_is_taken(tmp_path, reset):
+    text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002)
+    dump = "dump {0} all custom 5 {0}.dump id type xu yu zu\ndump v{0} all custom 5 v{0}.dump id vx vy vz\n"
+    then = f"undump eq\nundump veq\n{reset}{AGAIN}nvt temp 400 400 0.1\n{dump.format('prod')}run 40\n"
+    code, printed = run_lmp(f"log log\n{text}{dump.format('eq')}run 20\n{then}undump prod\nrun 0\n",
+                            tmp_path)
+    assert code == 0, printed
+    found = open_plain_run(tmp_path / "log", Hints(elements=["Ar"]))
+    first = 0 if reset else 20
+    for source in (found.trajectory, found.velocities):
+        assert (source.steps[0], source.steps[-1]) == (first, first + 40)
+    expected = open_reader(tmp_path / "prod.dump")
+    np.testing.assert_array_equal(next(found.trajectory.frames()).positions,
+                                  next(iter(expected.read([0])))[0])
+
+
+def test_columns_of_an_earlier_stage_do_not_matter(tmp_path):
+    text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002)
+    then = f"{AGAIN}nvt temp 400 400 0.1\nthermo_style custom step temp pe etotal press density\nrun 40\n"
     code, printed = run_lmp(f"log log\n{text}run 20\n{then}", tmp_path)
     assert code == 0, printed
     found = open_plain_run(tmp_path / "log", Hints())
-    assert (found.ensemble, found.temperature_k) == (kind, target)
-    assert found.provenance["ensemble"] == kind
-    assert found.equilibration_ps == pytest.approx(start_ps)
-    changes = [note for note in found.notes if "the run changes" in note]
-    assert changes == ([f"the run changes {said}: only what follows is analysed"] if said else [])
-    if said:
-        averages = analyze_run(found, Analysis())["thermo"]
-        assert averages["equilibration_ps"] == pytest.approx(start_ps)
+    assert {"PotEng", "Density"} <= found.thermo.columns.keys()
+
+
+def test_a_log_without_trajectory_knows_its_open_sides(tmp_path):
+    text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002).replace(
+        "region r", "boundary p p f\nregion r").replace("0 12\ncreate_box", "-90 90\ncreate_box")
+    code, printed = run_lmp(f"log log\n{text}{COLUMNS.replace('vol', 'vol density')}run 40\n", tmp_path)
+    assert code == 0, printed
+    found = analyze_run(open_plain_run(tmp_path / "log", Hints()), Analysis())
+    assert {"volume", "density", "pressure"} <= {r["quantity"] for r in found["refused"]}
 
 
 def test_restart_logs_tell_units_by_their_speed(tmp_path):

@@ -11,7 +11,7 @@ from support import BIN, ROOT, run_lmp
 
 from mdbench.errors import OutputError
 from mdbench.output.run_data import list_runs, open_run
-from mdbench.output.run_parts import element_of_mass
+from mdbench.output.run_parts import atom_table, element_of_mass
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +204,23 @@ def test_damaged_run_folders(campaign, tmp_path):
     broken("type 2 has no element", edit("manifest.json", elements=["Ar"]))
     with pytest.raises(OutputError, match="holds no runs"):
         list_runs(tmp_path / "runs")
+
+
+@pytest.mark.parametrize(("elements", "masses", "named"), [
+    ("OH", (15.999, 1.008), None),
+    ("HO", (15.999, 1.008), "type 1 has the mass of O"),
+    ("OHC", (11.967, 3.024, 12.011), None),  # hydrogens made heavier at the oxygen's cost
+    ("CO", (16.043, 15.999), None),  # CH4 as one
+    ("CN", (14.027, 14.007), None),
+    ("OH", (1.0, 1.0), None),
+    ("OH", (15.999, 2.014), None),
+    ("CHO", (1.008, 12.011, 15.999), "type 1 has the mass of H"),
+])
+def test_elements_in_another_order_than_masses_are_refused(elements, masses, named):
+    count = len(elements)
+    table = (np.arange(1, count + 1), list(elements), dict(enumerate(masses, 1)), [True] * 3)
+    if named is None:
+        assert atom_table(*table).masses.tolist() == list(masses)
+        return
+    with pytest.raises(OutputError, match=named):
+        atom_table(*table)

@@ -95,7 +95,8 @@ def thermo_averages(  # noqa: PLR0913 - a run is described by six things
     found: dict[str, Estimate] = {}
     refused: dict[str, str] = {}
     production = {name: values[start:] for name, values in known.items()}
-    for name, estimate in _questions(times_ps[start:], production, num_atoms, ensemble):
+    freedom = degrees_of_freedom({name: c[start:] for name, c in columns.items()}, num_atoms)
+    for name, estimate in _questions(times_ps[start:], production, freedom, ensemble):
         try:
             found[name] = estimate()
         except AnalysisError as error:
@@ -122,7 +123,7 @@ def _known(columns: Mapping[str, Floats], num_atoms: int) -> dict[str, Floats]:
 
 
 def _questions(
-    times_ps: Floats, known: Mapping[str, Floats], num_atoms: int, ensemble: str | None
+    times_ps: Floats, known: Mapping[str, Floats], freedom: float, ensemble: str | None
 ) -> Iterator[tuple[str, Callable[[], Estimate]]]:
     """Name of each estimate and what makes it, from production alone."""
     for name, values in known.items():
@@ -131,7 +132,6 @@ def _questions(
         energy_mev = known["total_energy_per_atom"] * _MEV_PER_NS
         yield _DRIFT, partial(slope_with_error, times_ps, energy_mev, "meV/atom/ns", _DRIFT)
     if ensemble == "nvt" and "temperature" in known:
-        freedom = _degrees_of_freedom(known, num_atoms)
         yield _VARIANCE_RATIO, partial(_variance_ratio, known["temperature"], freedom)
 
 
@@ -158,27 +158,36 @@ def _start(
 
 
 def degrees_of_freedom(columns: Mapping[str, Floats], num_atoms: int) -> float:
-    """Of all atoms: 2 K / (kB T) by a log's columns; 3 N - 3 where they do not tell.
-
-    Raises:
-        AnalysisError: where the log has none of the columns that are known.
-    """
-    return _degrees_of_freedom(_known(columns, num_atoms), num_atoms)
-
-
-def _degrees_of_freedom(known: Mapping[str, Floats], num_atoms: int) -> float:
-    """2 K / (k T) of a log that has energies and temperature; 3 N - 3 of others.
+    """2 K / (kB T) of a log that has energies and temperature; 3 N - 3 of others.
 
     Rigid molecules have fewer than 3 N - 3, and the log itself says how many.
+
+    Args:
+        columns: By LAMMPS's names, in units metal.
+        num_atoms: Number of atoms.
     """
-    energies = ("total_energy_per_atom", "potential_energy_per_atom")
-    if {"temperature", *energies} <= known.keys() and known["temperature"].all():
-        kinetic_ev = (known[energies[0]] - known[energies[1]]) * num_atoms
-        found = 2.0 * kinetic_ev / (BOLTZMANN_EV_PER_K * known["temperature"])
-        freedom = float(np.median(found))
-        if np.ptp(found) < _SAME_FREEDOM * freedom <= _SAME_FREEDOM * 3 * num_atoms:
-            return freedom
-    return 3.0 * num_atoms - 3.0
+    usual = 3.0 * num_atoms - 3.0
+    kinetic_ev, temperature_k = _kinetic_ev(columns), columns.get("Temp")
+    if kinetic_ev is None or temperature_k is None or not (temperature_k > 0).any():
+        return usual
+    moving = temperature_k > 0
+    found = 2.0 * kinetic_ev[moving] / (BOLTZMANN_EV_PER_K * temperature_k[moving])
+    freedom = float(np.median(found))
+    if not np.ptp(found) < _SAME_FREEDOM * freedom <= _SAME_FREEDOM * 3 * num_atoms:
+        return usual
+    # digits that the log leaves out scatter what is really 3 N - 3
+    rounding = _SUSPICIOUS * 1.25 * np.std(found) / np.sqrt(len(found))
+    return usual if abs(freedom - usual) <= max(0.5, rounding) else freedom
+
+
+def _kinetic_ev(columns: Mapping[str, Floats]) -> Floats | None:
+    """Kinetic energy, as it is in the log or what the potential energy leaves of the total."""
+    if "KinEng" in columns:
+        return columns["KinEng"]
+    for potential in (("PotEng",), ("E_pair", "E_mol")):
+        if {"TotEng", *potential} <= columns.keys():
+            return columns["TotEng"] - sum(columns[name] for name in potential)
+    return None
 
 
 def _variance_ratio(temperature_k: Floats, freedom: float) -> Estimate:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from ase.data import atomic_numbers
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _THERMOSTATS = ("langevin", "temp/csvr", "temp/csld", "temp/berendsen", "temp/rescale", "gle")
 _TARGET_AT = {"temp/rescale": 2, "gle": 2}  # index of Tstop behind the style; 1 for the others
+_HELD = ("temp", "iso", "aniso", "tri", "x", "y", "z", "xy", "xz", "yz")
+"""Keywords of fixes, with where each begins and ends."""
 _TABLE_ROW = re.compile(r"\s+(\d+) ([A-Z][a-z]?)\s+(\d+\.\d+)\s*\Z")
+
+
+Condition = tuple[str, str, str]
+"""What is held, and its values at the beginning and at the end of a run."""
 
 
 @dataclass
@@ -23,6 +33,7 @@ class Dump:
     file: str
     columns: tuple[str, ...] = ()
     is_unwrapped: bool = False
+    is_closed: bool = False  # undump
 
     @property
     def name(self) -> str:
@@ -44,6 +55,7 @@ class Setup:
     elements: list[str] = field(default_factory=list)  # of atom types 1..n
     data_files: list[str] = field(default_factory=list)  # read, then written
     masses: dict[int, float] = field(default_factory=dict)
+    verb: str | None = None  # run, minimize or rerun, which came last
     fixes: dict[str, list[str]] = field(default_factory=dict)  # id -> style and its arguments
     dumps: dict[str, Dump] = field(default_factory=dict)
 
@@ -58,7 +70,7 @@ class Setup:
         if action:
             try:
                 action(self, words[1:])
-            except (ValueError, IndexError):
+            except (ValueError, IndexError, KeyError):
                 return
 
     def model_table(self, line: str) -> None:
@@ -90,6 +102,30 @@ class Setup:
             if style.startswith("press/"):
                 kind = "npt"
         return "nvt" if kind == "nve" and target is not None else kind, target
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """What the fixes in force hold or change, sorted: temperature, pressures, deformation."""
+        found = set()
+        for style, *words in self.fixes.values():
+            if style == "deform":
+                found.add((style, " ".join(words), ""))
+            elif style.startswith(_THERMOSTATS):
+                plain = next(t for t in _THERMOSTATS if style.startswith(t))
+                found.add(_condition("temp", words, _TARGET_AT.get(plain, 1) - 1))
+            elif any(base in {"nvt", "npt", "nph", "press"} for base in style.split("/")):
+                pairs = [(name, words.index(name) + 1) for name in _HELD if name in words]
+                found |= {_condition(name, words, at) for name, at in pairs}
+        return tuple(sorted(found))
+
+
+def _condition(name: str, words: list[str], at: int) -> Condition:
+    """Numbers in one notation; variables by their names."""
+    values = [_number(words, i) for i in (at, at + 1)]
+    begin, end = (
+        " ".join(words[i : i + 1]) if value is None else f"{value:g}"
+        for i, value in enumerate(values, at)
+    )
+    return name, begin, end
 
 
 def _number(words: list[str], index: int) -> float | None:
@@ -157,6 +193,17 @@ def _dump(setup: Setup, words: list[str]) -> None:
     setup.dumps[name] = Dump(style, group, int(every), file, tuple(words[5:]))
 
 
+def _undump(setup: Setup, words: list[str]) -> None:
+    setup.dumps[words[0]].is_closed = True
+
+
+def _verb(name: str) -> Callable[[Setup, list[str]], None]:
+    def begin(setup: Setup, _: list[str]) -> None:
+        setup.verb = name
+
+    return begin
+
+
 def _dump_modify(setup: Setup, words: list[str]) -> None:
     if words[0] in setup.dumps and "unwrap" in words:
         setup.dumps[words[0]].is_unwrapped = words[words.index("unwrap") + 1] in {"yes", "on"}
@@ -181,5 +228,7 @@ _ACTIONS = {
     "unfix": _unfix,
     "dump": _dump,
     "dump_modify": _dump_modify,
+    "undump": _undump,
     "thermo_modify": _thermo_modify,
+    **{name: _verb(name) for name in ("run", "minimize", "rerun")},
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from mdbench.errors import OutputError
 from mdbench.output.log_blocks import Block, LogLines, Loop
+from mdbench.output.stages import Stage, stages_of
 from mdbench.output.text import integers
 from mdbench.output.thermo import (
     DEFAULT_TIMESTEP,
@@ -24,22 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mdbench.output.echo import Setup
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Steps that share what holds temperature and pressure."""
-
-    kind: str
-    """``nvt``, ``npt`` or ``nve``."""
-    temperature_k: float | None
-    first: int
-    last: int
-
-    def __str__(self) -> str:
-        """As in 'nvt at 300 K'."""
-        known = self.temperature_k is not None and self.kind != "nve"
-        return f"{self.kind} at {self.temperature_k:g} K" if known else self.kind
 
 
 @dataclass(frozen=True)
@@ -116,24 +101,8 @@ def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None 
         warnings=tuple(lines.warnings),
         notes=tuple(notes),
         num_atoms=lines.num_atoms,
-        stages=_stages(blocks, tables),
+        stages=stages_of(blocks, tables),
     )
-
-
-def _stages(blocks: list[Block], tables: list[ThermoTable]) -> tuple[Stage, ...]:
-    """Ensembles one behind the other; minimisations and runs of no step have none."""
-    stages: list[Stage] = []
-    for block, table in zip(blocks, tables, strict=True):
-        kind, temperature_k = block.setup.ensemble()
-        if kind is None or len(table) < 2:  # noqa: PLR2004 - then there is no step
-            continue
-        first, last = int(table.steps[0]), int(table.steps[-1])
-        if stages and (stages[-1].kind, stages[-1].temperature_k) == (kind, temperature_k):
-            first = stages.pop().first
-        while stages and stages[-1].first >= first:  # its rows are replaced
-            stages.pop()
-        stages.append(Stage(kind, temperature_k, first, last))
-    return tuple(stages)
 
 
 def _units(path: Path, setup: Setup, loops: list[Loop]) -> str:

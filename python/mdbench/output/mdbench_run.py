@@ -59,7 +59,7 @@ def _open(folder: Path, manifest: dict[str, Any], state: dict[str, Any]) -> RunD
     )
     plan, variant = manifest["plan"], manifest["variant"]
     ensemble = manifest["spec"]["ensemble"]["kind"]
-    thermo = join_tables([log.thermo for log in logs])
+    thermo = join_tables([log.thermo for log in logs]).every(int(plan.get("thermo", 1)))
     velocities = _velocities(_files(folder, segments, "velocities"), atoms, timestep_fs, units)
     return RunData(
         name=variant["name"],
@@ -72,6 +72,7 @@ def _open(folder: Path, manifest: dict[str, Any], state: dict[str, Any]) -> RunD
         equilibration_ps=float(plan["equilibration"]) * timestep_fs * 1e-3,
         provenance=_provenance(manifest, state, logs, ensemble),
         notes=tuple(n for s in (trajectory, velocities) if s for n in s.notes),
+        boundary=setup.boundary,
     )
 
 

@@ -14,6 +14,7 @@ from mdbench.output.data_file import DataFile, read_data_file
 from mdbench.output.formats import open_reader
 from mdbench.output.log import LogFile, read_log
 from mdbench.output.run_parts import Hints, RunData, atom_table, elements_of_types
+from mdbench.output.stages import stage_to_analyse
 from mdbench.output.thermo import TIME_FS
 from mdbench.output.trajectory import AtomTable, FileTrajectory
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mdbench.output.contents import Reader
-    from mdbench.output.echo import Dump
+    from mdbench.output.echo import Dump, Setup
+    from mdbench.output.stages import Stage
 
 _STYLES = ("xtc", "dcd", "custom", "custom/gz", "atom", "atom/gz", "extxyz")
 _DATA_SUFFIXES = {".data", ".lmp", ".lammps-data"}
@@ -35,22 +37,25 @@ def open_plain_run(log_file: Path, hints: Hints) -> RunData:
     """
     log = read_log(log_file, timestep_fs=hints.timestep_fs)
     kind, temperature_k = log.setup.ensemble()
-    start_ps, notes = 0.0, list(log.notes)
-    if log.stages:
-        *before, stage = log.stages
-        kind, temperature_k = stage.kind, stage.temperature_k
-        if before:
-            start_ps = stage.first * log.timestep_fs * 1e-3
-            text = f"the run changes from {before[-1]} to {stage} at {start_ps:g} ps"
-            notes.append(f"{text}: only what follows is analysed")
-    trajectory, is_wrapped = _trajectory_files(log, hints)
+    notes, within, thermo = list(log.notes), None, log.thermo
+    setup, stage = log.setup, stage_to_analyse(log.stages)
+    if stage is not None:
+        kind, temperature_k, setup = stage.kind, stage.temperature_k, stage.setup
+        thermo = stage.thermo
+        within = _limits(log, stage)
+        notes += _stage_notes(log, stage)
+    trajectory, is_wrapped = _trajectory_files(log, setup, hints)
     source = velocities = None
     if trajectory:
         readers = [open_reader(p) for p in trajectory]
         atoms = find_atoms(readers[0], log, hints)
         source = FileTrajectory(readers, atoms, log.timestep_fs, is_wrapped=is_wrapped)
         notes += source.notes
-        velocities = _velocities(log, atoms)
+        velocities = _velocities(log, setup, atoms)
+        if within:
+            source, velocities = (_cut(s, *within) for s in (source, velocities))
+        if source is None:
+            notes.append("no frame of the trajectory is of the stage that is analysed")
     else:
         notes.append(
             "no trajectory: neither does the log name a file that exists, nor is one given"
@@ -58,15 +63,34 @@ def open_plain_run(log_file: Path, hints: Hints) -> RunData:
     return RunData(
         name=log_file.stem if log_file.stem != "log" else log_file.parent.resolve().name,
         folder=log_file.parent,
-        thermo=log.thermo,
+        thermo=thermo,
         trajectory=source,
         velocities=velocities,
         temperature_k=temperature_k,
         ensemble=kind,
-        equilibration_ps=start_ps,
+        equilibration_ps=0.0,
         provenance=_provenance(log, source, kind),
         notes=tuple(notes),
+        boundary=log.setup.boundary,
     )
+
+
+def _limits(log: LogFile, stage: Stage) -> tuple[int, int] | None:
+    """Steps of the stage, where the log has others; a trajectory may count in its own way."""
+    whole = (int(log.thermo.steps[0]), int(log.thermo.steps[-1]))
+    found = (stage.first, stage.last)
+    return None if found == whole and len(log.stages) == 1 else found
+
+
+def _stage_notes(log: LogFile, stage: Stage) -> list[str]:
+    notes = []
+    if len(log.stages) > 1:
+        first_ps, last_ps = (s * log.timestep_fs * 1e-3 for s in (stage.first, stage.last))
+        text = f"of {len(log.stages)} stages one is analysed: {stage}"
+        notes.append(f"{text}, {first_ps:g} to {last_ps:g} ps")
+    if stage.is_ramp:
+        notes.append(f"{stage} is no equilibrium: averages are over what changes")
+    return notes
 
 
 def find_log(folder: Path) -> Path:
@@ -184,9 +208,9 @@ def _files(log: LogFile, dump: Dump) -> list[Path]:
     return []
 
 
-def _trajectory_files(log: LogFile, hints: Hints) -> tuple[list[Path], bool | None]:
+def _trajectory_files(log: LogFile, setup: Setup, hints: Hints) -> tuple[list[Path], bool | None]:
     """Files of the best trajectory, and whether their positions are wrapped, if that is known."""
-    dumps = [d for d in log.setup.dumps.values() if d.style in _STYLES]
+    dumps = [d for d in setup.dumps.values() if d.style in _STYLES]
     if hints.trajectory:
         same = [d for d in dumps if d.name == hints.trajectory.name]
         return [hints.trajectory], not same[-1].is_unwrapped if same else None
@@ -195,7 +219,12 @@ def _trajectory_files(log: LogFile, hints: Hints) -> tuple[list[Path], bool | No
         return [], None
     dump, files = min(
         usable,
-        key=lambda u: (u[0].group != "all", not u[0].is_unwrapped, _STYLES.index(u[0].style)),
+        key=lambda u: (
+            u[0].is_closed,
+            u[0].group != "all",
+            not u[0].is_unwrapped,
+            _STYLES.index(u[0].style),
+        ),
     )
     return files, not dump.is_unwrapped
 
@@ -205,9 +234,15 @@ def _is_of_velocities(dump: Dump) -> bool:
     return bool(columns) and "vx" in columns and not columns & {"x", "xu", "xs", "xsu"}
 
 
-def _velocities(log: LogFile, atoms: AtomTable) -> FileTrajectory | None:
+def _cut(source: FileTrajectory | None, first: int, last: int) -> FileTrajectory | None:
+    """Frames of some steps; None where there are none."""
+    kept = source and source.within(first, last)
+    return kept if kept and len(kept.steps) else None
+
+
+def _velocities(log: LogFile, setup: Setup, atoms: AtomTable) -> FileTrajectory | None:
     """Velocities of all atoms from a text dump with vx vy vz, in Angstrom/ps."""
-    for dump in log.setup.dumps.values():
+    for dump in sorted(setup.dumps.values(), key=lambda d: d.is_closed):
         if {"vx", "vy", "vz"} <= set(dump.columns) and dump.group == "all":
             readers = [open_reader(p, velocities=True) for p in _files(log, dump)]
             if readers:

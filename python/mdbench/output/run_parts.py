@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ class RunData:
     equilibration_ps: float  # production begins here; 0 if unknown
     provenance: dict[str, Any]
     notes: tuple[str, ...] = ()
+    boundary: tuple[bool, bool, bool] = (True, True, True)
+    """Periodic sides, as far as known."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,17 @@ def elements_of_types(masses: Mapping[int, float], labels: Mapping[int, str]) ->
     return {k: s for k, s in guesses.items() if s} | dict(labels)
 
 
-def _refuse_swapped(kind: int, symbol: str, mass: float | None, among: set[str]) -> None:
-    """Isotopes and masses that were repartitioned pass: another symbol's mass does not."""
-    of_mass = None if mass is None else element_of_mass(mass)
-    if of_mass in among and of_mass != symbol:
-        raise OutputError(
-            f"atom type {kind} has the mass of {of_mass} ({mass:g} u), and {symbol} is said of it: "
-            "give elements in the order of the types"
-        )
+def _refuse_swapped(symbols: Mapping[int, str], masses: Mapping[int, float]) -> None:
+    """Elements that are right but for their order; masses of groups and hydrogens' pass."""
+    of_mass = {kind: element_of_mass(masses[kind]) for kind in symbols if kind in masses}
+    if Counter(of_mass.values()) != Counter(symbols.values()):
+        return
+    for kind, symbol in symbols.items():
+        if of_mass[kind] != symbol:
+            raise OutputError(
+                f"atom type {kind} has the mass of {of_mass[kind]} ({masses[kind]:g} u), and "
+                f"{symbol} is said of it: give elements in the order of the types"
+            )
 
 
 def atom_table(
@@ -89,7 +95,7 @@ def atom_table(
         pbc: Periodic directions.
 
     Raises:
-        OutputError: for a type without an element, or with the mass of another one among them.
+        OutputError: for a type without an element, and for elements in another order than masses.
     """
     by_type = elements if isinstance(elements, Mapping) else dict(enumerate(elements, 1))
     kinds, inverse = np.unique(types, return_inverse=True)
@@ -101,9 +107,9 @@ def atom_table(
                 f"atom type {kind} has no element ({len(by_type)} known): give elements, one "
                 "symbol a type"
             )
-        _refuse_swapped(kind, symbol, masses.get(kind), set(by_type.values()))
         numbers.append(atomic_numbers[symbol])
         weights.append(masses.get(kind, float(atomic_masses[atomic_numbers[symbol]])))
+    _refuse_swapped(by_type, masses)
     return AtomTable(
         np.array(numbers, np.int64)[inverse],
         np.array(weights, np.float64)[inverse],

@@ -42,6 +42,12 @@ class ThermoTable:
         """Number of rows."""
         return len(self.steps)
 
+    def every(self, steps: int) -> ThermoTable:
+        """Rows of multiples of a number of steps: without those of stops in between."""
+        kept = self.steps % steps == 0
+        columns = {name: values[kept] for name, values in self.columns.items()}
+        return ThermoTable(self.steps[kept], self.times_ps[kept], columns)
+
 
 def metal_factor(column: str, units: str) -> float:
     """What a column of a log in ``units`` is multiplied by; 1 for names that users gave."""

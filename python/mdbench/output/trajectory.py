@@ -114,6 +114,15 @@ class FileTrajectory:
             other._follows = other._is_toroidal = True  # noqa: SLF001 - of this class
         return other
 
+    def within(self, first: int, last: int) -> FileTrajectory:
+        """Only the frames of some steps, the last one included; there may be none."""
+        kept = (self.steps >= first) & (self.steps <= last)
+        other = copy.copy(self)
+        other.steps, other._times_ps = self.steps[kept], self._times_ps[kept]  # noqa: SLF001
+        other._file, other._index = self._file[kept], self._index[kept]  # noqa: SLF001
+        other._points = {}  # noqa: SLF001
+        return other
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What is odd about the files, though they can be read."""
