@@ -158,9 +158,13 @@ def _preparing(folder: Path) -> Iterator[None]:
 
     Without it one would clear away, as what an interrupted preparation left, what the other makes.
     """
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as problem:
+        raise RunError(f"cannot read '{folder}': {problem.strerror}") from None
+    try:
+        with contextlib.suppress(OSError):  # some file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
@@ -207,11 +211,16 @@ def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _is_moved(before: Any, now: Any, root: Path) -> bool:  # noqa: ANN401
-    """Whether a file is named as before, from where the specification is now."""
+    """Whether a file is named as before, from where the specification is now, and is the same."""
     if not all(isinstance(path, str) and Path(path).is_absolute() for path in (before, now)):
         return False
-    below = [part for part in Path(os.path.relpath(now, root)).parts if part != ".."]
-    return [*Path(before).parts[-len(below) :]] == below
+    old, new = Path(before), Path(now)
+    below = [part for part in Path(os.path.relpath(new, root)).parts if part != ".."]
+    if [*old.parts[-len(below) :]] != below or not new.is_file():
+        return False
+    if old.is_file():  # a copy of the campaign
+        return sha256_of(old) == sha256_of(new)
+    return not Path(*old.parts[: -len(below)]).is_relative_to(root)
 
 
 def _check_unchanged(folder: RunFolder, loaded: LoadedSpec, variant: Variant) -> None:
@@ -224,7 +233,7 @@ def _check_unchanged(folder: RunFolder, loaded: LoadedSpec, variant: Variant) ->
     # validated again, so that keys which came later have their defaults
     try:
         started = RunSpec.model_validate(manifest["spec"])
-    except ValidationError:
+    except (KeyError, ValidationError):
         raise RunError(f"'{folder.path / MANIFEST}' is damaged: its spec is none") from None
     now, before = (_flat(s.model_dump(mode="json")) for s in (spec, started))
     lists = {"ensemble.temperature", "run.seed"}  # other runs of the campaign
@@ -248,9 +257,12 @@ def _check_unchanged(folder: RunFolder, loaded: LoadedSpec, variant: Variant) ->
             f"'{folder.path}' was started with another {fixed[0]} ({before.get(fixed[0])}, now "
             f"{now.get(fixed[0])}): give the changed specification a folder of its own"
         )
-    files = {**manifest["files"]}
-    if "sha256" in manifest["model"]:
-        files[manifest["model"]["file"]] = manifest["model"]["sha256"]
+    try:
+        files = {**manifest["files"]}
+        if "sha256" in manifest["model"]:
+            files[manifest["model"]["file"]] = manifest["model"]["sha256"]
+    except (KeyError, TypeError) as problem:
+        raise RunError(f"'{folder.path / MANIFEST}' is damaged: {problem!r}") from None
     is_torn = False
     for name, sha256 in files.items():
         path = folder.path / name

@@ -33,7 +33,8 @@ class BlowUp:
     """The state that the script writes when it stops a run."""
 
     step: int
-    elements: list[str]  # of each atom, by id
+    ids: NDArray[np.int64]  # rising; some are missing where atoms were lost
+    elements: list[str]  # of each atom
     positions: NDArray[np.float64]  # [atoms, 3] Angstrom
     forces: NDArray[np.float64]  # [atoms, 3] in the units of the run
     cell: NDArray[np.float64]
@@ -61,7 +62,8 @@ def read_blow_up(path: Path, elements: list[str]) -> BlowUp:
         length[1] -= max(0.0, yz) - min(0.0, yz)
         cell = np.array([[length[0], 0, 0], [xy, length[1], 0], [xz, yz, length[2]]])
         symbols = [elements[int(t) - 1] for t in table[:, 1]]
-        return BlowUp(int(lines[1]), symbols, table[:, 2:5], table[:, 8:11], cell)
+        ids = table[:, 0].astype(np.int64)
+        return BlowUp(int(lines[1]), ids, symbols, table[:, 2:5], table[:, 8:11], cell)
     except (OSError, ValueError, IndexError):
         raise OutputError(f"'{path}' is cut short") from None
 
@@ -99,7 +101,7 @@ def _explain_blow_up(kept: Path, failure: SegmentFailed, manifest: dict[str, Any
     size = np.linalg.norm(np.nan_to_num(last.forces, nan=np.inf), axis=1)
     size *= metal_factor("Fmax", manifest.get("units", "metal"))
     worst = [int(i) for i in np.argsort(-size)[:3]]
-    named = ", ".join(f"{i + 1} ({last.elements[i]}, {size[i]:.0f} eV/A)" for i in worst)
+    named = ", ".join(f"{last.ids[i]} ({last.elements[i]}, {size[i]:.0f} eV/A)" for i in worst)
     time_ps = last.step * manifest["timestep_fs"] / 1000
     return (
         f"the run blew up at step {last.step} ({time_ps:g} ps): largest forces on atoms {named}; "
@@ -138,7 +140,7 @@ def _cause(last: BlowUp, worst: list[int], manifest: dict[str, Any]) -> str:
         return f"positions are not finite; a timestep of {timestep:g} fs may be too long"
     i, j, distance = closest_pair(last, worst)
     radii = [covalent_radii[atomic_numbers[last.elements[k]]] for k in (i, j)]
-    pair = f"atoms {i + 1} ({last.elements[i]}) and {j + 1} ({last.elements[j]})"
+    pair = f"atoms {last.ids[i]} ({last.elements[i]}) and {last.ids[j]} ({last.elements[j]})"
     lost = manifest["num_atoms"] - len(last.elements)
     if lost and manifest.get("boundary", "p p p") != "p p p":
         return f"{lost} atoms left through an open side of the cell"

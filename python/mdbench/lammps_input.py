@@ -240,11 +240,11 @@ def _production(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
 
 
 def _finish(thermo: int) -> str:
-    """The end of a segment; what blew up is no checkpoint, also where a stop was asked for."""
+    """The end of a segment; what blew up is no checkpoint, whenever it did."""
     state = "id type xu yu zu vx vy vz fx fy fz modify sort id"
     return f"""\
 label finish
-if "$(step) < ${{last}} && (${{sane}} == 0 || $(is_file({STOP_FILE})) == 0)" then &
+if "${{sane}} == 0 || ($(step) < ${{last}} && $(is_file({STOP_FILE})) == 0)" then &
   "write_dump all custom ${{out}}.blowup {state}" "quit {HALT_CODE}"
 # A row of thermo where a stop came between two: the next segment is held against it.
 if "$(step % {thermo}) > 0" then "timer timeout off" "run 0 post no"

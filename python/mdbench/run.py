@@ -48,7 +48,7 @@ def run_to_end(folder: RunFolder, plan: Plan, display: Display, control: Control
     name, manifest = folder.path.name, folder.manifest()
     with folder.lock() as lock:
         state = folder.state()
-        for path in keep_whole(folder, state):
+        for path in keep_whole(folder, state)[:1]:
             display.say(f"{name}: '{path}' is missing: going back to step {state.step}")
         for path in newest_restart(folder, state):
             back = folder.segment_file(state.segments[-1].first, "restart")
@@ -68,14 +68,16 @@ def run_to_end(folder: RunFolder, plan: Plan, display: Display, control: Control
         while state.step < plan.total and not control.stop.is_set():
             last = min(b for b in plan.boundaries() if b > state.step)
             try:
-                run_segment(launch, state, last, manifest)
+                done = run_segment(launch, state, last, manifest)
             except SegmentFailed as failure:
                 if control.kill.is_set():
                     break
                 state.status = "failed"
                 folder.save(state)
                 raise RunError(f"{name}: {explain(folder, failure, manifest)}") from None
-            report(state.segments[-1].first)
+            report(done.first)
+            if done.last < last:  # somebody's file asked for it
+                break
         state.status = "finished" if state.step >= plan.total else "stopped"
         folder.save(state)
     return state

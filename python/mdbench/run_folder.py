@@ -182,7 +182,7 @@ class RunFolder:
         known = {s.first for s in state.segments}
         for path in (self.path / SEGMENTS).iterdir():
             stem = path.name.partition(".")[0]
-            if not (stem.isdigit() and int(stem) in known):
+            if path.is_file() and not (stem.isdigit() and int(stem) in known):
                 path.unlink()
 
     def set_aside(self, first: int) -> Path:

@@ -70,27 +70,37 @@ class Launch:
 
 
 def keep_whole(folder: RunFolder, state: State) -> list[str]:
-    """Drop segments from the first one on of which a file was removed; returns what is missing.
+    """Drop the last segments where files of all of them were removed; returns what is missing.
 
     Restart files count only where a run goes on: ``newest_restart``.
 
     Raises:
-        RunError: when a file has another size than was recorded.
+        RunError: when a file is damaged, or is missing before segments that are whole.
     """
-    for number, segment in enumerate(state.segments):
-        for kind, stored in segment.files.items():
-            path = folder.segment_file(segment.first, kind)
-            if kind == "restart" or (path.is_file() and path.stat().st_size == stored.bytes):
-                continue
-            if path.is_file():
-                raise RunError(
-                    f"'{path}' has {path.stat().st_size} bytes, and {stored.bytes} were recorded: "
-                    "put it back from a copy, or remove it and 'mdbench resume' runs again from "
-                    f"step {segment.first}"
-                )
-            del state.segments[number:]
-            return [str(path)]
-    return []
+    lacking = [_first_lacking(folder, segment) for segment in state.segments]
+    whole = [number for number, path in enumerate(lacking) if path is None]
+    kept = whole[-1] + 1 if whole else 0
+    for number, path in enumerate(lacking):
+        segment = state.segments[number]
+        if path is None or not (path.is_file() or number < kept):
+            continue
+        what = "has another size than was recorded" if path.is_file() else "is missing"
+        later = f"{path.parent}/{segment.first:09d}.* and all later files"
+        raise RunError(
+            f"'{path}' {what}: put it back from a copy; to run again from step {segment.first} "
+            f"instead, move {later} away"
+        )
+    del state.segments[kept:]
+    return [str(path) for path in lacking[kept:]]
+
+
+def _first_lacking(folder: RunFolder, segment: Segment) -> Path | None:
+    """A file of a segment that is not as it was recorded; None where the segment is whole."""
+    for kind, stored in segment.files.items():
+        path = folder.segment_file(segment.first, kind)
+        if kind != "restart" and not (path.is_file() and path.stat().st_size == stored.bytes):
+            return path
+    return None
 
 
 def newest_restart(folder: RunFolder, state: State) -> list[str]:
@@ -109,14 +119,17 @@ def newest_restart(folder: RunFolder, state: State) -> list[str]:
         dropped.append(str(path))
         state.segments.pop()
     if dropped and not state.segments:
-        raise RunError(f"no restart file is whole: {', '.join(dropped)}; start a new run")
+        raise RunError(
+            f"no restart file is whole: {', '.join(dropped)}: put one back from a copy, or start a "
+            "new run"
+        )
     return dropped
 
 
 def run_segment(launch: Launch, state: State, last: int, manifest: dict[str, Any]) -> Segment:
     """Run from the state's step to ``last``, check what was written, and record it.
 
-    The segment ends earlier when ``launch.stop`` is set.
+    The segment ends earlier when ``launch.stop`` is set, or the file ``stop`` appears.
 
     Raises:
         SegmentFailed: when LAMMPS failed or its files are not whole.
@@ -146,7 +159,8 @@ def run_segment(launch: Launch, state: State, last: int, manifest: dict[str, Any
     if code != 0:
         raise SegmentFailed(first, code)
     try:
-        reached = _check(folder, state, last, manifest, stopped=launch.stop.is_set())
+        stopped = launch.stop.is_set() or (folder.path / STOP_FILE).exists()
+        reached = _check(folder, state, last, manifest, stopped=stopped)
         return _record(folder, state, reached, time.monotonic() - began)
     except MdbenchError as problem:
         raise SegmentFailed(first, code, str(problem)) from None

@@ -156,6 +156,30 @@ def test_a_campaign_that_has_moved_goes_on(tmp_path):
     (tmp_path / "there/system.data").rename(tmp_path / "there/other.data")
     path.write_text(path.read_text().replace("system.data", "other.data"))
     assert "was started with another system.file" in refused("resume", tmp_path / "there")
+    # in a folder of the campaign there is another file of the same name
+    (tmp_path / "there/v1").mkdir()
+    path.write_text(path.read_text().replace("other.data", "v1/system.data"))
+    content = (tmp_path / "there/other.data").read_text()
+    (tmp_path / "there/v1/system.data").write_text(content.replace("39.9", "39.8"))
+    assert "was started with another system.file" in refused("resume", tmp_path / "there")
+
+
+def test_a_file_of_the_same_name_elsewhere_is_another(tmp_path):
+    folder = tmp_path / "campaign"
+    write_run(folder, "argon", production="100 fs")
+    (folder / "v1").mkdir()
+    (folder / "system.data").rename(folder / "v1/system.data")
+    path = folder / "run.toml"
+    path.write_text(path.read_text().replace("system.data", "v1/system.data"))
+    assert mdbench("run", folder, "--quiet")[0] == 0
+    content = (folder / "v1/system.data").read_text()
+    path.write_text(path.read_text().replace("v1/system.data", "system.data"))
+    (folder / "system.data").write_text(content)
+    assert mdbench("resume", folder, "--quiet")[0] == 0  # the same content
+    (folder / "system.data").write_text(content.replace("39.9", "39.8"))
+    assert "was started with another system.file" in refused("resume", folder)
+    (folder / "v1/system.data").unlink()
+    assert "was started with another system.file" in refused("resume", folder)
 
 
 def test_a_right_angled_cell_may_tilt(tmp_path):

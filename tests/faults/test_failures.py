@@ -5,6 +5,11 @@ import json
 import pytest
 from faults.driver import NAME, fingerprint, lmp_with, mdbench, state, thermo_rows, write_spec
 
+from mdbench.diagnosis import explain
+from mdbench.lammps_input import HALT_CODE
+from mdbench.run_folder import RunFolder
+from mdbench.segments import SegmentFailed
+
 
 def one_line(err):
     lines = [line for line in err.strip().splitlines() if "error" in line]
@@ -30,6 +35,20 @@ def test_explosion(tmp_path):
     assert int((next(kept.glob("*.blowup"))).read_text().splitlines()[1]) == step
     for row in next(kept.glob("*.log")).read_text().splitlines():
         assert "nan" not in row.split()
+
+
+def test_atoms_of_a_blow_up_are_named_by_their_ids(tmp_path):
+    """Some may have left through an open side."""
+    segments = tmp_path / "segments"
+    segments.mkdir()
+    box = "ITEM: BOX BOUNDS pp pp ff\n0 20\n0 20\n0 20\n"
+    rows = "2 1 1 1 1 0 0 0 0 0 0\n3 1 5 5 5 0 0 0 0 0 0\n5 1 5 5 5.5 0 0 0 0 0 300\n"
+    text = f"ITEM: TIMESTEP\n200\nITEM: NUMBER OF ATOMS\n3\n{box}ITEM: ATOMS id type\n{rows}"
+    (segments / "000000000.blowup").write_text(text)
+    manifest = {"elements": ["O"], "timestep_fs": 0.5, "format": "xtc", "num_atoms": 3, "spec": {}}
+    line = explain(RunFolder(tmp_path), SegmentFailed(0, HALT_CODE), manifest)
+    assert "largest forces on atoms 5 (O, 300 eV/A), " in line
+    assert "atoms 5 (O) and 3 (O) came within 0.50 A" in line
 
 
 def test_model_refuses(tmp_path):

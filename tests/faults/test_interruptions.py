@@ -233,7 +233,32 @@ def test_a_blow_up_is_no_checkpoint_though_a_stop_was_asked_for(tmp_path):
     run = tmp_path / "runs" / NAME
     assert state(run)["status"] == "failed"
     script = (run / "run.in").read_text()
-    assert "(${sane} == 0 || $(is_file(stop)) == 0)" in script
+    assert "${sane} == 0 || ($(step) < ${last} && $(is_file(stop)) == 0)" in script
+
+
+def test_a_blow_up_in_the_last_step_of_a_segment_is_no_checkpoint(tmp_path):
+    write_spec(tmp_path, equilibration="0 fs", production="0.5 fs", segment="0.5 fs", frames="0.5 fs",
+               ensemble='kind = "nve"')
+    fault = lmp_with(tmp_path, "sed -i 's/temp < [0-9]*/temp < 0/' run.in")
+    code, _, err = mdbench("run", tmp_path, "--quiet", **fault)
+    assert code == 1 and "blew up at step 1 " in err
+    assert state(tmp_path / "runs" / NAME)["segments"] == []
+
+
+def test_the_file_stop_leaves_a_checkpoint(tmp_path):
+    """As the script says; other runs of the campaign go on."""
+    write_spec(tmp_path, production="100 ps", segment="100 ps", run="seed = [1, 2]")
+    process = start("run", tmp_path, "--jobs", "2")
+    runs = [tmp_path / "runs" / NAME, tmp_path / "runs" / NAME.replace("seed1", "seed2")]
+    for run in runs:
+        wait_for(process, (run / "segments/000000000.log").is_file)
+        (run / "stop").touch()
+        wait_for(process, lambda run=run: state(run)["status"] == "stopped" or process.poll())
+    _, err = process.communicate(timeout=60)
+    assert "blew up" not in err and "disk" not in err
+    for run in runs:
+        assert state(run)["status"] == "stopped" and not (run / "failed").exists()
+        assert state(run)["segments"][-1]["last"] < 200_000
 
 
 @pytest.mark.parametrize("segment", [1, 2])
@@ -292,8 +317,18 @@ def test_a_damaged_segment_is_named_and_repeated_when_removed(whole, tmp_path):
     path = run / "segments/000000080.xtc"
     path.write_bytes(path.read_bytes()[:-5])
     code, _, err = mdbench("resume", tmp_path)
-    assert code == 1 and "000000080.xtc' has" in err and "runs again from step 80" in err
+    assert code == 1 and "000000080.xtc' has another size" in err and "put it back" in err
     path.unlink()
     code, _, err = mdbench("resume", tmp_path)
-    assert code == 0 and "000000080.xtc' is missing: going back to step 80" in err
+    assert code == 1 and "000000080.xtc' is missing: put it back" in err
+    assert "to run again from step 80 instead, move" in err and err.count("\n") == 1
+    others = {p.name for p in (whole / "segments").iterdir()} - {path.name}
+    assert {p.name for p in (run / "segments").iterdir()} == others  # nothing is lost
+    for later in others:
+        if int(later.partition(".")[0]) >= 80:
+            (run / "segments" / later).unlink()
+    (run / "segments/notes").mkdir()
+    code, _, err = mdbench("resume", tmp_path)
+    assert code == 0 and err.count("is missing") == 1
+    assert "000000080" in err and "is missing: going back to step 80" in err
     assert fingerprint(run) == fingerprint(whole)
