@@ -216,6 +216,9 @@ def test_stops_between_rows_and_frames(tmp_path):
     opened = open_mdbench_run(run)
     assert opened.trajectory.steps.tolist() == list(range(0, 8001, 2000))
     assert opened.velocities.steps.tolist() == list(range(0, 8001, 2000))
+    every = RunFolder(run).manifest()["plan"]["thermo"]
+    assert any(s["last"] % every for s in record["segments"])
+    assert opened.thermo.steps.tolist() == list(range(0, 8001, every))
 
 
 def test_a_blow_up_is_no_checkpoint_though_a_stop_was_asked_for(tmp_path):
