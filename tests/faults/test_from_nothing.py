@@ -28,7 +28,8 @@ def test_from_nothing_to_a_report(tmp_path):
     HTMLParser().feed(page.read_text())
     found = json.loads((tmp_path / "graphene-water/analysis/analysis.json").read_text())["runs"][0]
     assert found["thermo"]["quantities"]["temperature"]["value"] == pytest.approx(298, abs=10)
-    assert found["density_profile"]["peak_ang"]["value"] == pytest.approx(3.28, abs=0.1)
+    peak = found["density_profile"]["peak_ang"]  # 3.28 A in long runs; a short one knows it to 0.2
+    assert abs(peak["value"] - 3.28) < 3 * peak["error"] < 0.75
     assert found["rdf"]["O-O"]["first_peak_ang"]["value"] == pytest.approx(2.75, abs=0.03)
     code = re.search(r"```py\n(.*?)```", readme, re.DOTALL)[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), text=True,
