@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mdbench.diagnosis import explain
 from mdbench.errors import RunError
+from mdbench.lammps_input import STOP_FILE
 from mdbench.progress import Display, last_row
 from mdbench.segments import Launch, SegmentFailed, keep_whole, newest_restart, run_segment
 
@@ -65,18 +66,19 @@ def run_to_end(folder: RunFolder, plan: Plan, display: Display, control: Control
         launch = Launch(
             folder, manifest["ranks"], manifest["threads"], lock, control.stop, control.kill, report
         )
+        (folder.path / STOP_FILE).unlink(missing_ok=True)  # of the last time
         while state.step < plan.total and not control.stop.is_set():
             last = min(b for b in plan.boundaries() if b > state.step)
             try:
-                done = run_segment(launch, state, last, manifest)
+                run_segment(launch, state, last, manifest)
             except SegmentFailed as failure:
                 if control.kill.is_set():
                     break
                 state.status = "failed"
                 folder.save(state)
                 raise RunError(f"{name}: {explain(folder, failure, manifest)}") from None
-            report(done.first)
-            if done.last < last:  # somebody's file asked for it
+            report(state.segments[-1].first)
+            if (folder.path / STOP_FILE).exists():  # also where a segment had just come to its end
                 break
         state.status = "finished" if state.step >= plan.total else "stopped"
         folder.save(state)

@@ -135,7 +135,6 @@ def run_segment(launch: Launch, state: State, last: int, manifest: dict[str, Any
         SegmentFailed: when LAMMPS failed or its files are not whole.
     """
     folder, first = launch.folder, state.step
-    (folder.path / STOP_FILE).unlink(missing_ok=True)
     command, environment = lammps_command(launch.ranks, launch.threads)
     out = f"{SEGMENTS}/{first:09d}"
     variables = {"first": first, "last": last, "out": out}

@@ -248,6 +248,17 @@ def test_a_blow_up_in_the_last_step_of_a_segment_is_no_checkpoint(tmp_path):
     assert state(tmp_path / "runs" / NAME)["segments"] == []
 
 
+def test_a_stop_asked_for_as_a_segment_ends_is_not_forgotten(tmp_path):
+    write_spec(tmp_path, production="200 fs")
+    run = tmp_path / "runs" / NAME
+    fault = lmp_with(tmp_path, '"$REAL_LMP" "$@"; code=$?; touch stop; exit $code')
+    code, _, err = mdbench("run", tmp_path, "--quiet", **fault)
+    assert code in (0, 130), err
+    assert state(run)["status"] == "stopped" and len(state(run)["segments"]) == 1
+    assert mdbench("resume", tmp_path, "--quiet")[0] == 0
+    assert state(run)["status"] == "finished"
+
+
 def test_the_file_stop_leaves_a_checkpoint(tmp_path):
     """As the script says; other runs of the campaign go on."""
     write_spec(tmp_path, production="100 ps", segment="100 ps", run="seed = [1, 2]")

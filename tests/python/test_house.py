@@ -76,7 +76,7 @@ LAYERS = {
     "diagnosis": {"errors", "output", "run_folder", "segments"},
     "progress": {"output"},
     "prepare": {"__init__", "errors", "lammps_input", "programs", "run_folder", "spec", "subject"},
-    "run": {"diagnosis", "errors", "progress", "run_folder", "segments", "spec"},
+    "run": {"diagnosis", "errors", "lammps_input", "progress", "run_folder", "segments", "spec"},
     "campaign": {"check", "errors", "lammps_input", "prepare", "progress", "run", "run_folder",
                  "spec", "spec_file", "subject"},
     "submit": {"campaign", "errors", "run_folder", "spec_file"},
