@@ -163,8 +163,10 @@ def _preparing(folder: Path) -> Iterator[None]:
     except OSError as problem:
         raise RunError(f"cannot read '{folder}': {problem.strerror}") from None
     try:
-        with contextlib.suppress(OSError):  # some file systems have no locks
+        try:
             fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as problem:
+            raise RunError(f"cannot lock '{folder}': {problem.strerror}") from None
         yield
     finally:
         os.close(handle)

@@ -253,7 +253,7 @@ def test_a_stop_asked_for_as_a_segment_ends_is_not_forgotten(tmp_path):
     run = tmp_path / "runs" / NAME
     fault = lmp_with(tmp_path, '"$REAL_LMP" "$@"; code=$?; touch stop; exit $code')
     code, _, err = mdbench("run", tmp_path, "--quiet", **fault)
-    assert code in (0, 130), err
+    assert code == 130 and "stopped with a checkpoint" in err
     assert state(run)["status"] == "stopped" and len(state(run)["segments"]) == 1
     assert mdbench("resume", tmp_path, "--quiet")[0] == 0
     assert state(run)["status"] == "finished"
