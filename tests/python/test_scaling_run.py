@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from faults.driver import lmp_with, mdbench, start, wait_for
 from mdbench.core import evaluate_atoms
 from mdbench.errors import SettingError
 from mdbench.model import load_evaluator
-from mdbench.scaling import models
+from mdbench.scaling import models, worker
 from mdbench.scaling.bench import Bench
 from mdbench.scaling.cases import base_cell, size_near, sizes_near
 from mdbench.scaling.options import Options, make_request
@@ -32,6 +33,8 @@ from mdbench.scaling.variants import VARIANTS, Settings, force_tolerance_ev_ang,
 # --quick leaves out the comparison of the reference with mace-torch, which takes 10 s to start
 FEW = ("--quick", "--threads", "1", "--device", "cpu", "--steps", "3", "--repeats", "2", "--rounds", "1")
 WRONG = ("fix wrong all addforce 0.01 0.0 0.0",)
+OFF_IN_ENERGY = ("fix wrong all addforce 1e-3 0.0 0.0", "fix_modify wrong energy yes")
+"""The energy of a weak field: -F x, of atoms some A from the origin."""
 SLOW = (
     f'variable slow atom "{"+".join(["exp(-x*x)"] * 400)}"',
     "compute slow all reduce sum v_slow",
@@ -255,6 +258,17 @@ def test_a_wrong_variant_is_refused_before_timing(tmp_path):
     assert right.status == "timed"
 
 
+def test_a_wrong_energy_is_refused_too(tmp_path):
+    """Forces alone would pass; the limit of energies is an atom's, whatever their number."""
+    (right,) = run(few(tmp_path, sizes="512"), quiet).measurements
+    assert right.energy_error_ev_atom == pytest.approx(2.2e-7, rel=0.9)
+    wrong = with_commands(few(tmp_path, sizes="512"), native=OFF_IN_ENERGY)
+    (row,) = run(wrong, quiet).measurements
+    assert row.force_error_ev_ang < 2e-3
+    assert row.status == "refused" and row.energy_error_ev_atom > 2e-3
+    assert f"{row.energy_error_ev_atom:.1e} eV an atom" in row.reason
+
+
 @pytest.mark.slow
 def test_a_wrong_python_variant_is_refused_too(tmp_path):
     request = few(tmp_path, variants="e3nn", rounds=1)
@@ -312,6 +326,54 @@ def test_an_error_of_lammps_before_it_starts_makes_a_variant_unavailable(tmp_pat
     assert row.status == "unavailable"
     assert row.atoms is None
     assert "absent" in row.reason
+
+
+def test_an_error_at_one_size_stops_no_other(tmp_path, monkeypatch):
+    """A later process that finds no memory before its first forces says nothing of other sizes."""
+    real = worker.run
+
+    def run_or_fail(job, *arguments):
+        if job.start.num_atoms == 256:
+            return worker.Outcome("failed", "out of memory", is_clean=True)
+        return real(job, *arguments)
+
+    monkeypatch.setattr(worker, "run", run_or_fail)
+    found = {r.atoms: r for r in run(few(tmp_path, sizes="128,256,512"), quiet).measurements}
+    assert {n: r.status for n, r in found.items()} == {128: "timed", 256: "failed", 512: "timed"}
+    assert found[256].reason == "out of memory"
+
+
+def test_max_atoms_ends_with_an_error_of_memory(tmp_path, monkeypatch):
+    real = worker.run
+
+    def run_or_fail(job, *arguments):
+        if job.start.num_atoms > 300:
+            return worker.Outcome("failed", "out of memory", is_clean=True)
+        return real(job, *arguments)
+
+    monkeypatch.setattr(worker, "run", run_or_fail)
+    result = run(few(tmp_path, max_atoms=True, steps=None, repeats=None, sizes=None), quiet)
+    (probe,) = result.probes
+    assert probe.reason == "out of memory" and probe.next_atoms > 300 > probe.largest_atoms
+    assert {m.status for m in result.measurements} == {"timed"}
+
+
+def test_paths_with_blanks(tmp_path):
+    folder = tmp_path / "a folder with blanks"
+    model = folder / "my model.mace"
+    folder.mkdir()
+    shutil.copy(models.bundled().with_suffix(".mace"), model)
+    (row,) = run(few(tmp_path, output=folder / "out put", model=model, steps=None), quiet).measurements
+    assert row.status == "timed", row.reason
+
+
+@pytest.mark.parametrize("change", [("MDBENCH_ISA", "baseline"), ("MDBENCH_LMP", shutil.which("lmp"))])
+def test_other_kernels_start_anew(change, tmp_path, monkeypatch):
+    run(few(tmp_path), quiet)
+    said = []
+    monkeypatch.setenv(*change)
+    run(few(tmp_path), said.append)
+    assert any("starting anew" in line for line in said)
 
 
 def finished(folder):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import psutil
@@ -88,8 +88,8 @@ class Bench:
             return Outcome("skipped", reason)
         busy = psutil.cpu_percent(_LOOK_S)
         timing = self.request.timing
-        if steps is not None:
-            timing = replace(timing, steps=steps)
+        if timing.steps is None and steps is not None:
+            timing = timing.with_steps(steps)
         job = Job(
             cell.variant,
             cell.settings,

@@ -46,9 +46,9 @@ def _grow(bench: Bench, first: Cell, say: Callable[[str], None]) -> tuple[list[M
     cell = first
     while True:
         found = bench.measured(cell, 0) or bench.run(cell, 0, None)
-        if found.is_clean:
+        if found.is_clean and largest is None:
             rows.append(unavailable(cell.variant, cell.settings, found.reason))
-        else:
+        elif found.status != "failed" or largest is None:  # else that is the answer
             rows.append(measurement(cell, [found]))
         if found.status != "timed":
             return rows, _probe(cell, largest, found.reason)

@@ -16,6 +16,7 @@ from mdbench.scaling.grids import (
     time_grids,
 )
 from mdbench.scaling.labels import number, with_percent
+from mdbench.scaling.results import SECTIONS
 from mdbench.scaling.text import heading, warnings
 
 if TYPE_CHECKING:
@@ -33,13 +34,12 @@ _COLUMNS = (
     "runs x steps",
     "set-up, s",
     "neighbours",
-    "Pair Neigh Comm Output Other, %",
+    f"{' '.join(SECTIONS)}, %",
     "RSS, MiB",
     "GPU, MiB",
     "energy error, eV/atom",
     "force error, eV/A",
 )
-_SHARES = ("Pair", "Neigh", "Comm", "Output", "Other")
 
 
 def render_page(result: Result, figure: dict[str, Any] | None) -> str:
@@ -74,7 +74,7 @@ def render_page(result: Result, figure: dict[str, Any] | None) -> str:
 def _row(row: Measurement) -> list[str]:
     """One row of the large table."""
     timed = row.status == "timed"
-    shares = [f"{row.shares.get(name, 0.0):.1f}" for name in _SHARES] if row.shares else []
+    shares = [f"{row.shares.get(name, 0.0):.1f}" for name in SECTIONS] if row.shares else []
     return [
         row.variant,
         row.series.settings,

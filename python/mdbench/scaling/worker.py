@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mdbench.programs import lammps_command, start
 from mdbench.scaling import script
+from mdbench.scaling.results import SECTIONS
 from mdbench.scaling.variants import energy_tolerance_ev_atom, force_tolerance_ev_ang
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from mdbench.scaling.script import Start, Timing
     from mdbench.scaling.variants import Settings, Variant
 
-SECTIONS = ("Pair", "Neigh", "Comm", "Modify", "Output", "Other")
 _LOOP = re.compile(r"^Loop time of (\S+) on \d+ procs for (\d+) steps", re.MULTILINE)
 _SHARE = re.compile(rf"^({'|'.join(SECTIONS)})\s*\|.*\|\s*([\d.]+)\s*$", re.MULTILINE)
 _KERNEL = re.compile(
@@ -56,7 +56,7 @@ class Outcome:
     status: str
     reason: str = ""
     is_clean: bool = False
-    """It did not even start, and said why: there is no point in trying other sizes."""
+    """It did not even start, and said why."""
     kernel: str = ""
     steps: int | None = None
     loop_s: list[float] = field(default_factory=list)
@@ -148,7 +148,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _agreement(job: Job, edges: str) -> tuple[str, str]:
     force, energy = tolerances(job)
     text = script.agreement_part(job.start, job.timing, job.variant.commands, edges)
-    return text, script.gate_part(force, energy * job.start.num_atoms)
+    return text, script.gate_part(force, energy)
 
 
 def _plugin_script(job: Job) -> tuple[str, ...]:
@@ -186,9 +186,8 @@ def read_outcome(job: Job, code: int, text: str) -> Outcome:
     answer = _answer(job)
     found = Outcome("failed", edges=answer.get("edges"), kernel=answer.get("kernel", ""))
     if "agreement" in said:
-        force, energy = (float(word) for word in said["agreement"].split())
-        found.force_error_ev_ang = force
-        found.energy_error_ev_atom = energy / job.start.num_atoms
+        errors = (float(word) for word in said["agreement"].split())
+        found.force_error_ev_ang, found.energy_error_ev_atom = errors
     if "edges" in said:
         found.edges = float(said["edges"])
     if kernel := _KERNEL.search(text):
