@@ -64,6 +64,7 @@ def analyze_folder(path: Path, hints: Hints | None = None) -> dict[str, Any]:
     elif export := read_export(exports[0] if exports else home_of(path)):
         name, settings = f"{export.name} in RBMD", _settings(export, home_of(path))
     analysis = analyze(name, runs, settings)
+    analysis["file"] = path.name if path.is_file() else None  # a folder may hold several logs
     write_analysis(analysis, home_of(path) / FOLDER)
     return analysis
 
@@ -80,7 +81,7 @@ def _settings(export: Export, folder: Path) -> Analysis:
 
 
 def analysis_of(path: Path) -> dict[str, Any]:
-    """The analysis of a folder: as it is on disk, or anew when a run is newer.
+    """The analysis of a folder or file: as it is on disk, or anew when a run is newer.
 
     Args:
         path: Campaign, run folder, plain output, outputs of RBMD, or an ``analysis.json``.
@@ -94,8 +95,10 @@ def analysis_of(path: Path) -> dict[str, Any]:
     if not file.is_file():
         return analyze_folder(path)
     home = home_of(path)
-    newer = [p for p in (home / DEFAULT_NAME, *home.rglob(STATE)) if p.is_file()]
+    newer = [p for p in (path, home / DEFAULT_NAME, *home.rglob(STATE)) if p.is_file()]
     newer += [p for pattern in _OUTPUTS for p in home.glob(pattern) if p.is_file()]
     if any(p.stat().st_mtime > file.stat().st_mtime for p in newer):
         return analyze_folder(path)
-    return read_json(file)
+    known = read_json(file)
+    is_of_another = path.is_file() and known.get("file") != path.name
+    return analyze_folder(path) if is_of_another else known

@@ -7,6 +7,7 @@ import pytest
 from support import run_lmp
 
 from mdbench.analyze import analyze_run
+from mdbench.collect import analysis_of
 from mdbench.errors import OutputError
 from mdbench.output.data_file import read_data_file
 from mdbench.output.formats import open_reader
@@ -179,6 +180,11 @@ STAGES = {  # after 20 steps of nvt at 300 K: commands; kind, target, first and 
     "relaxed at the end": ("minimize 0 1e-9 30 300\n", "nvt", 300.0, 0, 20, None, 1),
     "relaxed before": ("minimize 0 1e-9 30 300\n" + AGAIN + "nvt temp 400 400 0.1\nrun 20\n", "nvt",
                        400.0, 50, 70, "nvt (temp 400)", 2),
+    "other timestep": ("timestep 0.001\nrun 40\n", "nvt", 300.0, 20, 60,
+                       "nvt (temp 300) in steps of 1 fs", 2),
+    "pushed apart": ("unfix motion\nfix e all nve\nfix s all dt/reset 10 1e-5 1e-3 0.1\nrun 20\n"
+                     "unfix s\ntimestep 0.001\nrun 40\n", "nve", None, 40, 80,
+                     "nve in steps of 1 fs", 3),
     "a look at the end": ("run 180\nunfix motion\nfix e all nve\nrun 10\n", "nvt", 300.0, 0, 200,
                           "nvt (temp 300)", 2),
 }
@@ -201,10 +207,15 @@ def test_stages_of_a_log(tmp_path, case):
     frames = [frame.step for frame in found.trajectory.frames()]
     assert frames == steps.tolist()
     says = [note for note in found.notes if "is analysed" in note]
-    limits = f"{first * 0.002:g} to {last * 0.002:g} ps"
+    step_fs = 1.0 if stage and "of 1 fs" in stage else 2.0
+    times_ps = np.array([first, last]) * step_fs * 1e-3
+    assert found.provenance["timestep_fs"] == step_fs
+    np.testing.assert_allclose(found.thermo.times_ps[[0, -1]], times_ps)
+    np.testing.assert_allclose(found.trajectory.times_ps[[0, -1]], times_ps)
+    limits = f"{times_ps[0]:g} to {times_ps[1]:g} ps"
     assert says == ([f"of {count} stages one is analysed: {stage}, {limits}"] if stage else [])
     assert any("no equilibrium" in note for note in found.notes) == (case == "ramp")
-    assert analyze_run(found, Analysis())["thermo"]["equilibration_ps"] >= first * 0.002
+    assert analyze_run(found, Analysis())["thermo"]["equilibration_ps"] >= times_ps[0]
 
 
 def test_a_rerun_is_no_run(tmp_path):
@@ -232,6 +243,18 @@ def test_the_dump_of_the_last_stage_is_taken(tmp_path, reset):
     expected = open_reader(tmp_path / "prod.dump")
     np.testing.assert_array_equal(next(found.trajectory.frames()).positions,
                                   next(iter(expected.read([0])))[0])
+
+
+def test_logs_of_one_folder_are_told_apart(tmp_path):
+    for name, value in (("a", 300), ("b", 400)):
+        rows = (f"{10 * i} {value + i % 7} -5" for i in range(200))
+        (tmp_path / f"log.{name}").write_text(log_text(*rows, header="Step Temp PotEng").replace(
+            "timestep", "region r block 0 1 0 1 0 1\ncreate_box 1 r\n  30 atoms\ntimestep"))
+    found = [analysis_of(tmp_path / f"log.{name}")["runs"][0] for name in "aba"]
+    assert [r["name"] for r in found] == ["a", "b", "a"]
+    means = [r["thermo"]["quantities"]["temperature"]["value"] for r in found]
+    assert means == pytest.approx([303, 403, 303], abs=0.1)
+    assert analysis_of(tmp_path)["file"] == "log.a"  # as analysed last
 
 
 def test_columns_of_an_earlier_stage_do_not_matter(tmp_path):
@@ -269,6 +292,10 @@ def test_restart_logs_tell_units_by_their_speed(tmp_path):
     ("fix 2 all temp/csvr 1 350 0.1 7\nfix 1 all nph x 0 0 1\n", ("npt", 350.0)),
     ("fix 2 all langevin 1 2 3 4\nfix 1 all nve\nunfix 2\n", ("nve", None)),
     ("fix 1 all nve\nfix 2 all temp/rescale 10 1 305 0.1 1\n", ("nvt", 305.0)),
+    ("fix 1 all rigid/small molecule\n", ("nve", None)),
+    ("fix 1 all rigid molecule\nfix 2 all langevin 300 310 0.1 7\n", ("nvt", 310.0)),
+    ("fix 1 all rigid/nvt/small molecule temp 300 310 0.1\n", ("nvt", 310.0)),
+    ("fix 1 all tgnpt/drude temp 300 310 0.1 1 0.02 iso 1 1 1\n", ("npt", 310.0)),
     ("fix 1 all momentum 100 linear 1 1 1\n", (None, None)),
     ("fix 1 all nvt temp ${T} ${T} 0.1\nfix 1 all nvt temp 300 300 0.1\n", ("nvt", 300.0)),
 ])

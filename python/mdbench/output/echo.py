@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 _THERMOSTATS = ("langevin", "temp/csvr", "temp/csld", "temp/berendsen", "temp/rescale", "gle")
 _TARGET_AT = {"temp/rescale": 2, "gle": 2}  # index of Tstop behind the style; 1 for the others
+_INTEGRATORS = {
+    "nvt": "nvt",
+    "npt": "npt",
+    "nph": "npt",
+    "nve": "nve",
+    "tgnvt": "nvt",
+    "tgnpt": "npt",
+    "bocs": "npt",
+    "rigid": "nve",
+}
+"""Ensembles of fixes that move atoms, by a part of their names; ``rigid/nvt`` is the former."""
 _HELD = ("temp", "iso", "aniso", "tri", "x", "y", "z", "xy", "xz", "yz")
 """Keywords of fixes, with where each begins and ends."""
 _TABLE_ROW = re.compile(r"\s+(\d+) ([A-Z][a-z]?)\s+(\d+\.\d+)\s*\Z")
@@ -87,13 +98,11 @@ class Setup:
         """``nvt``, ``npt`` or ``nve`` by the fixes in force, and the target temperature, K."""
         kind, target = None, None
         for style, *arguments in self.fixes.values():
-            base = style.removesuffix("/small").split("/")
-            name = next((b for b in base if b in {"nvt", "npt", "nph", "nve"}), None)
-            if name == "nve":
-                kind = kind or "nve"
-            elif name:
-                kind = "npt" if name in {"npt", "nph"} else kind or "nvt"
-            if name in {"nvt", "npt"} and "temp" in arguments:
+            parts = style.split("/")
+            own = next((e for part, e in _INTEGRATORS.items() if part in parts), None)
+            if own == "npt" or kind is None:
+                kind = own
+            if own and "temp" in arguments:
                 target = _number(arguments, arguments.index("temp") + 2)
             if style.startswith(_THERMOSTATS):
                 plain = next(t for t in _THERMOSTATS if style.startswith(t))
@@ -112,7 +121,7 @@ class Setup:
             elif style.startswith(_THERMOSTATS):
                 plain = next(t for t in _THERMOSTATS if style.startswith(t))
                 found.add(_condition("temp", words, _TARGET_AT.get(plain, 1) - 1))
-            elif any(base in {"nvt", "npt", "nph", "press"} for base in style.split("/")):
+            elif any(part == "press" or part in _INTEGRATORS for part in style.split("/")):
                 pairs = [(name, words.index(name) + 1) for name in _HELD if name in words]
                 found |= {_condition(name, words, at) for name, at in pairs}
         return tuple(sorted(found))
@@ -141,6 +150,7 @@ def _units(setup: Setup, words: list[str]) -> None:
 
 def _timestep(setup: Setup, words: list[str]) -> None:
     setup.timestep = float(words[0])
+    setup.has_variable_timestep = any(fix[0] == "dt/reset" for fix in setup.fixes.values())
 
 
 def _boundary(setup: Setup, words: list[str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mdbench.errors import OutputError
 from mdbench.output.log_blocks import Block, LogLines, Loop
-from mdbench.output.stages import Stage, stages_of
+from mdbench.output.stages import Stage, stage_to_analyse, stages_of
 from mdbench.output.text import integers
 from mdbench.output.thermo import (
     DEFAULT_TIMESTEP,
@@ -36,6 +36,7 @@ class LogFile:
     setup: Setup
     units: str  # metal or real
     timestep_fs: float
+    """Of the stage to analyse, or of all rows where there is none."""
     loops: tuple[Loop, ...]
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -43,19 +44,22 @@ class LogFile:
     num_atoms: int | None
     """At the end; None where the log does not say it."""
     stages: tuple[Stage, ...]
+    stage: Stage | None
+    """The one to analyse."""
+    ns_per_day: float | None
+    """Speed over all runs that reached their end."""
 
-    @property
-    def ns_per_day(self) -> float | None:
-        """Speed over all runs that reached their end."""
-        return ns_per_day(self.loops, self.timestep_fs)
 
+def ns_per_day(loops: Iterable[tuple[Loop, float]]) -> float | None:
+    """Speed over several runs; minimisations, of which LAMMPS gives no speed, do not count.
 
-def ns_per_day(loops: Iterable[Loop], timestep_fs: float) -> float | None:
-    """Speed over several runs; minimisations, of which LAMMPS gives no speed, do not count."""
-    runs = [loop for loop in loops if loop.ns_per_day is not None]
-    seconds = sum(loop.seconds for loop in runs)
-    steps = sum(loop.num_steps for loop in runs)
-    return steps * timestep_fs * 1e-6 / seconds * 86400 if seconds > 0 else None
+    Args:
+        loops: Each with its timestep, fs.
+    """
+    runs = [(loop, step_fs) for loop, step_fs in loops if loop.ns_per_day is not None]
+    seconds = sum(loop.seconds for loop, _ in runs)
+    simulated_fs = sum(loop.num_steps * step_fs for loop, step_fs in runs)
+    return simulated_fs * 1e-6 / seconds * 86400 if seconds > 0 else None
 
 
 def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None = None) -> LogFile:
@@ -72,6 +76,42 @@ def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None 
     Raises:
         OutputError: when the file cannot be read, is no log, or is in other units.
     """
+    lines = _read_lines(path)
+    setup = lines.blocks[-1].setup if lines.blocks else lines.setup
+    # with those written after the last run; a `clear` may have come in between
+    setup.data_files = list(dict.fromkeys([*setup.data_files, *lines.setup.data_files]))
+    units = units or _units(path, setup, lines.loops)
+    notes = ["the last line was cut and is dropped"] if lines.is_truncated else []
+    blocks = [block for block in lines.blocks if "Step" in block.columns]
+    steps_fs = [timestep_fs or _in_fs(block.setup.timestep, units) for block in blocks]
+    tables = [_table(path, *pair, units) for pair in zip(blocks, steps_fs, strict=True)]
+    stages = stages_of(blocks, tables, steps_fs)
+    stage, table = stage_to_analyse(stages), join_tables(tables)
+    step_fs = timestep_fs or _timestep_fs(path, stage.setup if stage else setup, units)
+    if stage is None:
+        _refuse_changes(path, table, step_fs)
+    if skipped := len(lines.blocks) - len(blocks):
+        notes.append(f"{skipped} blocks of thermo output without the column Step are left out")
+    return LogFile(
+        path=path,
+        thermo=table,
+        setup=setup,
+        units=units,
+        timestep_fs=step_fs,
+        loops=tuple(lines.loops),
+        errors=tuple(lines.errors),
+        warnings=tuple(lines.warnings),
+        notes=tuple(notes),
+        num_atoms=lines.num_atoms,
+        stages=stages,
+        stage=stage,
+        ns_per_day=ns_per_day(
+            (loop, timestep_fs or _in_fs(loop.timestep, units)) for loop in lines.loops
+        ),
+    )
+
+
+def _read_lines(path: Path) -> LogLines:
     lines = LogLines()
     try:
         with path.open("rb") as file:
@@ -80,29 +120,7 @@ def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None 
         raise OutputError(f"log '{path}' cannot be read: {problem.strerror}") from None
     if not (lines.blocks or lines.setup.units or lines.setup.is_restarted or lines.errors):
         raise OutputError(f"'{path}' is no LAMMPS log: it holds neither commands nor thermo output")
-    setup = lines.blocks[-1].setup if lines.blocks else lines.setup
-    # with those written after the last run; a `clear` may have come in between
-    setup.data_files = list(dict.fromkeys([*setup.data_files, *lines.setup.data_files]))
-    units = units or _units(path, setup, lines.loops)
-    notes = ["the last line was cut and is dropped"] if lines.is_truncated else []
-    blocks = [block for block in lines.blocks if "Step" in block.columns]
-    tables = [_table(path, block, units, timestep_fs) for block in blocks]
-    if skipped := len(lines.blocks) - len(blocks):
-        notes.append(f"{skipped} blocks of thermo output without the column Step are left out")
-    table, timestep_fs = _join(path, tables, timestep_fs or _timestep_fs(path, setup, units))
-    return LogFile(
-        path=path,
-        thermo=table,
-        setup=setup,
-        units=units,
-        timestep_fs=timestep_fs,
-        loops=tuple(lines.loops),
-        errors=tuple(lines.errors),
-        warnings=tuple(lines.warnings),
-        notes=tuple(notes),
-        num_atoms=lines.num_atoms,
-        stages=stages_of(blocks, tables),
-    )
+    return lines
 
 
 def _units(path: Path, setup: Setup, loops: list[Loop]) -> str:
@@ -128,19 +146,18 @@ def _timestep_fs(path: Path, setup: Setup, units: str) -> float:
         raise OutputError(f"log '{path}' has fix dt/reset: its steps have no fixed length")
     if setup.timestep is None and setup.is_restarted:
         raise OutputError(f"log '{path}' does not say the timestep: give timestep_fs")
-    timestep_fs = _set_timestep_fs(setup, units)
+    timestep_fs = _in_fs(setup.timestep, units)
     if not 0 < timestep_fs < np.inf:
         raise OutputError(f"log '{path}' has timestep {setup.timestep}: give timestep_fs")
     return timestep_fs
 
 
-def _set_timestep_fs(setup: Setup, units: str) -> float:
-    timestep = DEFAULT_TIMESTEP[units] if setup.timestep is None else setup.timestep
-    return timestep * TIME_FS[units]
+def _in_fs(timestep: float | None, units: str) -> float:
+    return (DEFAULT_TIMESTEP[units] if timestep is None else timestep) * TIME_FS[units]
 
 
-def _table(path: Path, block: Block, units: str, timestep_fs: float | None) -> ThermoTable:
-    """A block in metal units; its own timestep in the times."""
+def _table(path: Path, block: Block, timestep_fs: float, units: str) -> ThermoTable:
+    """A block in metal units."""
     numbers = block.table()
     try:
         steps = integers(numbers[:, block.columns.index("Step")])
@@ -158,13 +175,10 @@ def _table(path: Path, block: Block, units: str, timestep_fs: float | None) -> T
             )
         for name in ENERGIES & columns.keys():
             columns[name] = columns[name] * block.num_atoms
-    own_fs = timestep_fs or _set_timestep_fs(block.setup, units)
-    return ThermoTable(steps, steps * np.float64(own_fs * 1e-3), columns)
+    return ThermoTable(steps, steps * np.float64(timestep_fs * 1e-3), columns)
 
 
-def _join(path: Path, tables: list[ThermoTable], timestep_fs: float) -> tuple[ThermoTable, float]:
-    """All blocks, if those that count have one timestep."""
-    table = join_tables(tables)
+def _refuse_changes(path: Path, table: ThermoTable, timestep_fs: float) -> None:
     expected = table.steps * (timestep_fs * 1e-3)
     changed = np.flatnonzero(~np.isclose(table.times_ps, expected, rtol=1e-9, atol=1e-12))
     if len(changed):
@@ -172,4 +186,3 @@ def _join(path: Path, tables: list[ThermoTable], timestep_fs: float) -> tuple[Th
             f"log '{path}' changes the timestep before step {table.steps[changed[-1]]}: "
             "split it, or give timestep_fs to use one for all"
         )
-    return table, timestep_fs

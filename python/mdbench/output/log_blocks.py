@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,6 +81,7 @@ class Loop:
     num_atoms: int
     ns_per_day: float | None = None
     steps_per_s: float | None = None
+    timestep: float | None = None  # in the units of the log, if it says so
 
 
 class LogLines:
@@ -153,14 +154,8 @@ class LogLines:
         elif line.startswith("clear") and line.split() == ["clear"]:
             self.setup, self.num_atoms = Setup(), None
         elif (speed := _SPEED.match(line)) and self.loops:
-            last = self.loops[-1]
-            self.loops[-1] = Loop(
-                last.seconds,
-                last.num_processes,
-                last.num_steps,
-                last.num_atoms,
-                _float(speed[1]),
-                _float(speed[2]),
+            self.loops[-1] = replace(
+                self.loops[-1], ns_per_day=_float(speed[1]), steps_per_s=_float(speed[2])
             )
         elif screen := _SCREEN.match(line):
             words = ["units", screen[2]] if screen[1] == "Unit style" else ["timestep", screen[2]]
@@ -205,7 +200,8 @@ class LogLines:
         seconds = _float(loop[1]) if loop else None
         if loop and seconds is not None:
             atoms = self.num_atoms = int(loop[4][:18])
-            self.loops.append(Loop(seconds, int(loop[2][:18]), int(loop[3][:18]), atoms))
+            counts = int(loop[2][:18]), int(loop[3][:18])
+            self.loops.append(Loop(seconds, *counts, atoms, timestep=self.setup.timestep))
             if self._block:
                 self._block.num_atoms = atoms
         self._block = None

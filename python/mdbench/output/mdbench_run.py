@@ -97,7 +97,7 @@ def _provenance(
         "ensemble": ensemble,
         **_dispersion(manifest["spec"].get("dispersion", {})),
         "status": state["status"],
-        "ns_per_day": ns_per_day([loop for log in logs for loop in log.loops], timestep_fs),
+        "ns_per_day": ns_per_day((loop, timestep_fs) for log in logs for loop in log.loops),
         "simulated_ps": max(int(s["last"]) for s in state["segments"]) * timestep_fs * 1e-3,
     }
 

@@ -14,7 +14,6 @@ from mdbench.output.data_file import DataFile, read_data_file
 from mdbench.output.formats import open_reader
 from mdbench.output.log import LogFile, read_log
 from mdbench.output.run_parts import Hints, RunData, atom_table, elements_of_types
-from mdbench.output.stages import stage_to_analyse
 from mdbench.output.thermo import TIME_FS
 from mdbench.output.trajectory import AtomTable, FileTrajectory
 
@@ -38,7 +37,7 @@ def open_plain_run(log_file: Path, hints: Hints) -> RunData:
     log = read_log(log_file, timestep_fs=hints.timestep_fs)
     kind, temperature_k = log.setup.ensemble()
     notes, within, thermo = list(log.notes), None, log.thermo
-    setup, stage = log.setup, stage_to_analyse(log.stages)
+    setup, stage = log.setup, log.stage
     if stage is not None:
         kind, temperature_k, setup = stage.kind, stage.temperature_k, stage.setup
         thermo = stage.thermo
@@ -61,7 +60,7 @@ def open_plain_run(log_file: Path, hints: Hints) -> RunData:
             "no trajectory: neither does the log name a file that exists, nor is one given"
         )
     return RunData(
-        name=log_file.stem if log_file.stem != "log" else log_file.parent.resolve().name,
+        name=_name(log_file),
         folder=log_file.parent,
         thermo=thermo,
         trajectory=source,
@@ -75,6 +74,13 @@ def open_plain_run(log_file: Path, hints: Hints) -> RunData:
     )
 
 
+def _name(log_file: Path) -> str:
+    """``md`` for md.log, ``300K`` for log.300K, and its folder's name for log.lammps."""
+    known = log_file.suffix in {".log", ".lammps", ".out", ".txt"}
+    name = log_file.stem if known else log_file.name
+    return log_file.parent.resolve().name if name == "log" else name.removeprefix("log.")
+
+
 def _limits(log: LogFile, stage: Stage) -> tuple[int, int] | None:
     """Steps of the stage, where the log has others; a trajectory may count in its own way."""
     whole = (int(log.thermo.steps[0]), int(log.thermo.steps[-1]))
@@ -85,8 +91,10 @@ def _limits(log: LogFile, stage: Stage) -> tuple[int, int] | None:
 def _stage_notes(log: LogFile, stage: Stage) -> list[str]:
     notes = []
     if len(log.stages) > 1:
-        first_ps, last_ps = (s * log.timestep_fs * 1e-3 for s in (stage.first, stage.last))
+        first_ps, last_ps = (s * stage.timestep_fs * 1e-3 for s in (stage.first, stage.last))
         text = f"of {len(log.stages)} stages one is analysed: {stage}"
+        if len({other.timestep_fs for other in log.stages}) > 1:
+            text += f" in steps of {stage.timestep_fs:g} fs"
         notes.append(f"{text}, {first_ps:g} to {last_ps:g} ps")
     if stage.is_ramp:
         notes.append(f"{stage} is no equilibrium: averages are over what changes")
@@ -264,8 +272,9 @@ def _provenance(
         "errors": list(log.errors),
         "warnings": list(log.warnings),
     }
-    if len(log.thermo):
-        found["simulated_ps"] = float(log.thermo.times_ps[-1] - log.thermo.times_ps[0])
+    parts = [stage.thermo for stage in log.stages] or [log.thermo]
+    if len(parts[0]):
+        found["simulated_ps"] = float(sum(p.times_ps[-1] - p.times_ps[0] for p in parts))
     if source is not None:
         numbers = np.unique(source.numbers).tolist()
         found["elements"] = [chemical_symbols[z] for z in numbers]

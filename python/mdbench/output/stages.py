@@ -19,7 +19,7 @@ _LONG_ENOUGH = 0.1
 
 @dataclass(frozen=True)
 class Stage:
-    """Runs that share what holds temperature, pressure and cell."""
+    """Runs that share their timestep and what holds temperature, pressure and cell."""
 
     kind: str
     """``nvt``, ``npt`` or ``nve``."""
@@ -29,6 +29,7 @@ class Stage:
     thermo: ThermoTable
     setup: Setup
     """In force in its last run."""
+    timestep_fs: float
 
     @property
     def first(self) -> int:
@@ -57,34 +58,38 @@ def _said(name: str, start: str, stop: str) -> str:
     return f"{name} {start}" if start == stop else f"{name} {start} to {stop}"
 
 
-def stages_of(blocks: Sequence[Block], tables: Sequence[ThermoTable]) -> tuple[Stage, ...]:
+def stages_of(
+    blocks: Sequence[Block], tables: Sequence[ThermoTable], timesteps_fs: Sequence[float]
+) -> tuple[Stage, ...]:
     """Stages one behind the other; of minimisations, reruns and runs of no step there is none.
 
     Args:
         blocks: Of a log.
         tables: Of the blocks, in metal units.
+        timesteps_fs: Of the blocks.
     """
-    found: list[tuple[tuple[str, tuple[Condition, ...]], list[int]]] = []
+    found: list[tuple[tuple[str, tuple[Condition, ...], float], list[int]]] = []
     for i, (block, table) in enumerate(zip(blocks, tables, strict=True)):
         kind, _ = block.setup.ensemble()
         if kind is None or block.setup.verb not in (None, "run") or len(table) < 2:  # noqa: PLR2004
             continue
-        held = (kind, block.setup.conditions())
+        held = (kind, block.setup.conditions(), timesteps_fs[i])
         if not found or found[-1][0] != held:
             found.append((held, []))
         found[-1][1].append(i)
     return tuple(
-        _stage(kind, conditions, blocks[members[-1]].setup, [tables[i] for i in members])
-        for (kind, conditions), members in found
+        _stage(held, blocks[members[-1]].setup, join_tables([tables[i] for i in members]))
+        for held, members in found
     )
 
 
 def _stage(
-    kind: str, conditions: tuple[Condition, ...], setup: Setup, tables: list[ThermoTable]
+    held: tuple[str, tuple[Condition, ...], float], setup: Setup, thermo: ThermoTable
 ) -> Stage:
+    kind, conditions, timestep_fs = held
     target = setup.ensemble()[1]
     ramps = any(name == "temp" and start != stop for name, start, stop in conditions)
-    return Stage(kind, conditions, None if ramps else target, join_tables(tables), setup)
+    return Stage(kind, conditions, None if ramps else target, thermo, setup, timestep_fs)
 
 
 def stage_to_analyse(stages: Sequence[Stage]) -> Stage | None:
