@@ -40,8 +40,9 @@ class AseEvaluator:
     def evaluate(self, frame: Frame, *, virial: bool) -> PointResult:
         """Energy, forces and, if asked, the virial (else zeros)."""
         if not np.array_equal(self._atoms.numbers, frame.numbers):
-            self._atoms = Atoms(frame.numbers, cell=frame.cell, pbc=frame.pbc)
+            self._atoms = Atoms(frame.numbers)
         self._atoms.set_cell(frame.cell)
+        self._atoms.pbc = frame.pbc
         self._atoms.positions = frame.positions
         wanted = ["energy", "forces", *(["stress"] if virial else [])]
         self.calculator.calculate(self._atoms, wanted)

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from mdbench import __version__
 from mdbench.cli_compare import compare
@@ -65,7 +66,8 @@ def doctor(*, as_json: Json = False) -> None:
     else:
         table = Table("", "check", "found", "remedy", box=None)
         for f in findings:
-            mark = "[green]ok[/]" if f.ok else "[red]MISSING[/]" if f.required else "[yellow]-[/]"
+            bad = Text("MISSING", "red") if f.required else Text("-", "yellow")
+            mark = Text("ok", "green") if f.ok else bad
             table.add_row(mark, f.name, f.detail, "" if f.ok else f.remedy)
         print_table(table)
     if not all(f.ok for f in findings if f.required):

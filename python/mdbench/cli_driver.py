@@ -27,11 +27,11 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 
 
 def print_table(table: Table) -> None:
-    """Print a table; into a pipe without breaking its lines at 80 characters."""
+    """Print a table as it is, no text as markup; into a pipe without breaking lines at 80."""
     for column in table.columns:
         column.overflow = "fold"
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
+    width = None if Console().is_terminal else 200
+    Console(width=width, markup=False, emoji=False).print(table)
 
 
 def init(

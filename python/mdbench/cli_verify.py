@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from mdbench.cli_driver import print_table
 from mdbench.errors import SettingError
@@ -84,7 +85,7 @@ def verify(  # noqa: PLR0913 - one parameter an option
     else:
         table = Table("", "check", "largest difference", "limit", "unit", box=None)
         for c in checks:
-            mark = "[green]ok[/]" if c.passed else "[red]FAILED[/]"
+            mark = Text("ok", "green") if c.passed else Text("FAILED", "red")
             table.add_row(mark, c.name, f"{c.value:.1e}", f"{c.limit:.0e}", c.unit)
         print_table(table)
     if not all(c.passed for c in checks):

@@ -105,18 +105,23 @@ def _explain_blow_up(kept: Path, failure: SegmentFailed, manifest: dict[str, Any
     time_ps = last.step * manifest["timestep_fs"] / 1000
     return (
         f"the run blew up at step {last.step} ({time_ps:g} ps): largest forces on atoms {named}; "
-        f"{_last_good_frame(kept, failure, manifest)}; "
+        f"{_last_good_frame(kept, failure, manifest, last.step)}; "
         f"likely cause: {_cause(last, worst, manifest)}"
     )
 
 
-def _last_good_frame(kept: Path, failure: SegmentFailed, manifest: dict[str, Any]) -> str:
+def _last_good_frame(
+    kept: Path, failure: SegmentFailed, manifest: dict[str, Any], blown_up: float = np.inf
+) -> str:
+    """In words; the frame of the step that blew up is none."""
     for path in kept.glob(f"*.{manifest['format']}"):
         try:
             steps = open_reader(path).contents.steps
         except OutputError:
             continue
-        return f"last good frame: step {steps[-1]} in {path}"
+        good = steps[steps < blown_up]
+        if len(good):
+            return f"last good frame: step {good[-1]} in {path}"
     return f"no frame was written since step {failure.first}"
 
 

@@ -169,5 +169,7 @@ def hardware() -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Cores that this process may use; under SLURM no more than it allotted, bound or not."""
+    here = len(os.sched_getaffinity(0))
+    allotted = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return min(here, max(1, int(allotted))) if allotted.isdecimal() else here

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mdbench.diagnosis import explain
 from mdbench.errors import RunError
 from mdbench.lammps_input import STOP_FILE
+from mdbench.programs import usable_cores
 from mdbench.progress import Display, last_row
 from mdbench.segments import Launch, SegmentFailed, keep_whole, newest_restart, run_segment
 
@@ -29,6 +30,13 @@ class Control:
         if self.stop.is_set():
             self.kill.set()
         self.stop.set()
+
+
+def _threads(manifest: dict[str, Any]) -> int:
+    """Of a rank: as specified, or as prepared if there are so many cores here."""
+    if wanted := manifest["spec"]["run"].get("threads"):
+        return int(wanted)
+    return min(int(manifest["threads"]), max(1, usable_cores() // int(manifest["ranks"])))
 
 
 def run_to_end(folder: RunFolder, plan: Plan, display: Display, control: Control) -> State:
@@ -64,7 +72,7 @@ def run_to_end(folder: RunFolder, plan: Plan, display: Display, control: Control
             display.update(name, row)
 
         launch = Launch(
-            folder, manifest["ranks"], manifest["threads"], lock, control.stop, control.kill, report
+            folder, manifest["ranks"], _threads(manifest), lock, control.stop, control.kill, report
         )
         (folder.path / STOP_FILE).unlink(missing_ok=True)  # of the last time
         while state.step < plan.total and not control.stop.is_set():

@@ -24,7 +24,7 @@ class Pairs:
         """An empty list."""
         self.cutoff_ang, self.skin_ang, self.device = cutoff_ang, skin_ang, device
         self._positions: Floats | None = None
-        self._cell = np.empty((3, 3))
+        self._cell, self._pbc = np.empty((3, 3)), np.empty(3, bool)
         self._edges: Any = None  # [2, pairs] sender, receiver
         self._images: Any = None  # [pairs, 3] of MACE's sign
 
@@ -37,6 +37,7 @@ class Pairs:
             self._edges = torch.as_tensor(edges, device=self.device)
             self._images = torch.as_tensor(-image.astype(float), device=self.device)
             self._positions, self._cell = frame.positions.copy(), frame.cell.copy()
+            self._pbc = frame.pbc.copy()
         positions = torch.as_tensor(frame.positions, device=self.device)
         shifts = self._images @ torch.as_tensor(frame.cell, device=self.device)
         vectors = positions[self._edges[1]] - positions[self._edges[0]] + shifts
@@ -48,7 +49,7 @@ class Pairs:
         before = self._positions
         if before is None or before.shape != frame.positions.shape:
             return False
-        if not np.array_equal(self._cell, frame.cell):
+        if not (np.array_equal(self._cell, frame.cell) and np.array_equal(self._pbc, frame.pbc)):
             return False
         moved = np.square(frame.positions - before).sum(axis=1).max(initial=0.0)
         return bool(moved <= (0.5 * self.skin_ang) ** 2)

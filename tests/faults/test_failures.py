@@ -51,6 +51,21 @@ def test_atoms_of_a_blow_up_are_named_by_their_ids(tmp_path):
     assert "atoms 5 (O) and 3 (O) came within 0.50 A" in line
 
 
+@pytest.mark.parametrize(("steps", "says"), [
+    ((180, 190, 200), "last good frame: step 190 in "), ((200,), "no frame was written since step 0")])
+def test_the_frame_that_blew_up_is_no_good_one(tmp_path, steps, says):
+    """With a frame each step the last one holds the state that was stopped."""
+    segments = tmp_path / "segments"
+    segments.mkdir()
+    head = "ITEM: NUMBER OF ATOMS\n1\nITEM: BOX BOUNDS pp pp pp\n0 20\n0 20\n0 20\nITEM: ATOMS id type "
+    blow_up = f"ITEM: TIMESTEP\n200\n{head}xu\n1 1 5 5 5 0 0 0 0 0 300\n"
+    (segments / "000000000.blowup").write_text(blow_up)
+    frames = "".join(f"ITEM: TIMESTEP\n{step}\n{head}xu yu zu\n1 1 5 5 5\n" for step in steps)
+    (segments / "000000000.dump").write_text(frames)
+    manifest = {"elements": ["O"], "timestep_fs": 0.5, "format": "dump", "num_atoms": 1, "spec": {}}
+    assert says in explain(RunFolder(tmp_path), SegmentFailed(0, HALT_CODE), manifest)
+
+
 def test_model_refuses(tmp_path):
     """A hard error of the pair style (NaN): LAMMPS's message, and the last good frame."""
     write_spec(tmp_path)

@@ -1,12 +1,15 @@
 """The commands as a user types them."""
 
 import json
+import os
 import subprocess
 
 import pytest
+import typer
 from support import BIN, BUNDLED, STRUCTURES
 
-from mdbench import doctor
+from mdbench import cli, doctor
+from mdbench.programs import usable_cores
 
 
 def mdbench(*arguments, **options):
@@ -60,6 +63,24 @@ def test_doctor_fails_with_a_remedy_when_something_is_missing():
     assert not rows["plugin runs in lmp"]["ok"]
     assert "mpiexec is missing" in rows["plugin runs on 2 ranks"]["detail"]
     assert "pip install" in rows["plugin runs on 2 ranks"]["remedy"]
+
+
+def test_tables_print_what_is_in_brackets(monkeypatch, capsys):
+    """Remedies name extras of packages; LAMMPS's words may hold anything."""
+    finding = doctor.Finding("mace", ok=False, detail="[/x] :smile:",
+                             remedy="pip install 'mdbench[mace]'")
+    monkeypatch.setattr(doctor, "examine", lambda: [finding])
+    with pytest.raises(typer.Exit):
+        cli.doctor()  # exits with 1
+    shown = capsys.readouterr().out
+    assert "MISSING" in shown and "[/x] :smile:" in shown and "pip install 'mdbench[mace]'" in shown
+
+
+@pytest.mark.parametrize(("allotted", "cores"), [("1", 1), ("0", 1), ("100000", None), ("", None)])
+def test_cores_of_an_allocation(monkeypatch, allotted, cores):
+    """Clusters that bind no processes let them see the whole node."""
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", allotted)
+    assert usable_cores() == (cores or len(os.sched_getaffinity(0)))
 
 
 def test_convert_and_verify(tmp_path):

@@ -1,14 +1,17 @@
 """LAMMPS driven by Python models through fix external, beside the plugin."""
 
+import dataclasses
 import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.calculators.lj import LennardJones
 from support import BUNDLED, ROOT, SPECIES, STRUCTURES
 
+from mdbench.ase_evaluator import Frame
 from mdbench.engine import boxed, load_structure, open_lammps, read_result
 from mdbench.errors import EngineError, SettingError
 from mdbench.python_engine import attach
@@ -107,6 +110,33 @@ def test_any_ase_calculator_drives_lammps():
     lmp.command("run 50 post no")
     assert lmp.get_thermo("etotal") == pytest.approx(before, abs=1e-3)
     lmp.close()
+
+
+def test_a_side_that_opens_is_open_for_the_model_too():
+    """Of two atoms across a side, the energy was still that of the periodic cell."""
+    lmp = open_lammps()
+    lmp.commands_string("units metal\natom_modify map yes\nregion b block 0 6 0 6 0 6\n"
+                        "create_box 1 b\ncreate_atoms 1 single 3 3 0.2\ncreate_atoms 1 single 3 3 5.6\n"
+                        "mass 1 1")
+    attach(lmp, lennard_jones(), ["H"])
+    energies = []
+    for sides in ("p p p", "p p f"):
+        lmp.commands_string(f"change_box all boundary {sides}\nrun 0 post no")
+        energies.append(lmp.get_thermo("pe"))
+    lmp.close()
+    pair = Atoms("H2", [[3, 3, 0.2], [3, 3, 5.6]], cell=[6, 6, 6], pbc=True, calculator=lennard_jones())
+    assert energies[0] == pytest.approx(pair.get_potential_energy(), abs=1e-12)
+    assert abs(energies[0]) > 1e-4 and energies[1] == 0
+
+
+def test_pairs_of_a_side_that_opens():
+    from mdbench.torch_pairs import Pairs  # noqa: PLC0415 - imports torch
+
+    frame = Frame(np.array([1, 1]), np.array([[3, 3, 0.2], [3, 3, 5.6]]), 6.0 * np.eye(3), np.ones(3, bool))
+    pairs = Pairs(2.0, 0.5, "cpu")
+    assert pairs.update(frame)[0].shape[1] == 2
+    opened = dataclasses.replace(frame, pbc=np.array([True, True, False]))
+    assert pairs.update(opened)[0].shape[1] == 0
 
 
 class Failing(LennardJones):

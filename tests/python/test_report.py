@@ -250,6 +250,16 @@ def test_data_of_figures_come_back_as_references(one):
     np.testing.assert_allclose(rows, run["thermo"]["series"]["temperature"], rtol=1e-7)
 
 
+def test_energies_of_the_traces_say_what_they_are(one):
+    """Drawn, and written, are meV from the mean."""
+    with (one.parent / "thermo.csv").open() as file:
+        found = [float(r["value"]) for r in csv.DictReader(file)
+                 if r["quantity"] == "potential_energy_minus_mean_mev_per_atom"]
+    series = synthetic.graphene_run()["thermo"]["series"]["potential_energy_per_atom"]
+    assert len(found) == len(series)
+    np.testing.assert_allclose(np.diff(found), 1e3 * np.diff(series), atol=1e-4)
+
+
 def test_two_campaigns_are_compared(two):
     summary = json.loads((two.parent / "summary.json").read_text())
     found = {a["quantity"]: a for a in summary["agreement"]}

@@ -28,6 +28,8 @@ PANELS = {
     "pressure": "Pressure (bar)",
     "density": "Density (g/cm³)",
 }
+IN_TABLES = {"potential_energy_per_atom": "potential_energy_minus_mean_mev_per_atom"}
+"""Names of quantities that are drawn in another form than the analysis holds them."""
 WINDOWS = 25  # running means over this part of a trace
 MOST_RAW = 3  # raw traces of more runs would hide one another
 
@@ -44,7 +46,7 @@ def thermo_plot(series: list[Series], ending: str) -> Plot | None:
     for axis, name in zip(axes, shown, strict=True):
         _panel(axis, name, traces[name])
         for one, run, curve in traces[name]:
-            table.add((one.label, run.get("name", ""), name), curve.x, curve.y)
+            table.add((one.label, run.get("name", ""), IN_TABLES.get(name, name)), curve.x, curve.y)
     axes[-1].set_xlabel("Time (ps)")
     figure.align_ylabels(axes)
     _mark_equilibration(axes, traces[shown[0]])
