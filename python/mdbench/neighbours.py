@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _FLATTEST_CELL = 1e-8
 """Smallest singular value of the directions of the cell vectors."""
 
+_THINNEST_BOX_ANG = 1.0
+_WIDEST_GAP = 2.0
+"""Of the distance that is searched, between atoms that are not neighbours anyway."""
+
 
 @dataclass(frozen=True)
 class Edges:
@@ -149,12 +153,19 @@ def find_pairs(
         ``positions[sender] - positions[receiver] + image @ cell``.
 
     Raises:
-        StructureError: for a periodic direction without extent.
+        StructureError: for a periodic direction without extent, and where memory does not do.
     """
-    origin, box = _enclose(positions, cell, pbc)
-    receiver, sender, image = neighbour_list(
-        "ijS", positions=positions, cell=box, cell_origin=origin, pbc=pbc, cutoff=cutoff_ang
-    )
+    near, origin, box = _enclose(positions, cell, pbc, cutoff_ang)
+    try:
+        receiver, sender, image = neighbour_list(
+            "ijS", positions=near, cell=box, cell_origin=origin, pbc=pbc, cutoff=cutoff_ang
+        )
+    except (RuntimeError, MemoryError) as problem:
+        reason = str(problem).rstrip(".") or "out of memory"
+        raise StructureError(
+            f"neighbours cannot be searched ({reason}): atoms may have flown apart, or the cutoff "
+            f"of {cutoff_ang:g} A may reach over too many images of the cell"
+        ) from None
     order = np.argsort(receiver, kind="stable")  # linear time: matscipy sorts, but does not say so
     return receiver[order], sender[order], image[order]
 
@@ -178,20 +189,37 @@ def periodic_box(cell: Floats, pbc: NDArray[np.bool_]) -> Floats:
     return box
 
 
-def _enclose(positions: Floats, cell: Floats, pbc: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Origin and vectors of a box with the cell's periodic vectors and all atoms in the others.
+def _enclose(
+    positions: Floats, cell: Floats, pbc: NDArray[np.bool_], reach_ang: float
+) -> tuple[Floats, Floats, Floats]:
+    """Positions with the same neighbours, and origin and vectors of a box with all of them.
 
-    What a file says about open directions may be zero, or vacuum to be searched for nothing.
+    The box has the cell's periodic vectors. What a file says about open directions may be zero, or
+    vacuum to be searched for nothing; a box without thickness, as of a sheet with rounding noise,
+    breaks the search, and so does one that is mostly empty.
     """
     box = periodic_box(cell, pbc)
     origin = np.zeros(3)
-    fractional = positions @ np.linalg.inv(box)
+    if not len(positions):
+        return positions, origin, box
+    near = positions
+    height = positions @ np.linalg.inv(box)  # in open directions Angstrom, across all others
     for axis in np.flatnonzero(~pbc):
-        low, high = (
-            fractional[:, axis].min(initial=np.inf),
-            fractional[:, axis].max(initial=-np.inf),
-        )
-        if high > low:
-            origin += low * box[axis]
-            box[axis] *= high - low
-    return origin, box
+        along = height[:, axis]
+        closer = _without_gaps(along, _WIDEST_GAP * reach_ang)
+        if closer is not along:
+            near = near + np.outer(closer - along, box[axis])
+        origin += closer.min() * box[axis]
+        box[axis] *= max(np.ptp(closer), _THINNEST_BOX_ANG)
+    return near, origin, box
+
+
+def _without_gaps(height: Floats, widest: float) -> Floats:
+    """Heights with gaps of empty space no wider than this; the same array where none is."""
+    order = np.argsort(height)
+    excess = np.maximum(np.diff(height[order]) - widest, 0.0)
+    if not excess.any():
+        return height
+    closer = height.copy()
+    closer[order[1:]] -= np.cumsum(excess)
+    return closer

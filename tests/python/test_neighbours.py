@@ -1,5 +1,7 @@
 """Neighbour lists against ASE's, and the rules of the skin."""
 
+import resource
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -71,6 +73,42 @@ def test_open_directions_ask_nothing_of_the_cell():
     for cell in (np.zeros((3, 3)), np.eye(3), 1e-3 * np.eye(3), np.diag([1e6, 0, 0])):
         edges = NeighbourList(2.0).update(positions, cell, np.zeros(3, dtype=bool))
         np.testing.assert_array_equal(edges.sender, [1, 0, 3, 2])
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-17, 1e-12, 1e-9, 1e-8, 1e-3])
+@pytest.mark.parametrize("pbc", [(False, False, False), (True, True, False), (True, False, False)])
+def test_flat_structures_with_noise(noise, pbc):
+    """A box as thin as the noise left the search without any pair, and it said nothing."""
+    sheet = Atoms("C4", np.array([[0, 0, 0], [1.4, 0, 0], [0, 1.4, 0], [1.5, 1.5, 0]]),
+                  cell=[4, 4, 0], pbc=pbc)
+    sheet.positions[:, 2] += noise * np.array([0.0, 1.0, -1.0, 0.5])
+    edges = update(NeighbourList(1.8), sheet)
+    np.testing.assert_array_equal(np.diff(edges.first_edge), [2, 2, 2, 2])
+    sheet.rotate(37.0, (1, 2, 3), rotate_cell=True)
+    turned = update(NeighbourList(1.8), sheet)
+    np.testing.assert_array_equal(*(np.sort(e.sender.reshape(4, 2)) for e in (turned, edges)))
+
+
+@pytest.mark.parametrize("pbc", [(False, False, False), (True, True, False), (False, True, False)])
+@pytest.mark.parametrize("apart", [7.3e3, 2e4, 1e7])
+def test_fragments_that_flew_apart(apart, pbc):
+    """The space between them is not searched: it took gigabytes, or was refused by matscipy."""
+    pair = np.array([[0.3, 0.2, 0.1], [1.3, 0.4, 0.2]])
+    positions = np.concatenate([pair, pair + [0.0, 0.0, 1.1], pair + apart, pair - 0.7 * apart])
+    atoms = Atoms("C8", positions, cell=[9.0, 8.0, 7.0], pbc=pbc)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = update(NeighbourList(2.0), atoms)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+    assert_edges_are_those_of_ase(found, atoms, 2.0)
+
+
+def test_a_search_that_finds_no_memory_is_refused(monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("Failed to allocate seed array.")
+
+    monkeypatch.setattr("mdbench.neighbours.neighbour_list", fail)
+    with pytest.raises(StructureError, match=r"neighbours cannot be searched \(Failed to allocate"):
+        update(NeighbourList(2.0), STRUCTURES["bulk"]())
 
 
 def test_walk_with_a_skin():
