@@ -126,7 +126,10 @@ class TorchScriptEvaluator final : public Evaluator {
 
   const ModelInfo& info() const override { return info_; }
   int halo_layers() const override { return info_.num_layers; }
-  void prepare(std::span<const std::int32_t>) override { warm_up(*this); }
+  void prepare(std::span<const std::int32_t>) override {
+    if (!warm_) warm_up(*this);
+    warm_ = true;
+  }
 
   std::size_t peak_device_bytes() const override {
     if (device_.is_cpu()) return 0;
@@ -281,6 +284,7 @@ class TorchScriptEvaluator final : public Evaluator {
   torch::Device device_;
   torch::Dtype dtype_ = torch::kFloat64;
   ModelInfo info_;
+  bool warm_ = false;
   at::Tensor head_, node_attributes_, shifts_, site_energy_, edge_gradient_;
   std::vector<std::int32_t> species_;
   std::vector<std::int64_t> edge_index_;

@@ -9,6 +9,8 @@
 #include "atom.h"
 #include "comm.h"
 #include "domain.h"
+#include "error.h"
+#include "modify.h"
 #include "neighbor.h"
 
 using namespace LAMMPS_NS;
@@ -24,6 +26,16 @@ double bytes(const std::vector<T>& values) {
 
 int D3Source::number(int atom_index) const { return numbers_[atom->type[atom_index]]; }
 
+GatheredAtoms::GatheredAtoms(LAMMPS* lmp, std::vector<int> numbers)
+    : D3Source(lmp, std::move(numbers)) {
+  const bool strains = !modify->get_fix_by_style("^numdiff/virial").empty();
+  if (strains || !modify->get_compute_by_style("^born/matrix").empty())
+    error->all(FLERR, std::string("D3 dispersion beside '") +
+                          (strains ? "fix numdiff/virial" : "compute born/matrix") +
+                          "', which strains atoms but not the box, takes 'pair_style dftd3' with "
+                          "'parallel ghost'");
+}
+
 const mdbench::D3Atoms& GatheredAtoms::collect() {
   int changed = find_own() || count_.empty();
   // One rank may have changed its atoms and another not, and an evaluation may come long after the
@@ -36,6 +48,7 @@ const mdbench::D3Atoms& GatheredAtoms::collect() {
   atoms_.positions = positions_;
   atoms_.numbers = of_element_;
   atoms_.num_central = of_element_.size();
+  atoms_.id = [this](std::size_t row) { return static_cast<std::int64_t>(all_tag_[row]); };
   atoms_.rank = comm->me;
   atoms_.ranks = comm->nprocs;
   return atoms_;
@@ -139,6 +152,7 @@ const mdbench::D3Atoms& GhostAtoms::collect() {
   atoms_.positions = positions_;
   atoms_.numbers = of_element_;
   atoms_.num_central = own_.size();
+  atoms_.id = [this](std::size_t k) { return static_cast<std::int64_t>(atom->tag[index_[k]]); };
   atoms_.own_check = false;
   halo_.set_nodes(index_, own_.size(), of_atom_.size());
   return atoms_;

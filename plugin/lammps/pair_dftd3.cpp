@@ -81,6 +81,7 @@ std::unique_ptr<D3Source> PairDFTD3::make_source(mdbench::D3Settings& settings) 
   if (!ghosts) return std::make_unique<GatheredAtoms>(lmp, std::move(numbers));
   if (comm->mode != Comm::SINGLE)
     error->all(FLERR, "pair_style dftd3 with ghosts needs 'comm_modify mode single'");
+  require_all_groups();
   settings.skin = neighbor->skin;
   comm->cutghostuser = std::max(comm->cutghostuser, settings.cutoff + settings.skin);
   return std::make_unique<GhostAtoms>(lmp, std::move(numbers), halo_);
@@ -99,7 +100,7 @@ void PairDFTD3::print_summary(bool ghosts) {
   summary_ = text;
 }
 
-double PairDFTD3::init_one(int, int) { return kNominalCutoff; }
+double PairDFTD3::cutoff_of_types() const { return kNominalCutoff; }
 
 void PairDFTD3::compute(int eflag, int vflag) {
   ev_init(eflag, vflag);

@@ -22,7 +22,6 @@ class PairDFTD3 final : public PairElements {
   void settings(int narg, char** arg) override;
   void coeff(int narg, char** arg) override;
   void init_style() override;
-  double init_one(int i, int j) override;
   void compute(int eflag, int vflag) override;
   void finish() override;
 
@@ -40,6 +39,7 @@ class PairDFTD3 final : public PairElements {
   double memory_usage() override;
 
  private:
+  double cutoff_of_types() const override;
   void flag_types();
   bool ghosts_pay() const;
   std::unique_ptr<D3Source> make_source(mdbench::D3Settings& settings);

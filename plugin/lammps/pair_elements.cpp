@@ -77,19 +77,51 @@ double PairElements::energy_unit() const {
   return utils::get_conversion_factor(utils::ENERGY, utils::METAL2REAL);
 }
 
-void PairElements::check_system(const std::vector<std::string>& names) const {
+void PairElements::check_system(const std::vector<std::string>& names) {
   const std::string units = update->unit_style;
   if (units != "metal" && units != "real")
     error->all(FLERR, style_ + " works in units metal or real, not '" + units +
                           "': put 'units metal' at the top of the input");
   if (!atom->tag_enable) error->all(FLERR, style_ + " needs atom IDs: remove 'atom_modify id no'");
-  // neighbor->exclude itself is set only after this
-  if (neighbor->nex_type || neighbor->nex_group || neighbor->nex_mol)
-    error->all(FLERR, style_ +
-                          " needs all neighbours: remove 'neigh_modify exclude' (freeze "
-                          "atoms with 'fix setforce' instead)");
+  check_exclusions();
   check_bonded_exclusions(names);
   check_masses(names);
+  const std::size_t types = atom->ntypes + 1;
+  asked_.assign(types * types, false);
+}
+
+/// neighbor->exclude itself is set only after init_style.
+void PairElements::check_exclusions() const {
+  if (neighbor->nex_type || neighbor->nex_group || neighbor->nex_mol)
+    error->all(FLERR, style_ +
+                          " needs all neighbours: remove 'neigh_modify exclude', and fixes that "
+                          "use it, such as gcmc (freeze atoms with 'fix setforce' instead)");
+}
+
+double PairElements::init_one(int i, int j) {
+  if (!setflag[i][j]) error->all(FLERR, style_ + ": not all pair_coeff are set");
+  asked_[i * (atom->ntypes + 1) + j] = true;
+  return cutoff_of_types();
+}
+
+/// After all fixes and styles are initialised, some of which exclude neighbours or, as hybrid does,
+/// give pairs of types to others: this style takes all pairs of its types whatever they say.
+void PairElements::setup() {
+  check_exclusions();
+  for (int i = 1; i <= atom->ntypes; ++i)
+    for (int j = i; j <= atom->ntypes; ++j)
+      if (setflag[i][j] && !asked_[i * (atom->ntypes + 1) + j])
+        error->all(FLERR, style_ + " has atom types " + std::to_string(i) + " and " +
+                              std::to_string(j) +
+                              ", and a later pair_coeff gives their pairs to another style: say "
+                              "NULL for types that are not its own, or use hybrid/overlay");
+}
+
+void PairElements::require_all_groups() const {
+  if (neighbor->includegroup)  // comm_modify group goes with it, and cannot be seen from here
+    error->all(FLERR, style_ +
+                          " needs the neighbours of all groups: remove 'neigh_modify include' "
+                          "and 'comm_modify group'");
 }
 
 /// Bonded neighbours count as all others: a factor other than 1 says that the user has a classical
@@ -114,7 +146,7 @@ void PairElements::check_masses(const std::vector<std::string>& names) const {
   for (int type = 1; type <= atom->ntypes; ++type) {
     const std::string& name = names[type - 1];
     const int z = mdbench::atomic_number(name);
-    if (z == 0 || std::abs(atom->mass[type] - mdbench::element(z).mass) < 1.0) continue;
+    if (z == 0 || std::abs(atom->mass[type] - mdbench::element(z).mass) <= kMassTolerance) continue;
     for (const std::string& other : names) {
       const int wrong = mdbench::atomic_number(other);
       if (wrong == 0 || std::abs(atom->mass[type] - mdbench::element(wrong).mass) > kMassTolerance)

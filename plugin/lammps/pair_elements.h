@@ -15,6 +15,8 @@ namespace LAMMPS_NS {
 class PairElements : public Pair {
  public:
   ~PairElements() override;
+  void setup() override;
+  double init_one(int i, int j) final;
   PairElements(const PairElements&) = delete;
   PairElements& operator=(const PairElements&) = delete;
 
@@ -38,8 +40,12 @@ class PairElements : public Pair {
   /// Fails on all ranks with the text of the first rank that has one; collective.
   void stop_if_any(const std::string& problem) const;
 
+  /// What LAMMPS needs to know of a pair of types, Angstrom.
+  virtual double cutoff_of_types() const = 0;
   /// Units, atom IDs, exclusions, bonds, masses; collective. @param names element of each type
-  void check_system(const std::vector<std::string>& names) const;
+  void check_system(const std::vector<std::string>& names);
+  /// Neighbours and ghosts of all groups; where only the own atoms' places count it is not needed.
+  void require_all_groups() const;
   /// LAMMPS's energy units in an eV.
   double energy_unit() const;
 
@@ -49,8 +55,11 @@ class PairElements : public Pair {
   const std::string style_;
 
  private:
+  void check_exclusions() const;
   void check_bonded_exclusions(const std::vector<std::string>& names) const;
   void check_masses(const std::vector<std::string>& names) const;
+
+  std::vector<bool> asked_;  ///< [(ntypes + 1)^2] pairs whose cutoff LAMMPS wanted for this run
 };
 
 }  // namespace LAMMPS_NS

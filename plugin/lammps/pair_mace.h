@@ -25,7 +25,6 @@ class PairMACE final : public PairElements {
   void settings(int narg, char** arg) override;
   void coeff(int narg, char** arg) override;
   void init_style() override;
-  double init_one(int i, int j) override;
   void compute(int eflag, int vflag) override;
   void finish() override;
 
@@ -60,6 +59,7 @@ class PairMACE final : public PairElements {
   void make_dispersion();
   void warn_of_counting_twice() const;
 
+  double cutoff_of_types() const override { return evaluator_->info().cutoff; }
   double reach() const;
   void compute_model();
   void refresh_atoms();

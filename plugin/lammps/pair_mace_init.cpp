@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "atom.h"
 #include "coefficients.h"
@@ -28,6 +29,7 @@ void PairMACE::settings(int narg, char** arg) {
   }));
   evaluator_.reset();
   dispersion_.reset();
+  if (allocated) set_flags([](int) { return false; });
   check_decomposition();
 }
 
@@ -41,7 +43,12 @@ void PairMACE::check_decomposition() {
 void PairMACE::coeff(int narg, char** arg) {
   stop_if_any(problem_of(
       [&] { settings_.parse_coeff({arg, static_cast<std::size_t>(narg)}, atom->ntypes); }));
-  load_model();
+  try {
+    load_model();
+  } catch (...) {
+    settings_.model_path.clear();  // in an interactive session the line comes again, corrected
+    throw;
+  }
 }
 
 void PairMACE::load_model() {
@@ -85,10 +92,13 @@ void PairMACE::map_elements() {
   set_flags([&](int type) { return species_of_type_[type] >= 0; });
 }
 
-/// Ranks of the whole universe are counted, so that replicas spread over the GPUs of a host. That
-/// is collective over all partitions; on the CPU, where nothing depends on it, it is left out.
+/// Ranks of the whole universe are counted, so that replicas spread over the GPUs of a host. Where
+/// the launcher does not tell, that is collective over all partitions, which may hang where these
+/// run different scripts; on the CPU, where nothing depends on it, it is left out.
 int PairMACE::rank_on_host() const {
-  if (settings_.device == "cpu") return 0;
+  if (settings_.device == "cpu" || universe->nprocs == 1) return 0;
+  for (const char* name : {"MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK"})
+    if (const char* told = std::getenv(name)) return std::atoi(told);
   MPI_Comm host;
   int rank = 0;
   MPI_Comm_split_type(universe->uworld, MPI_COMM_TYPE_SHARED, universe->me, MPI_INFO_NULL, &host);
@@ -134,6 +144,7 @@ void PairMACE::check_environment() const {
     error->all(FLERR, "pair_style mace needs 'newton on': remove 'newton off' from the input");
   if (comm->nprocs > 1 && comm->mode != Comm::SINGLE)
     error->all(FLERR, "pair_style mace on several ranks needs 'comm_modify mode single'");
+  require_all_groups();
 }
 
 void PairMACE::make_dispersion() {
@@ -181,11 +192,6 @@ void PairMACE::print_summary() const {
   if (settings_.d3) text += "  D3 dispersion " + mdbench::d3_text(*settings_.d3) + "\n";
   utils::logmesg(lmp, text);
   warn_of_counting_twice();
-}
-
-double PairMACE::init_one(int i, int j) {
-  if (!setflag[i][j]) error->all(FLERR, "pair_style mace: not all pair_coeff are set");
-  return evaluator_->info().cutoff;
 }
 
 void PairMACE::write_restart(FILE* fp) { write_text(fp, settings_.to_text(true)); }

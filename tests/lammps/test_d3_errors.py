@@ -1,7 +1,12 @@
 """Wrong use of D3 gets one line that says what, where and what to do."""
 
+import re
+
+import numpy as np
 import pytest
-from support import BUNDLED, message, run_lmp
+from support import BUNDLED, SPECIES, carbon_crystal, message, run_lmp
+
+from mdbench.engine import boxed, load_structure, open_lammps
 
 MODEL = BUNDLED.with_suffix(".mace")
 
@@ -36,6 +41,13 @@ ARGUMENTS = {
         usual() + "\npair_style dftd3 zero pbe\nrun 0", "pair coeffs are not set"),
     "a method that is a pair style": (
         "pair_style hybrid/overlay dftd3 zero pbe\nrun 0", "'original' for the method 'zero'"),
+    "elements of nearly one mass": (
+        usual(coeff="* * Fe Mn O", more="mass 1 54.938\nmass 2 55.845\nmass 3 15.999"),
+        "maps atom type 1 to Fe but its mass is that of Mn"),
+    "strained ghosts": (usual(more="fix n all numdiff/virial 1 1e-5"), "beside 'fix numdiff/virial'"),
+    "strained ghosts of the keyword": (
+        with_model("d3 bj pbe").replace("run", "compute v all pressure NULL virial\ncompute b all born/matrix numdiff 1e-5 v\nrun"),
+        "beside 'compute born/matrix'"),
     "exclusions": (usual(more="neigh_modify exclude type 1 2"), "remove 'neigh_modify exclude'"),
     "ghosts in several cutoffs": (
         usual("bj pbe parallel ghost", more="neighbor 1.0 multi\ncomm_modify mode multi"),
@@ -77,16 +89,41 @@ run 20
 """
 
 
-def test_atoms_at_the_same_place(tmp_path):
-    code, output = run_lmp(START.format(place="4 4 4"), tmp_path)
-    assert code != 0
-    assert output.count("ERROR") == 1
-    assert "D3 dispersion: " in output
+GHOSTS = {"all atoms": "", "ghosts": " parallel ghost"}
 
 
-def test_a_blow_up_stops_the_run(tmp_path):
-    """LAMMPS goes on with atoms that are nowhere."""
-    script = START.format(place="5 5 5").replace("fix 1", "velocity all set 1e300 0 0\nfix 1")
+@pytest.mark.parametrize("mode", GHOSTS)
+def test_atoms_at_the_same_place(mode, tmp_path):
+    """They are named by their IDs."""
+    place = "1 1 1\ngroup gone id 1\ndelete_atoms group gone compress no\ncreate_atoms 1 single 1 1 1"
+    script = START.format(place=place).replace("bj pbe", f"bj pbe{GHOSTS[mode]}")
     code, output = run_lmp(script, tmp_path)
     assert code != 0
     assert output.count("ERROR") == 1
+    assert re.search("D3 dispersion: d3: atoms (2 and 3|3 and 2) are at the same place", output)
+
+
+@pytest.mark.parametrize("mode", GHOSTS)
+def test_a_blow_up_stops_the_run(mode, tmp_path):
+    """LAMMPS goes on with atoms that are nowhere, here also because it does not look."""
+    script = START.format(place="5 5 5").replace("bj pbe", f"bj pbe{GHOSTS[mode]}").replace(
+        "fix 1", "group one id 1\nvelocity one set 1e308 0 0\ntimestep 10\n"
+        "neigh_modify delay 100 check no\nfix 1")
+    code, output = run_lmp(script, tmp_path)
+    assert code != 0
+    assert output.count("ERROR") == 1
+    assert "D3 dispersion: d3: the coordinates of atom 1 are not finite numbers" in output
+
+
+def test_virial_by_differences_with_ghosts():
+    """What strains atoms and ghosts alone, all atoms gathered on every rank would not follow."""
+    lmp = open_lammps()
+    load_structure(lmp, boxed(carbon_crystal(1), SPECIES))
+    lmp.commands_string(
+        "pair_style dftd3 bj pbe cutoff 8 cn 6 parallel ghost\npair_coeff * * C O H\n"
+        "fix n all numdiff/virial 1 1e-5\ncompute v all pressure NULL virial\n"
+        "thermo_style custom step c_v[*] f_n[*]\nrun 0")
+    exact = np.array(lmp.numpy.extract_compute("v", 0, 1))
+    by_differences = [lmp.extract_fix("n", 0, 1, k) for k in (0, 1, 2, 5, 4, 3)]  # it writes yz xz xy
+    np.testing.assert_allclose(by_differences, exact, atol=1e-5 * np.abs(exact).max())
+    lmp.close()

@@ -42,6 +42,15 @@ PAIR_ARGUMENTS = {
         usual(more=f"pair_coeff * * {MODEL} C O H"), "give pair_style mace again first",
     ),
     "wrong order of elements": (usual(coeff=f"* * {MODEL} C H O"), "mass is that of O"),
+    "no pair_coeff the second time": (
+        usual(more="run 0\npair_style mace precision double"), "pair coeffs are not set"),
+    "pairs for another style": (
+        f"pair_style hybrid mace lj/cut 3\npair_coeff * * mace {MODEL} C O H\n"
+        "pair_coeff 1 2 lj/cut 0.1 1\nrun 0",
+        "atom types 1 and 2, and a later pair_coeff gives their pairs to another style"),
+    "pairs of one type for another": (
+        f"pair_style hybrid mace lj/cut 3\npair_coeff * * mace {MODEL} C O H\npair_coeff 2 3 none\n"
+        "pair_coeff 1 1 lj/cut 0.1 1\nrun 0", "atom types 1 and 1, and a later pair_coeff"),
     "no pair_coeff": ("pair_style mace\nrun 0", "pair coeffs are not set"),
     "unknown device": (usual("device gpu"), "did you mean 'cpu'"),
     "device number": (usual("device cuda:x"), "is none of cpu, cuda, cuda:N"),
@@ -60,6 +69,10 @@ ENVIRONMENT = {
     "units": ("", "units lj", "units metal or real, not 'lj'"),
     "newton": ("", "newton off", "needs 'newton on'"),
     "exclude": ("neigh_modify exclude type 1 2", "", "remove 'neigh_modify exclude'"),
+    "fix gcmc": ("fix g all gcmc 1 20 0 1 777 300 -4.5 0.0 full_energy", "",
+                 "fixes that use it, such as gcmc"),
+    "include": ("group own type 2\natom_modify first own\nneigh_modify include own", "",
+                "remove 'neigh_modify include'"),
     "no map": ("", "atom_modify map none", "add 'atom_modify map yes'"),
 }
 
@@ -87,6 +100,19 @@ mass 3 1.008
     assert len(errors) == 1
     assert expected in errors[0]
     assert time.monotonic() - start < 10
+
+
+def test_a_line_may_come_again_corrected():
+    """In a notebook, say, where LAMMPS goes on after an error."""
+    lmp = open_lammps()
+    load_structure(lmp, boxed(carbon_crystal(1), SPECIES))
+    lmp.command("pair_style mace")
+    for coefficients in (f"{MODEL}x C O H", f"{MODEL} C O Fe"):
+        with pytest.raises(Exception, match="ERROR.*model file"):
+            lmp.command(f"pair_coeff * * {coefficients}")
+    lmp.commands_string(f"pair_coeff * * {MODEL} C O H\nrun 0")
+    assert lmp.get_thermo("pe") < 0
+    lmp.close()
 
 
 def test_bonded_atoms_need_special_bonds(tmp_path):

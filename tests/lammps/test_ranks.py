@@ -144,3 +144,24 @@ def test_replicas_by_partition(models, tmp_path):
     assert code == 0, output
     first, second = ((tmp_path / f"out.{w}.dump").read_text() for w in (1, 2))
     assert first == second
+
+
+def test_partitions_may_have_different_numbers_of_jobs(models, tmp_path):
+    """LAMMPS's job farm: device auto must not wait for pair_coeff commands of other partitions."""
+    write_data(carbon_crystal(1), tmp_path / "start.data")
+    script = f"""variable job universe 1 2 3
+units metal
+label again
+atom_modify map yes
+read_data start.data
+{mace(models["bundled-single.pt"])}
+run 0
+print "job ${{job}} done" append done
+clear
+units metal
+next job
+jump in.test again
+"""
+    code, output = run_lmp(script, tmp_path, ranks=2, arguments=["-partition", "2x1"], timeout_s=60)
+    assert code == 0, output
+    assert sorted((tmp_path / "done").read_text().split("\n")[:3]) == [f"job {n} done" for n in (1, 2, 3)]
