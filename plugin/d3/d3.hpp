@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -17,7 +18,8 @@ namespace mdbench {
 struct D3Atoms {
   std::span<const double> positions;      ///< [atoms * 3] Angstrom; followed through boundaries
   std::span<const std::int32_t> numbers;  ///< [atoms] atomic numbers
-  std::array<double, 9> cell{};           ///< rows are the lattice vectors, Angstrom
+  std::function<std::int64_t(std::size_t)> id;  ///< of an atom, for messages; empty: from 1 on
+  std::array<double, 9> cell{};                 ///< rows are the lattice vectors, Angstrom
   std::array<bool, 3> periodic{};
   std::size_t num_central = 0;  ///< atoms whose forces are wanted: the first ones
   int rank = 0, ranks = 1;      ///< which part of them is computed here

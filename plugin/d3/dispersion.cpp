@@ -64,7 +64,7 @@ const D3Result& Dispersion::evaluate(const D3Atoms& atoms, D3Exchange& exchange,
 /// `every`, `delay` and `check` as LAMMPS's neigh_modify, except that a list which could lack a
 /// pair is never used.
 bool Dispersion::list_is_stale(const D3Atoms& atoms, const Cell& cell) {
-  if (atoms.exchanged || !std::ranges::equal(atoms.numbers, numbers_)) return true;
+  if (!is_built_ || atoms.exchanged || !std::ranges::equal(atoms.numbers, numbers_)) return true;
   if (!atoms.own_check) return false;
   skin_.grow_older();
   const std::int64_t age = skin_.age();
@@ -76,7 +76,7 @@ bool Dispersion::list_is_stale(const D3Atoms& atoms, const Cell& cell) {
 }
 
 void Dispersion::build_list(const D3Atoms& atoms) {
-  numbers_.clear();  // whatever fails below, the next evaluation begins here again
+  is_built_ = false;  // whatever fails below, the next evaluation begins here again
   find_kinds(atoms);
   const double skin = settings_.skin;
   list_.build(atoms, kind_,
@@ -86,6 +86,7 @@ void Dispersion::build_list(const D3Atoms& atoms) {
   lay_out_constants();
   numbers_.assign(atoms.numbers.begin(), atoms.numbers.end());
   statistics_.pairs = list_.num_pairs();
+  is_built_ = true;
 }
 
 void Dispersion::find_kinds(const D3Atoms& atoms) {

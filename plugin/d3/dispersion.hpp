@@ -87,6 +87,7 @@ class Dispersion final : public D3 {
   D3Statistics statistics_;
 
   // Fixed between builds. "Here": for the slots of the clusters computed here only.
+  bool is_built_ = false;                     ///< false also after a build that failed
   std::vector<std::int32_t> numbers_, kind_;  ///< [atoms]
   Tables tables_;
   std::vector<int> references_;  ///< [kinds] how many

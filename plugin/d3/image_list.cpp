@@ -41,14 +41,20 @@ void ImageList::build(const D3Atoms& atoms, std::span<const std::int32_t> kind, 
   move(atoms, cell);
   make_blocks(reach.far);
 
-  std::string problem;
+  std::optional<Together> together;
 #pragma omp parallel for schedule(dynamic, 4) num_threads(threads)
   for (std::size_t c = 0; c < mine; ++c) {
-    const std::string found = fill(c, reach);
+    const auto found = fill(c, reach);
 #pragma omp critical
-    if (problem.empty()) problem = found;
+    if (!together) together = found;
   }
-  if (!problem.empty()) throw Error(problem);
+  if (together)
+    throw Error("d3: atoms " + name(atoms, together->first) + " and " +
+                name(atoms, together->second) + " are at the same place");
+}
+
+std::string ImageList::name(const D3Atoms& atoms, std::size_t i) {
+  return std::to_string(atoms.id ? atoms.id(i) : static_cast<std::int64_t>(i + 1));
 }
 
 void ImageList::wrap(const D3Atoms& atoms, const Cell& cell) {
@@ -57,19 +63,25 @@ void ImageList::wrap(const D3Atoms& atoms, const Cell& cell) {
   offset_.assign(count, {0, 0, 0});
   for (std::size_t i = 0; i < count; ++i) {
     const Vector x{atoms.positions[3 * i], atoms.positions[3 * i + 1], atoms.positions[3 * i + 2]};
-    if (!std::isfinite(x[0] + x[1] + x[2]))
-      throw Error("d3: the coordinates of atom " + std::to_string(i + 1) +
-                  " are not finite numbers");
+    if (!std::isfinite(x[0] + x[1] + x[2])) refuse(atoms);
     for (int d = 0; d < 3; ++d) {
       if (!cell.periodic[d]) continue;
       const double cells = std::floor(dot(cell.inverse[d], x));
       if (std::abs(cells) > 1e8)
-        throw Error("d3: atom " + std::to_string(i + 1) + " is over 10^8 cells away");
+        throw Error("d3: atom " + name(atoms, i) + " is over 10^8 cells away");
       offset_[i][d] = -static_cast<std::int32_t>(cells);
     }
     const Vector back = cell.at(offset_[i][0], offset_[i][1], offset_[i][2]);
     for (int d = 0; d < 3; ++d) wrapped_[3 * i + d] = x[d] + back[d];
   }
+}
+
+/// Names the first atom that is nowhere.
+void ImageList::refuse(const D3Atoms& atoms) {
+  const auto bad =
+      std::ranges::find_if(atoms.positions, [](double x) { return !std::isfinite(x); });
+  const auto i = static_cast<std::size_t>(bad - atoms.positions.begin()) / 3;
+  throw Error("d3: the coordinates of atom " + name(atoms, i) + " are not finite numbers");
 }
 
 /// Appends the slots of atoms [begin, end): halves along the longest extent until W are left.
@@ -105,6 +117,9 @@ void ImageList::split(std::int32_t* begin, std::int32_t* end) {
 }
 
 void ImageList::move(const D3Atoms& atoms, const Cell& cell) {
+  double sum = 0.0;  // what is no number is within no cutoff, and would pass as far away
+  for (const double x : atoms.positions) sum += 0.0 * x;
+  if (sum != 0.0) refuse(atoms);
   for (std::size_t first = 0; first < atom_.size(); first += W)
     for (std::size_t s = first; s < first + W; ++s) {
       if (atom_[s] < 0) {
@@ -197,12 +212,12 @@ bool ImageList::in_list(std::size_t cluster, std::size_t other) const {
   return ((own + other) % 2 == 0) == (other > own);
 }
 
-/// The lists of one cluster; returns what is wrong with its atoms, if anything.
-std::string ImageList::fill(std::size_t cluster, const Reach& reach) {
+/// The lists of one cluster; returns two atoms at one place, if there are any.
+std::optional<ImageList::Together> ImageList::fill(std::size_t cluster, const Reach& reach) {
   for (auto* lists : {&near_, &far_, &around_}) (*lists)[cluster].clear();
   const Sphere& here = sphere_[first_cluster_ + cluster];
   std::vector<std::int32_t> of_block, found;
-  std::string problem;
+  std::optional<Together> together;
   const auto near_ones = [&](std::span<const std::int32_t> shifts, const Sphere& other, auto& out) {
     out.clear();
     for (const auto n : shifts)
@@ -216,16 +231,16 @@ std::string ImageList::fill(std::size_t cluster, const Reach& reach) {
     for (std::size_t c = block.first_cluster; c < block.end_cluster; ++c) {
       near_ones(of_block, sphere_[c], found);
       for (std::size_t s = c * W; s < (c + 1) * W && atom_[s] >= 0; ++s)
-        add_atom(cluster, s, found, reach, problem);
+        add_atom(cluster, s, found, reach, together);
     }
   }
-  return problem;
+  return together;
 }
 
 /// Lists the images of an atom under lattice vectors.
 void ImageList::add_atom(std::size_t cluster, std::size_t slot,
                          std::span<const std::int32_t> shifts, const Reach& reach,
-                         std::string& problem) {
+                         std::optional<Together>& together) {
   const std::size_t own = (first_cluster_ + cluster) * W;
   const bool listed = in_list(cluster, slot / W);
   if (!listed && reach.around <= 0.0) return;
@@ -244,7 +259,7 @@ void ImageList::add_atom(std::size_t cluster, std::size_t slot,
     if (listed) (closest2 < reach.near * reach.near ? near : far).shifts.push_back(n);
     if (closest2 < reach.around * reach.around) around.shifts.push_back(n);
     if (closest2 < kSamePlace2)
-      check_apart(cluster, slot, r2, shift_[n] == std::array{0, 0, 0}, problem);
+      check_apart(cluster, slot, r2, shift_[n] == std::array{0, 0, 0}, together);
   }
   const auto close = [&](ClusterList& list, std::size_t before) {
     if (list.shifts.size() > before)
@@ -254,12 +269,11 @@ void ImageList::add_atom(std::size_t cluster, std::size_t slot,
 }
 
 void ImageList::check_apart(std::size_t cluster, std::size_t slot, const Lanes& r2, bool same_cell,
-                            std::string& problem) const {
+                            std::optional<Together>& together) const {
   const std::size_t own = (first_cluster_ + cluster) * W;
   for (std::size_t l = 0; l < std::size_t(W); ++l)
     if (r2[l] < kSamePlace2 && atom_[own + l] >= 0 && !(own + l == slot && same_cell))
-      problem = "d3: atoms " + std::to_string(atom_[own + l] + 1) + " and " +
-                std::to_string(atom_[slot] + 1) + " are at the same place";
+      together = {static_cast<std::size_t>(atom_[own + l]), static_cast<std::size_t>(atom_[slot])};
 }
 
 std::size_t ImageList::num_near_images() const {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cell.hpp"
@@ -86,6 +88,10 @@ class ImageList {
     Sphere sphere;
   };
 
+  using Together = std::pair<std::size_t, std::size_t>;  ///< two atoms at one place
+
+  static std::string name(const D3Atoms& atoms, std::size_t i);
+  [[noreturn]] static void refuse(const D3Atoms& atoms);
   void wrap(const D3Atoms& atoms, const Cell& cell);
   void order(std::size_t begin, std::size_t end);
   void split(std::int32_t* begin, std::int32_t* end);
@@ -93,11 +99,11 @@ class ImageList {
   void find_shifts(const Cell& cell, double reach);
   void make_blocks(double reach);
   bool in_list(std::size_t cluster, std::size_t other) const;
-  std::string fill(std::size_t cluster, const Reach& reach);
+  std::optional<Together> fill(std::size_t cluster, const Reach& reach);
   void add_atom(std::size_t cluster, std::size_t slot, std::span<const std::int32_t> shifts,
-                const Reach& reach, std::string& problem);
+                const Reach& reach, std::optional<Together>& together);
   void check_apart(std::size_t cluster, std::size_t slot, const Lanes& r2, bool same_cell,
-                   std::string& problem) const;
+                   std::optional<Together>& together) const;
 
   std::size_t first_cluster_ = 0;
   std::vector<double> wrapped_;  ///< [atoms * 3] inside the cell; used while building

@@ -115,6 +115,7 @@ void set_atoms(mdbench::ResidentEvaluator& evaluator, std::size_t num_local, Vec
 }
 
 nb::dict update(mdbench::GraphBuilder& builder, Vectors positions) {
+  mdbench::require_atoms(view(positions), builder.num_atoms());
   const mdbench::Graph& graph = builder.update(view(positions));
   nb::dict d;
   d["num_local"] = graph.num_local;

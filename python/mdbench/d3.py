@@ -133,6 +133,7 @@ class D3Engine:
                 with_virials,
             )
         except _core.CoreError as problem:
+            self._fractional = np.empty((0, 3))  # what was refused is not to be followed
             raise StructureError(str(problem)) from None
         virials = found["virials"]
         return D3Result(

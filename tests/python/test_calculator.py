@@ -262,6 +262,8 @@ child = os.fork()
 if child == 0:
     try:
         print("energy", atoms.get_potential_energy() - before, flush=True)
+        atoms.symbols[0] = "O"  # new to the evaluator: tables are made
+        atoms.get_potential_energy()
     except EvaluationError as problem:
         print(problem, flush=True)
     os._exit(0)

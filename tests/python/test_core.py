@@ -1,5 +1,7 @@
 """The C++ core through its Python binding."""
 
+import time
+
 import numpy as np
 import pytest
 from ase.data import atomic_masses_iupac2016, chemical_symbols
@@ -156,6 +158,27 @@ def test_graph_builder_equals_ase(evaluator):
     assert energy.sum() == pytest.approx(evaluate_atoms(evaluator, atoms).energy, abs=1e-11)
 
 
+def test_positions_of_other_atoms_are_refused():
+    builder = _core.GraphBuilder(4.0, 2)
+    atoms = np.zeros((20, 3)) + 9.0 * np.arange(20)[:, None]
+    builder.rebuild(20, atoms, np.zeros(20, np.int32), np.arange(20, dtype=np.int32), 0.5)
+    with pytest.raises(_core.CoreError, match="20"):
+        builder.update(atoms[:2])
+
+
+def test_nodes_that_nobody_computes_are_refused(models):
+    """Features of a later layer would come from the other rank that owns them."""
+    graph = GraphArrays.from_atoms(triclinic(), [1, 6, 8], 4.0)
+    native = _core.load_evaluator(str(models["two_heads.mace"]), head="pbe")
+    arrays = (graph.species, graph.first_edge, graph.sender, graph.edge_vector)
+    native.evaluate(*arrays, len(graph.species))
+    few = len(graph.species) // 2
+    edges = graph.first_edge[few]
+    cut = np.minimum(graph.first_edge, edges)
+    with pytest.raises(_core.CoreError, match="nodes of other ranks"):
+        native.evaluate(graph.species, cut, graph.sender[:edges], graph.edge_vector[:edges], few)
+
+
 def test_differences_catch_a_wrong_derivative(evaluator):
     """The finite-difference checks of `mdbench verify` fail when forces are 1% off."""
     atoms = triclinic()
@@ -179,3 +202,20 @@ def test_elements_table_is_that_of_ase():
     for z in range(1, 119):
         mass = round(float(atomic_masses_iupac2016[z]), 4)
         assert f'{{"{chemical_symbols[z]}", {mass}}}' in text
+
+
+def test_a_new_list_costs_no_evaluation(models):
+    """A TorchScript model is warmed up once, not with each list."""
+    evaluator = _core.load_evaluator(str(models["bundled.pt"]), threads=1)
+    atoms = carbon_crystal(1)
+    num_local, positions, kinds, owner = images(atoms)
+
+    def seconds(call):
+        begin = time.perf_counter()
+        call()
+        return time.perf_counter() - begin
+
+    lists = [seconds(lambda: evaluator.set_atoms(num_local, positions, kinds, owner, 0.5))
+             for _ in range(5)]
+    steps = [seconds(lambda: evaluator.evaluate_at(positions)) for _ in range(5)]
+    assert min(lists[1:]) < 0.2 * min(steps)

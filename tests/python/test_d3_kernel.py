@@ -308,3 +308,20 @@ def test_an_old_list_is_never_used(make, seed):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
     assert kept.statistics["evaluations"] == 60
     assert kept.statistics["builds"] <= 60
+
+
+def test_after_a_structure_that_was_refused_the_next_is_as_good_as_first():
+    """Also an empty one, for which no list would have to be made."""
+    numbers, good = np.array([6, 6, 6]), np.array([[0.0, 0, 0], [2.0, 0, 0], [0, 2.5, 0]])
+    words, cell = d3_words("bj", "pbe", {}), (9.0 * np.eye(3), np.ones(3, dtype=bool))
+    fresh = D3Engine(words, threads=1).evaluate(numbers, good, *cell)
+    for bad in (good * [0.0, 1.0, 1.0], good + [[0, 0, 0], [9e9, 0, 0], [0, 0, 0]]):
+        engine = D3Engine(words, threads=1)
+        with pytest.raises(StructureError):
+            engine.evaluate(numbers, bad, *cell)
+        assert engine.evaluate(numbers[:0], good[:0], *OPEN).energy == 0
+        with pytest.raises(StructureError):
+            engine.evaluate(numbers, bad, *cell)
+        found = engine.evaluate(numbers, good, *cell)
+        assert found.energy == fresh.energy
+        np.testing.assert_array_equal(found.forces, fresh.forces)

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include "error.hpp"
 
@@ -57,7 +58,8 @@ void CudaEvaluator<Real>::prepare(std::span<const std::int32_t> species) {
   const NativeModel& model = opened_.model;
   has_atoms_ = false;     // the pairs are of the elements before
   model_.layers.clear();  // should the next lines fail, the next call must try again
-  const Network<Real> network(model, kinds_.used(), opened_.head);
+  const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const Network<Real> network(model, kinds_.used(), opened_.head, threads);
   typename Workspace<Real>::Layers layers;
   for (int t = 0; t < static_cast<int>(model.layers.size()); ++t)
     layers.push_back(std::make_unique<DeviceLayer<Real>>(model, network, t));

@@ -115,7 +115,7 @@ template <class Real, class Sum>
 void NativeEvaluator<Real, Sum>::prepare(std::span<const std::int32_t> species) {
   if (!kinds_.add(species) && network_) return;
   network_.reset();  // should the next line fail, the next call must try again
-  network_ = std::make_unique<Network<Real>>(model_, kinds_.used(), head_);
+  network_ = std::make_unique<Network<Real>>(model_, kinds_.used(), head_, info_.threads);
   workers_.clear();
   for (int i = 0; i < info_.threads; ++i)
     workers_.push_back(std::make_unique<Work>(model_, *network_));
@@ -239,6 +239,8 @@ template <class Real, class Sum>
 const Evaluation& NativeEvaluator<Real, Sum>::evaluate(const Graph& graph, Halo& halo) {
   const double start = omp_get_wtime();
   result_.seconds = {};
+  if (num_layers() > 1 && graph.num_nodes() > graph.num_local && !halo.active())
+    throw Error("the graph has nodes of other ranks, and no halo brings their features");
   prepare(graph.species);
   arrange(graph);
   reserve_state(graph);

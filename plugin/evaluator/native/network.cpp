@@ -7,6 +7,7 @@
 
 #include "error.hpp"
 #include "gemm.hpp"
+#include "in_parallel.hpp"
 
 namespace mdbench {
 namespace {
@@ -39,7 +40,8 @@ double identity_coupling(const NativeLayer& layer, int path) {
 }  // namespace
 
 template <class Real>
-Network<Real>::Network(const NativeModel& model, const std::vector<int>& species, int head)
+Network<Real>::Network(const NativeModel& model, const std::vector<int>& species, int head,
+                       int threads)
     : model_(model),
       species_(species),
       channels_(padded<Real>(model.channels)),
@@ -54,7 +56,7 @@ Network<Real>::Network(const NativeModel& model, const std::vector<int>& species
     layers_[t].gated = source.gated;
     make_sums(t);
     if (t > 0) make_groups(t);
-    make_tables(t);
+    make_tables(t, threads);
     if (t > 0) make_maps(t);
     if (source.gated) make_gates(t);
     make_product(t);
@@ -127,7 +129,7 @@ std::vector<ElementPair> Network<Real>::pairs_of_tables(int t) {
 }
 
 template <class Real>
-void Network<Real>::make_tables(int t) {
+void Network<Real>::make_tables(int t, int threads) {
   const NativeLayer& source = model_.layers[t];
   NetworkLayer<Real>& layer = layers_[t];
   const int n = kinds();
@@ -136,8 +138,7 @@ void Network<Real>::make_tables(int t) {
   const int count = static_cast<int>(pairs.size());
   layer.tables.resize(count);
   std::vector<std::vector<std::vector<std::vector<double>>>> rows(count);
-#pragma omp parallel for schedule(dynamic)
-  for (int i = 0; i < count; ++i) {
+  const auto make = [&](int i) {
     PairTable<Real>& table = layer.tables[i];
     table.exact = std::make_shared<ExactRadial>(model_.radial, source.radial, pairs[i]);
     const RadialTable made(*table.exact, metric, model_.radial.cutoff, t == 0 ? 1 : kSegments,
@@ -160,7 +161,10 @@ void Network<Real>::make_tables(int t) {
       if (rows[i].back().empty())  // all functions vanish in this segment
         rows[i].back().emplace_back(source.radial.last.outputs, 0.0);
     }
-  }
+  };
+  in_parallel(threads, [&](int share) {
+    for (int i = share; i < count; i += threads) make(i);
+  });
   // below the shortest tabulated distance the features themselves take the place of U
   std::vector<std::vector<double>> last;
   for (int f = 0; f < source.radial.last.inputs; ++f) {
@@ -378,19 +382,11 @@ void Network<Real>::make_product(int t) {
 }
 
 template <class Real>
-double Network<Real>::value_error() const {
-  double error = 0.0;
+double Network<Real>::largest(double PairTable<Real>::* error) const {
+  double most = 0.0;
   for (const auto& layer : layers_)
-    for (const auto& table : layer.tables) error = std::max(error, table.value_error);
-  return error;
-}
-
-template <class Real>
-double Network<Real>::slope_error() const {
-  double error = 0.0;
-  for (const auto& layer : layers_)
-    for (const auto& table : layer.tables) error = std::max(error, table.slope_error);
-  return error;
+    for (const auto& table : layer.tables) most = std::max(most, table.*error);
+  return most;
 }
 
 template class Network<float>;

@@ -132,8 +132,8 @@ struct NetworkLayer {
 template <class Real>
 class Network {
  public:
-  /// `species`: indices into the model's elements, ascending.
-  Network(const NativeModel& model, const std::vector<int>& species, int head);
+  /// `species`: indices into the model's elements, ascending. `threads` make the tables.
+  Network(const NativeModel& model, const std::vector<int>& species, int head, int threads);
 
   /// Vectors of channels that the edge kernels take at once.
   int vectors() const { return vectors_; }
@@ -144,15 +144,16 @@ class Network {
   int kinds() const { return static_cast<int>(species_.size()); }
   const std::vector<NetworkLayer<Real>>& layers() const { return layers_; }
   const std::vector<int>& species() const { return species_; }
-  double value_error() const;
-  double slope_error() const;
+  double value_error() const { return largest(&PairTable<Real>::value_error); }
+  double slope_error() const { return largest(&PairTable<Real>::slope_error); }
 
  private:
   /// `block` rows belong together (the channels of a path) and are padded together.
   Weights<Real> weights(const double* values, int rows, int columns, int block) const;
   SpeciesWeights<Real> species_weights(const PerElement& source, int block) const;
+  double largest(double PairTable<Real>::* error) const;
   std::vector<ElementPair> pairs_of_tables(int t);
-  void make_tables(int t);
+  void make_tables(int t, int threads);
   FoldedRows<Real> fold(const std::vector<std::vector<double>>& rows, int receiver, int sender);
   SegmentRows<Real> segment_rows(const std::vector<std::vector<double>>& rows,
                                  const std::vector<int>& paths) const;
