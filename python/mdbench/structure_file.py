@@ -120,17 +120,23 @@ def _checked(atoms: Atoms, path: Path) -> Atoms:
     return atoms
 
 
+def units_of_title(title: str) -> str | None:
+    """Units that the first line of a LAMMPS data file names, as LAMMPS's own do."""
+    found = re.search(r"units = (\w+)", title)
+    return found[1] if found else None
+
+
 def _read_lammps(path: Path, elements: Sequence[str] | None) -> Atoms:
     with path.open(errors="replace") as file:
-        units = re.search(r"units = (\w+)", file.readline())
-    if units and units[1] not in _LENGTH_IN_ANGSTROM:
+        units = units_of_title(file.readline())
+    if units and units not in _LENGTH_IN_ANGSTROM:
         raise StructureError(
-            f"structure file '{path}' is in units {units[1]}: convert it to metal or real"
+            f"structure file '{path}' is in units {units}: convert it to metal or real"
         )
     masses, labels, num_types = _type_sections(path)
     symbols = _symbols_of_types(path, masses, labels, num_types, elements)
     numbers = {t: atomic_numbers[s] for t, s in symbols.items()}
-    atoms = read_lammps_data(str(path), Z_of_type=numbers, units=units[1] if units else "metal")
+    atoms = read_lammps_data(str(path), Z_of_type=numbers, units=units or "metal")
     if masses:  # ASE's differ in the tenth digit, by its conversion of units
         atoms.set_masses([masses[t] for t in atoms.arrays["type"]])
     return atoms

@@ -252,6 +252,31 @@ def test_what_a_force_field_does_not_use_is_dropped(tmp_path):
     assert atoms.cell.lengths().tolist() == [10, 5, 5]
 
 
+@pytest.mark.parametrize(("said", "units", "titled", "passes"), [
+    ("real", "real", None, True), ("metal", "metal", None, True), ("lj", "real", "lj", True),
+    ("metal", "real", None, False), ("real", "metal", None, False), ("lj", "real", None, False),
+    ("real", "real", "lj", False), ("\x1b[31m", "real", None, True), ("electron", "metal", None, False),
+])
+def test_units_are_those_of_the_title(tmp_path, said, units, titled, passes):
+    """The first line that LAMMPS writes names them; eV read as kcal/mol would go unnoticed."""
+    path = tmp_path / "a.data"
+    path.write_text(GOOD.replace("title", f"LAMMPS data file via write_data, units = {said}"))
+    if passes:
+        assert read_molecules(path, units, titled=titled).units == units
+        return
+    message = f"says units = '{said}', and its numbers would be read as {titled or units}: correct"
+    with pytest.raises(StructureError, match=message):
+        read_molecules(path, units, titled=titled)
+
+
+def test_units_of_the_specification_are_held_against_the_title(tmp_path):
+    write_molecules(tmp_path / "a.data", make().wrapped(), ELEMENTS, coefficients=True)
+    section = FileSystem(file=tmp_path / "a.data")
+    load_molecules(section, ForceField(kind="lj", units="real"))
+    with pytest.raises(StructureError, match="units = 'real', and its numbers would be read as metal"):
+        load_molecules(section, ForceField(kind="lj", units="metal"))
+
+
 def test_fuzz_ends_in_one_line(memory_path):
     rng, path = random.Random(7), memory_path / "a.data"
     text = GOOD.encode()

@@ -543,7 +543,7 @@ def reduced(system):
     """A system whose numbers are near 1 in every unit."""
     factor = 3.0
     return replace(
-        system, low=system.low / factor, high=system.high / factor,
+        system, units="lj", low=system.low / factor, high=system.high / factor,
         positions=system.positions / factor, masses=(1.0,) * len(system.masses),
         charges=system.charges * 2.0, pair_coefficients=tuple(
             (0.5 + k, 0.9 + 0.1 * k) for k in range(len(system.masses))),
@@ -622,7 +622,7 @@ def test_reduced_units_give_the_same_energies(tmp_path, name):
 def test_masses_of_reduced_units(tmp_path):
     """rbmd-2.2 takes them for 1; what is not known is asked for."""
     data, system = CASES["ions"]
-    system = replace(system, masses=(1.0, 2.0), labels=("X", "X"))
+    system = replace(system, units="lj", masses=(1.0, 2.0), labels=("X", "X"))
     neutral = {f"{READ}.unit": "LJ", f"{NEIGHBOR}.type": "RBL", f"{EXECUTION}.timestep": 1e-3,
                f"{EXECUTION}.pressure": REMOVE, f"{CHARGES}.kmax": [5, 5, 5]}
     path = put(tmp_path / "in", changed(data, neutral), system)

@@ -12,6 +12,7 @@ from ase.data import atomic_numbers
 from mdbench.errors import StructureError
 from mdbench.molecules.system import TOPOLOGY, AtomStyle, MolecularSystem, Terms, Units
 from mdbench.output.text import integers, parse_numbers
+from mdbench.structure_file import units_of_title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,17 +76,19 @@ class _Section:
 
 
 def read_molecules(
-    path: Path, units: Units, atom_style: AtomStyle | None = None
+    path: Path, units: Units, atom_style: AtomStyle | None = None, *, titled: str | None = None
 ) -> MolecularSystem:
     """Read a data file for ``read_data``; atoms come by rising id, ids may have gaps.
 
     Args:
         path: The file.
-        units: That its numbers are in; the file does not say.
+        units: That its numbers are in.
         atom_style: Atomic, charge or full; by default what the number of columns says.
+        titled: What its title calls these units, if it names any; by default the same.
 
     Raises:
-        StructureError: when it cannot be read, is damaged, or holds what mdbench does not read.
+        StructureError: when it cannot be read, is damaged, is titled with other units, or holds
+            what mdbench does not read.
     """
     try:
         if path.stat().st_size > _LARGEST_BYTES:
@@ -93,6 +96,12 @@ def read_molecules(
         text = path.read_text(errors="replace") + "\n"
     except OSError as problem:
         raise StructureError(f"data file '{path}' cannot be read: {problem.strerror}") from None
+    expected, found = titled or units, units_of_title(text.partition("\n")[0])
+    if found and found != expected:
+        raise StructureError(
+            f"the title of data file '{path}' says units = {found[:20]!a}, and its numbers would be "
+            f"read as {expected}: correct the units that you give, or the title"
+        )
     try:
         return _Reader(path, text).system(units, atom_style)
     except (ValueError, IndexError, OverflowError) as problem:

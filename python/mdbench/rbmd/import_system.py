@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mdbench.molecules.system import MolecularSystem
+    from mdbench.molecules.system import MolecularSystem, Units
     from mdbench.rbmd.control import Control
     from mdbench.rbmd.dialects import DialectName
     from mdbench.rbmd.import_checks import Problem
@@ -47,7 +47,9 @@ def read_system(
         StructureError: when it cannot be read.
     """
     block = control.init_configuration.read_data
-    system = read_molecules(path, "metal" if block.unit == "METAL" else "real", block.atom_style)
+    units: Units = "metal" if block.unit == "METAL" else "real"
+    titled = None if scale is None else "lj"
+    system = read_molecules(path, units, block.atom_style, titled=titled)
     if scale is None:
         return system
     if any(mass != 1 for mass in system.masses):
