@@ -52,10 +52,8 @@ def force_field_commands(force_field: ForceField, system: MolecularSystem) -> st
         f"pair_coeff  {kind} {kind} {number_words(row)}"
         for kind, row in enumerate(system.pair_coefficients, 1)
     ]
-    styles = {"bond": "harmonic", "angle": "harmonic"}
-    styles |= {"dihedral": force_field.dihedral, "improper": force_field.improper}
     for name in TOPOLOGY:
-        lines += _term_lines(name, styles[name], system.of(name))
+        lines += _term_lines(name, force_field.term_styles[name], system.of(name))
     if force_field.kind == "cvff":
         lines.append(f"special_bonds lj/coul {number_words(force_field.special_bonds)}")
     if coulomb:

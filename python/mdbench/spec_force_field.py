@@ -69,6 +69,12 @@ class ForceField(Section):
         }
         return by_kind.get(self.kind, "atomic")
 
+    @property
+    def term_styles(self) -> dict[str, str]:
+        """LAMMPS's style of bonds, angles, dihedrals and impropers."""
+        fixed = {"bond": "harmonic", "angle": "harmonic"}
+        return {**fixed, "dihedral": self.dihedral, "improper": self.improper}
+
     @model_validator(mode="after")
     def _keys_go_with_kinds(self) -> ForceField:
         if self.kind == "none":

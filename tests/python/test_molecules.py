@@ -224,6 +224,15 @@ def test_damaged_files_are_refused_in_one_line(tmp_path, old, new, message):
     ("lj", "Pair Coeffs\n\n1 0.1 3.0\n", "", "has no section 'Pair Coeffs'"),
     ("lj-coulomb", "1 1 1 0.4 1 1 1\n2 1 1 -0.4 2 1 1", "1 1 1 1 1\n2 1 2 1 1", "columns|has no charges"),
     ("lj", "1 15.999", "1 15.3", "of atom type 1 is that of no element"),
+    ("cvff", "Bond Coeffs", "Bond Coeffs # harmonic", None),
+    ("cvff", "Bond Coeffs", "Bond Coeffs #", None),
+    ("cvff", "Bond Coeffs", "Bond Coeffs # harmonic/omp", None),
+    ("cvff", "Pair Coeffs", "Pair Coeffs # lj/cut/coul/long", None),
+    ("cvff", "Pair Coeffs", "Pair Coeffs # lj/cut/opt", None),
+    ("cvff", "Bond Coeffs", "Bond Coeffs # morse", "Bond Coeffs' is for style 'morse', and mdbench would "),
+    ("cvff", "Pair Coeffs", "Pair Coeffs # buck", "Pair Coeffs' is for style 'buck', and mdbench would "),
+    ("lj", "Pair Coeffs", "Pair Coeffs # lj/smooth/linear", "would use lj/cut: give numbers of lj/cut"),
+    ("lj", "Bond Coeffs", "Bond Coeffs # morse", None),
 ])
 def test_what_a_force_field_needs(tmp_path, kind, old, new, message):
     path = tmp_path / "a.data"
@@ -232,9 +241,30 @@ def test_what_a_force_field_needs(tmp_path, kind, old, new, message):
     if message is None:
         loaded = load_molecules(section, field)
         assert loaded.elements == ("O",)
-        assert loaded.system.atom_style == "full"
+        assert loaded.system.atom_style == field.atom_style
         return
     with pytest.raises(StructureError, match=message):
+        load_molecules(section, field)
+
+
+@pytest.mark.parametrize(("name", "style", "passes"), [
+    ("angle", "harmonic", True), ("angle", "cosine/squared", False), ("dihedral", "harmonic", True),
+    ("dihedral", "helix", False), ("dihedral", "opls", False), ("improper", "cvff", True),
+    ("improper", "harmonic", False),
+])
+def test_styles_behind_headings_are_those_that_are_used(tmp_path, name, style, passes):
+    """``cosine/squared`` has two numbers as well, and other forces."""
+    path = tmp_path / "a.data"
+    write_molecules(path, make().wrapped(), ELEMENTS, coefficients=True)
+    heading = f"{name.capitalize()} Coeffs"
+    path.write_text(path.read_text().replace(heading, f"{heading} # {style}"))
+    section = FileSystem(file=path, supercell=(2, 1, 1))
+    field = ForceField(kind="cvff", improper="cvff")
+    if passes:
+        assert load_molecules(section, field).system.of(name).style == style
+        return
+    used = field.term_styles[name]
+    with pytest.raises(StructureError, match=f"{heading}' is for style '{style}', and mdbench would use {used}"):
         load_molecules(section, field)
 
 
@@ -264,7 +294,7 @@ def test_units_are_those_of_the_title(tmp_path, said, units, titled, passes):
     if passes:
         assert read_molecules(path, units, titled=titled).units == units
         return
-    message = f"says units = '{said}', and its numbers would be read as {titled or units}: correct"
+    message = f"has units = '{said}' in its title, and would be read as {titled or units}: correct"
     with pytest.raises(StructureError, match=message):
         read_molecules(path, units, titled=titled)
 
@@ -273,7 +303,7 @@ def test_units_of_the_specification_are_held_against_the_title(tmp_path):
     write_molecules(tmp_path / "a.data", make().wrapped(), ELEMENTS, coefficients=True)
     section = FileSystem(file=tmp_path / "a.data")
     load_molecules(section, ForceField(kind="lj", units="real"))
-    with pytest.raises(StructureError, match="units = 'real', and its numbers would be read as metal"):
+    with pytest.raises(StructureError, match="units = 'real' in its title, and would be read as metal"):
         load_molecules(section, ForceField(kind="lj", units="metal"))
 
 

@@ -99,8 +99,8 @@ def read_molecules(
     expected, found = titled or units, units_of_title(text.partition("\n")[0])
     if found and found != expected:
         raise StructureError(
-            f"the title of data file '{path}' says units = {found[:20]!a}, and its numbers would be "
-            f"read as {expected}: correct the units that you give, or the title"
+            f"data file '{path}' has units = {found[:20]!a} in its title, and would be read as "
+            f"{expected}: correct the units that you give, or the title"
         )
     try:
         return _Reader(path, text).system(units, atom_style)
@@ -159,6 +159,7 @@ class _Reader:
             self._velocities(ids),
             self._coefficients("Pair Coeffs", kinds),
             {name: self._terms(title, name, ids) for title, name in _TERMS.items()},
+            self._style("Pair Coeffs"),
         )
 
     def _count(self, what: str) -> int:
@@ -242,13 +243,13 @@ class _Reader:
 
     def _terms(self, title: str, name: str, ids: NDArray[np.int64]) -> Terms:
         count, kinds = self._count(title.lower()), self._count(f"{name} types")
-        coefficients = self._coefficients(f"{name.capitalize()} Coeffs", kinds)
-        width = TOPOLOGY[name]
+        heading, width = f"{name.capitalize()} Coeffs", TOPOLOGY[name]
+        coefficients, style = self._coefficients(heading, kinds), self._style(heading)
         section = self._sections.get(title)
         if section is None:
             if count:
                 raise StructureError(f"'{self._path}' names {count} {title.lower()} and has none")
-            return Terms(np.empty(0, np.int64), np.empty((0, width), np.int64), coefficients)
+            return Terms(np.empty(0, np.int64), np.empty((0, width), np.int64), coefficients, style)
         rows = integers(section.table(count, (width + 2,)))
         rows = rows[np.argsort(rows[:, 0], kind="stable")]
         self._check(title, rows[:, 1], 1, kinds, f"a type of {name},")
@@ -257,7 +258,12 @@ class _Reader:
         if not known.all():
             missing = rows[:, 2:][~known][0]
             raise StructureError(f"{section.where} names atom {missing}, which does not exist")
-        return Terms(rows[:, 1], atoms, coefficients)
+        return Terms(rows[:, 1], atoms, coefficients, style)
+
+    def _style(self, title: str) -> str | None:
+        """The word behind the heading of a section, by which LAMMPS means a style."""
+        section = self._sections.get(title)
+        return (section.style or None) if section else None
 
     def _coefficients(self, title: str, kinds: int) -> tuple[tuple[float, ...], ...]:
         """Numbers of each type; nothing where the file has no such section."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
     from mdbench.spec_force_field import ForceField
     from mdbench.spec_system import FileSystem
 
-_TORSIONS = {"harmonic": 3, "opls": 4}
-_IMPROPERS = {"harmonic": 2, "cvff": 3}
+_WIDTHS = {
+    "bond": {"harmonic": 2},
+    "angle": {"harmonic": 2},
+    "dihedral": {"harmonic": 3, "opls": 4},
+    "improper": {"harmonic": 2, "cvff": 3},
+}
+_ACCELERATED = re.compile(r"/(gpu|intel|kk|kk/device|kk/host|omp|opt)\Z")
 
 
 @dataclass(frozen=True)
@@ -63,18 +69,24 @@ def used_part(path: Path, system: MolecularSystem, force_field: ForceField) -> M
     if force_field.kind == "eam":
         return replace(system, pair_coefficients=())
     _check_widths(path, "Pair", system.pair_coefficients, 2, len(system.masses))
-    widths = {
-        "bond": 2,
-        "angle": 2,
-        "dihedral": _TORSIONS[force_field.dihedral],
-        "improper": _IMPROPERS[force_field.improper],
-    }
-    for name, width in widths.items():
+    # the charges' part of a pair style is the specification's business
+    _check_style(path, "Pair", (system.pair_style or "").split("/coul/")[0], "lj/cut")
+    for name, used in force_field.term_styles.items():
         terms = system.of(name)
         if len(terms.kinds):
-            count = int(terms.kinds.max())
+            width, count = _WIDTHS[name][used], int(terms.kinds.max())
+            _check_style(path, name.capitalize(), terms.style or "", used)
             _check_widths(path, name.capitalize(), terms.coefficients, width, count)
     return system
+
+
+def _check_style(path: Path, name: str, said: str, used: str) -> None:
+    """Of the word behind a heading, if there is one: other styles have numbers as many."""
+    if said and _ACCELERATED.sub("", said) != used:
+        raise StructureError(
+            f"data file '{path}': section '{name} Coeffs' is for style {said[:40]!a}, and mdbench "
+            f"would use {used}: give numbers of {used}, and its name or none behind the heading"
+        )
 
 
 def _check_widths(

@@ -34,6 +34,8 @@ class Terms:
     """[terms, 2, 3 or 4] Indices of its atoms, from 0."""
     coefficients: tuple[tuple[float, ...], ...] = ()
     """Numbers of each type, in the order and units of LAMMPS."""
+    style: str | None = None
+    """That the file says ``coefficients`` are for, behind the heading."""
 
 
 def no_terms(name: str) -> Terms:
@@ -74,6 +76,8 @@ class MolecularSystem:
     """Epsilon and sigma of each type: kcal/mol (real) or eV (metal), and Angstrom."""
     terms: dict[str, Terms] = field(default_factory=dict)
     """By the names of ``TOPOLOGY``; a name that is missing has none."""
+    pair_style: str | None = None
+    """That the file says ``pair_coefficients`` are for, behind the heading."""
 
     def __len__(self) -> int:
         """Number of atoms."""
@@ -162,4 +166,4 @@ class MolecularSystem:
             x, y, z = np.moveaxis((cell + away) % np.asarray(copies), -1, 0)
             copy = (x * copies[1] + y) * copies[2] + z
             atoms.append(terms.atoms + copy * len(self))
-        return Terms(np.tile(terms.kinds, len(cells)), np.concatenate(atoms), terms.coefficients)
+        return replace(terms, kinds=np.tile(terms.kinds, len(cells)), atoms=np.concatenate(atoms))
