@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from mdbench._core import Evaluator
 
 
+DEFAULT_STATE = {"charge": 0, "spin": 1}
+"""Of all atoms together, for models that take them: in e, and 2S + 1, as in mace-torch."""
+
+
 @dataclass(frozen=True)
 class GraphArrays:
     """A neighbourhood graph, as ``plugin/evaluator/graph.hpp`` describes it."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from mdbench.core import DEFAULT_STATE
 from mdbench.errors import Refused
 from mdbench.mace_probe import probe_energy
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-DEFAULTS = {"charge": 0, "spin": 1}
-"""In e, and 2S + 1: those of mace-torch."""
-
 _ROUNDING = 1e-11
 """Of the energy, relative."""
 
@@ -31,7 +29,7 @@ _ROUNDING = 1e-11
 def other_inputs(model: Any) -> list[str]:  # noqa: ANN401 - mace has no types
     """What a model embeds besides charge and spin."""
     specs = _specs(model)
-    known = {f"total_{name}" for name in DEFAULTS}
+    known = {f"total_{name}" for name in DEFAULT_STATE}
     return [name for name in specs if name not in known or specs[name]["per"] != "graph"]
 
 
@@ -40,7 +38,7 @@ def fix_state(model: Any, asked: Mapping[str, int], path: str) -> dict[str, int]
 
     Args:
         model: MACE or ScaleShiftMACE without ``other_inputs``.
-        asked: ``charge`` (e) and ``spin`` (2S + 1); ``DEFAULTS`` for what is not asked for.
+        asked: ``charge`` (e) and ``spin`` (2S + 1); ``DEFAULT_STATE`` for what is not asked for.
         path: Of the model, for messages.
 
     Returns:
@@ -50,7 +48,9 @@ def fix_state(model: Any, asked: Mapping[str, int], path: str) -> dict[str, int]
         Refused: when the model does not take what is asked for.
     """
     specs = _specs(model)
-    state = {name: asked.get(name, k) for name, k in DEFAULTS.items() if f"total_{name}" in specs}
+    state = {
+        name: asked.get(name, k) for name, k in DEFAULT_STATE.items() if f"total_{name}" in specs
+    }
     for name in asked:
         if name not in state:
             raise Refused(f"'{path}' takes no {name}: leave it out")

@@ -167,9 +167,9 @@ def reference(request: dict[str, Any]) -> dict[str, Any]:
     from ase.io import read
     from mace.calculators import MACECalculator
 
-    from mdbench.mace_state import DEFAULTS
+    from mdbench.core import DEFAULT_STATE
 
-    state = {**DEFAULTS, **request.get("state", {})}
+    state = {**DEFAULT_STATE, **request.get("state", {})}
     _, head = choose_head(model, request["head"], request["model"])
     frames = read(request["structure"], ":")
     missing = {int(z) for f in frames for z in f.numbers} - {int(z) for z in model.atomic_numbers}

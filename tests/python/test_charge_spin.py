@@ -14,7 +14,7 @@ from mdbench.check.potential import problems_of_model
 from mdbench.core import evaluate_atoms
 from mdbench.errors import ModelError, Refused, StructureError
 from mdbench.mace_state import fix_state, other_inputs
-from mdbench.model import convert, load_evaluator, metadata
+from mdbench.model import convert, inspect, load_evaluator, metadata
 from mdbench.spec import RunSpec
 from mdbench.subject import MaceModel
 from mdbench.systems import build
@@ -142,6 +142,18 @@ def test_notes_of_a_structure_are_compared(models, tmp_path):
                 calculator.get_potential_energy(water)
         else:
             assert np.isfinite(calculator.get_potential_energy(water))
+    # before its conversion a file does not say what it takes
+    path = models["charged"]
+    sha256 = inspect(path).sha256
+    for given, says in (
+        ({}, ["the model is converted for charge 0 if it takes one; the structure notes 1"]),
+        ({"charge": 1}, ["the model is converted for spin 1 if it takes one; the structure notes 2"]),
+        ({"charge": -1}, ["the model is for charge -1; the structure notes 1"]),
+        ({"charge": 1, "spin": 2}, []),
+    ):
+        spec = specification(system=system, model={"file": str(path), "sha256": sha256, **given})
+        assert [p.text for p in problems_of_model(spec, path, build(spec.system))] == says
+    path = models["charged.mace"]
     spec = specification(system={**system, "supercell": [2, 1, 1]}, model={"file": str(path)})
     # a note on one of two cells says nothing of both
     assert problems_of_model(spec, path, build(spec.system)) == []

@@ -28,7 +28,7 @@ LAYERS = {
     "native_export": {"native_check", "native_gates", "native_probe"},
     "mace_probe": {"core"},
     "mace_script": {"errors"},
-    "mace_state": {"errors", "mace_probe"},
+    "mace_state": {"core", "errors", "mace_probe"},
     "mace_worker": {"core", "errors", "mace_probe", "mace_script", "mace_state", "native_check",
                     "native_export", "native_file", "native_probe", "random_model"},
     "model": {"__init__", "_core", "core", "errors"},

@@ -9,7 +9,7 @@ from ase.data import chemical_symbols
 
 from mdbench.check.findings import Problem
 from mdbench.check.settings import available_cores
-from mdbench.core import species_of
+from mdbench.core import DEFAULT_STATE, species_of
 from mdbench.d3 import HEAVIEST
 from mdbench.errors import ModelError, StructureError
 from mdbench.model import ModelFile, inspect, load_evaluator
@@ -124,7 +124,10 @@ def _head(spec: RunSpec, about: dict[str, Any]) -> list[Problem]:
 
 
 def _state(spec: RunSpec, file: ModelFile, about: dict[str, Any], atoms: Atoms) -> list[Problem]:
-    """Charge and spin: those of a converted file are in its weights."""
+    """Charge and spin: those of a converted file are in its weights.
+
+    Whether a ``*.model`` takes them is not known here, nor without opening it, which runs code.
+    """
     given = spec.model.state
     held = dict(about.get("state", {})) if file.is_converted else given
     for name, value in given.items():
@@ -132,9 +135,12 @@ def _state(spec: RunSpec, file: ModelFile, about: dict[str, Any], atoms: Atoms) 
             has = f"is for {name} {held[name]}" if name in held else f"takes no {name}"
             text = f"the file {has}: leave it out, or give the *.model file"
             return [Problem("error", f"model.{name}", text)]
-    for name in sorted(held.keys() & atoms.info.keys()):
-        if atoms.info[name] != held[name]:
-            text = f"the model is for {name} {held[name]}; the structure notes {atoms.info[name]}"
+    used = held if file.is_converted else DEFAULT_STATE | given
+    for name in sorted(used.keys() & atoms.info.keys()):
+        if atoms.info[name] != used[name]:
+            known = f"for {name} {used[name]}"
+            which = known if name in held else f"converted {known} if it takes one"
+            text = f"the model is {which}; the structure notes {atoms.info[name]}"
             return [Problem("warning", f"model.{name}", text)]
     electrons = int(atoms.numbers.sum()) - held.get("charge", 0)
     if "spin" in held and (electrons + held["spin"]) % 2 == 0:
