@@ -26,6 +26,8 @@ _MASS_TOLERANCE = 0.005
 _MASS_TOLERANCE_U = 0.02  # so that hydrogen may weigh 1
 _DEUTERIUM_U = 2.014
 _FLATTEST_CELL = 1e-6
+_FULL = 0.999
+"""Occupancies from here on are rounded ones."""
 
 
 def read_structure(path: Path, elements: Sequence[str] | None = None) -> Atoms:
@@ -61,13 +63,36 @@ def read_structure(path: Path, elements: Sequence[str] | None = None) -> Atoms:
             if is_lammps:
                 atoms = _bare(_read_lammps(path, elements))
             else:
-                atoms = _bare(read(str(path), do_not_split_by_at_sign=True))
+                found = read(str(path), do_not_split_by_at_sign=True)
+                _refuse_shared_sites(found, path)
+                atoms = _bare(found)
     except StructureError:
         raise
     except Exception as problem:  # noqa: BLE001 - ASE's readers raise anything
         reason = " ".join(str(problem).split())[:160] or type(problem).__name__
         raise StructureError(f"structure file '{path}' cannot be read: {reason}") from None
     return _checked(atoms, path)
+
+
+def _refuse_shared_sites(atoms: Atoms, path: Path) -> None:
+    """CIF files may fill sites in part, or with several elements; ASE reads them as full.
+
+    Raises:
+        StructureError: naming the first such site.
+    """
+    occupancy = atoms.info.get("occupancy")
+    if not isinstance(occupancy, dict):
+        return
+    kinds = atoms.arrays.get("spacegroup_kinds", np.arange(len(atoms)))
+    for kind, shares in occupancy.items():
+        known = [s for s in shares.values() if isinstance(s, (int, float))]  # not "?" and "."
+        if len(shares) > 1 or min(known, default=1) < _FULL:
+            atom = int(np.flatnonzero(kinds == int(kind))[0]) + 1
+            filled = ", ".join(f"{element} {share}" for element, share in shares.items())
+            raise StructureError(
+                f"structure file '{path}' fills the site of atom {atom} only in part or with "
+                f"several elements ({filled}): choose whole atoms, as in an ordered supercell"
+            )
 
 
 def _bare(atoms: Atoms) -> Atoms:

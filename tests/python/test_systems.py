@@ -292,9 +292,31 @@ def with_position(value):
     return atoms
 
 
+def crystal_file(folder, *sites):
+    """A CIF file: label, element, height and occupancy of each site."""
+    rows = "".join(f"{label} {element} 0 0 {z} {share}\n" for label, element, z, share in sites)
+    columns = ("label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy")
+    loop = "loop_\n" + "".join(f"_atom_site_{column}\n" for column in columns)
+    cell = "".join(f"_cell_length_{a} 4\n" for a in "abc")
+    cell += "".join(f"_cell_angle_{a} 90\n" for a in ("alpha", "beta", "gamma"))
+    (folder / "x.cif").write_text(f"data_x\n{cell}{loop}{rows}")
+    return folder / "x.cif"
+
+
+def test_sites_of_crystals_that_are_full(tmp_path):
+    for share in ("1", "1.0", "1.000(2)", "0.9999", "?", "."):
+        path = crystal_file(tmp_path, ("O1", "O", 0, share), ("Li1", "Li", 0.5, share))
+        assert read_structure(path).get_chemical_symbols() == ["O", "Li"], share
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
+        (lambda f: crystal_file(f, ("O1", "O", 0, 1), ("Li1", "Li", 0.5, 0.69)),
+         "fills the site of atom 2 only in part or with several elements (Li 0.69): choose"),
+        (lambda f: crystal_file(f, ("Ge", "Ge", 0, 0.515), ("P", "P", 0, 0.485)),
+         "fills the site of atom 1 only in part or with several elements (Ge 0.515, P 0.485)"),
+        (lambda f: crystal_file(f, ("Ge", "Ge", 0, 1), ("P", "P", 0, 1)), "(Ge 1, P 1)"),
         (lambda f: f / "none.cif", "none.cif' does not exist"),
         (lambda f: f, "is a folder, not a file"),
         (lambda f: (f / "x.xyz").write_text("rubbish\n") and f / "x.xyz", "cannot be read"),
