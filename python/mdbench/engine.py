@@ -102,7 +102,7 @@ def load_structure(lmp: Any, system: Boxed, setup: str = "") -> None:  # noqa: A
         )
         lmp.commands_string(
             f"units metal\natom_style atomic\natom_modify map yes\nboundary {system.boundary}\n"
-            f"{setup}\nread_data {data}"
+            f'{setup}\nread_data "{data}"'
         )
 
 
@@ -146,7 +146,7 @@ def single_point(
     try:
         load_structure(lmp, system)
         lmp.commands_string(
-            f"pair_style mace {style}\npair_coeff * * {model} {' '.join(system.species)}\n"
+            f'pair_style mace {style}\npair_coeff * * "{model}" {" ".join(system.species)}\n'
             "compute virial all pressure NULL virial\n"
             "thermo_style custom step pe c_virial[1]\nrun 0"
         )

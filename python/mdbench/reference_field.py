@@ -57,7 +57,7 @@ atom_style full
 boundary p p p
 atom_modify map array
 newton on
-read_data {data}
+read_data "{data}"
 {potential}
 neighbor 2.0 bin
 neigh_modify every 1 delay 0 check yes

@@ -155,7 +155,7 @@ def verify(  # noqa: PLR0913 - one parameter an option
     Args:
         model: A ``*.model`` file, or a converted one (then without the Python model).
         structure: Any file that ASE reads; a small crystal of the model's elements if left out.
-        lammps_file: Conversion to test; made anew from ``model`` if left out.
+        lammps_file: Conversion of a ``*.model`` to test; made anew from it if left out.
         head: Head of a model that has several.
         state: Charge and spin to convert for, as :func:`mdbench.model.convert` takes them.
         dtype: ``float64`` or ``float32``.
@@ -165,6 +165,10 @@ def verify(  # noqa: PLR0913 - one parameter an option
     """
     limits = LIMITS[dtype]
     is_converted = inspect(model).is_converted
+    if lammps_file:
+        if is_converted:
+            raise ModelError(f"'{model}' is converted itself: leave --lammps-file out")
+        inspect(lammps_file)
     with tempfile.TemporaryDirectory(prefix="mdbench-") as folder:
         probe = Path(folder) / "structure.xyz"
         if structure:
@@ -174,7 +178,7 @@ def verify(  # noqa: PLR0913 - one parameter an option
         else:
             call_worker("probe", {"model": str(model), "structure": str(probe)})
         converted = model if is_converted else lammps_file or Path(folder) / "model.mace"
-        if not converted.exists():
+        if not (is_converted or lammps_file):
             convert(model, converted, head=head, state=state)
         elif state:
             raise ModelError(f"'{converted}' is converted: leave charge and spin out, it has them")

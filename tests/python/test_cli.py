@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 import typer
-from support import BIN, BUNDLED, STRUCTURES
+from support import BIN, BUNDLED, BUNDLED_LAMMPS, STRUCTURES
 
 from mdbench import cli, doctor
 from mdbench.programs import usable_cores
@@ -94,7 +94,9 @@ def test_convert_and_verify(tmp_path):
 
     structure = tmp_path / "frame.xyz"
     STRUCTURES["bulk"]().write(structure)
-    done = mdbench("verify", model, "--structure", structure, "--json")
+    (tmp_path / "two words").mkdir()
+    converted = (tmp_path / "mine.mace").rename(tmp_path / "two words/of mine.mace")
+    done = mdbench("verify", model, "--structure", structure, "--lammps-file", converted, "--json")
     assert done.returncode == 0, done.stderr + done.stdout
     checks = json.loads(done.stdout)
     assert len(checks) == 8
@@ -120,6 +122,9 @@ def test_verify_fails_on_a_wrong_conversion(models, tmp_path):
         (["verify", "absent.model"], "cannot open model file 'absent.model'"),
         (["verify", BUNDLED, "--structure", "absent.xyz"],
          "structure file 'absent.xyz' does not exist"),
+        (["verify", BUNDLED, "--lammps-file", "typo.mace"], "cannot open model file 'typo.mace'"),
+        (["verify", BUNDLED_LAMMPS, "--lammps-file", BUNDLED_LAMMPS, "--structure", "iron.xyz"],
+         "is converted itself: leave --lammps-file out"),
         (["verify", BUNDLED, "--structure", "iron.xyz"],
          "the structure holds Fe; the model knows only H, C, O"),
     ],
@@ -128,6 +133,7 @@ def test_errors_are_one_line(arguments, text, tmp_path):
     (tmp_path / "iron.xyz").write_text("2\n\nFe 0 0 0\nFe 0 0 2.5\n")
     done = mdbench(*arguments, cwd=tmp_path)
     assert done.returncode == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["iron.xyz"]
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stderr.startswith("mdbench: error: ")
     assert text in done.stderr
