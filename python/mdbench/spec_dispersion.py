@@ -84,6 +84,14 @@ class Dispersion(Section):
             raise conflict(self._to_blame(text), text) from None
         return self
 
+    @model_validator(mode="after")
+    def _keys_go_with_a_method(self) -> Dispersion:
+        if self.model_fields_set and "method" not in self.model_fields_set:
+            raise conflict("method", "is missing: d3")
+        if self.method == "none" and self != Dispersion.model_construct():
+            raise conflict("method", "'none' leaves the other keys without effect: take 'd3'")
+        return self
+
     def _to_blame(self, text: str) -> str:
         """The key that a message is about; of two that clash the one that was written."""
         named = [_KEYS[word] for word in text.split() if word in _KEYS]

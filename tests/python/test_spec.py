@@ -361,13 +361,26 @@ def test_dispersion():
     assert d3.words() == ["bj", "pbe", "cutoff", "15", "switch", "2", "cn", "12", "skin", "2",
                           "atm", "0", "every", "1", "delay", "0", "check", "yes"]
     for name in ("r2SCAN", "R2-scan", "r2_scan"):
-        assert make(dispersion={"functional": name}).dispersion.words()[1] == "r2scan"
-    assert make(dispersion={"atm": "off"}).dispersion == make().dispersion
-    chosen = make(dispersion={"functional": "PBE0", "damping": "bjm", "cutoff": "20 A", "atm": "1 nm",
+        named = make(dispersion={"method": "d3", "functional": name}).dispersion
+        assert named.words()[1] == "r2scan"
+    assert make(dispersion={"method": "d3", "atm": "off"}).dispersion == d3
+    assert make(dispersion={"method": "none", "functional": "pbe"}) == make()  # as a manifest has it
+    chosen = make(dispersion={"method": "d3", "functional": "PBE0", "damping": "bjm", "cutoff": "20 A", "atm": "1 nm",
                               "switch": "0 A", "coordination_cutoff": "14 A", "skin": "0.5 A"})
     assert chosen.dispersion.words()[:12] == [
         "bjm", "pbe0", "cutoff", "20", "switch", "0", "cn", "14", "skin", "0.5", "atm", "10"]
     assert RunSpec.model_validate(chosen.model_dump(mode="json")) == chosen
+
+
+@pytest.mark.parametrize(("section", "keys", "message"), [
+    ("dispersion", {"functional": "pbe"}, "method: is missing: d3"),
+    ("dispersion", {"functional": "pbe0", "damping": "zero"}, "method: is missing: d3"),
+    ("dispersion", {"allow_double_counting": True}, "method: is missing: d3"),
+    ("dispersion", {"method": "none", "atm": "10 A"}, "method: 'none' leaves the other keys"),
+])
+def test_keys_without_what_they_go_with_are_refused(section, keys, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make(**{section: keys})
 
 
 def test_a_manifest_holds_a_specification_that_validates_again():

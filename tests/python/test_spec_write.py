@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from mdbench.errors import SpecError
 from mdbench.spec import RunSpec
-from mdbench.spec_dispersion import FUNCTIONALS
+from mdbench.spec_dispersion import FUNCTIONALS, Dispersion
 from mdbench.spec_file import load_spec
 from mdbench.spec_messages import SECTIONS, SYSTEMS
 from mdbench.spec_types import Section
@@ -29,6 +29,7 @@ GO_WITH = {
                    ({"kmax"}, {"kind": "lj-coulomb", "kspace": "ewald"}),
                    ({"special_bonds", "dihedral", "improper", "shake"}, {"kind": "cvff"}),
                    ({"potential_file"}, {"kind": "eam"})],
+    "Dispersion": [(set(Dispersion.model_json_schema()["properties"]) - {"method"}, {"method": "d3"})],
 }
 
 
