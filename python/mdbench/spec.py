@@ -34,6 +34,7 @@ _MOST_STEPS = 2**31 - 1  # what XTC can count
 MOST_RANDOM = 899_990_000
 """Largest seed of LAMMPS's generators, less room for the ranks."""
 _MOST_SEGMENTS = 10_000
+_NPT_ONLY = ("barostat", "pressure_bar", "pdamp_fs", "coupling")
 _LONGEST_TIMESTEP_FS = 20.0  # 0.005 in reduced units is 11 fs for argon, 17 fs for xenon
 
 
@@ -62,14 +63,19 @@ class Ensemble(Section):
     barostat: Literal["nose-hoover", "berendsen"] = "nose-hoover"
     """Berendsen keeps no ensemble; NPT only."""
     bulk_modulus_bar: Annotated[PressureBar, Field(gt=0)] = Field(22_000.0, alias="bulk_modulus")
-    """That the Berendsen barostat assumes; that of water by default."""
+    """That the Berendsen barostat assumes, and no other; that of water by default."""
 
     @model_validator(mode="after")
     def _parts_go_together(self) -> Ensemble:
         if self.kind == "npt" and self.thermostat == "langevin":
             raise conflict("thermostat", "'langevin' does not go with kind 'npt': take 'csvr'")
-        if self.barostat == "berendsen" and self.kind != "npt":
-            raise conflict("barostat", "goes with kind = 'npt'")
+        for name in () if self.kind == "npt" else _NPT_ONLY:
+            field = type(self).model_fields[name]
+            if getattr(self, name) != field.default:
+                raise conflict(field.alias or name, "goes with kind = 'npt'")
+        modulus = type(self).model_fields["bulk_modulus_bar"].default
+        if self.barostat != "berendsen" and self.bulk_modulus_bar != modulus:
+            raise conflict("bulk_modulus", "goes with barostat = 'berendsen'")
         if self.barostat == "berendsen" and self.coupling == "tri":
             raise conflict("coupling", "the berendsen barostat moves no angles: not 'tri'")
         if len({f"{t:g}" for t in self.temperature_k}) < len(self.temperature_k):

@@ -88,7 +88,7 @@ def test_numbers_that_do_not_go_together(symbols, sections, level, field, says):
         ("H", {"ensemble": {"kind": "nve", "tdamp": "1 ps"}}),
         ("H", {"ensemble": {"tdamp": "5 fs"}}),
         ("H", {"ensemble": {"tdamp": "500 fs", "temperature": 5000}}),
-        ("H", {"ensemble": {"kind": "nvt", "pdamp": "1 fs"}}),
+        ("H", {"ensemble": {"kind": "nvt", "tdamp": "400 fs"}}),
         ("H", {"output": {"thermo": "3.3 ps"}}),
         ("H", {"analysis": {"rdf": "H-H", "diffusion": "H", "profile": "H", "sheet": "H"}}),
     ],

@@ -130,6 +130,8 @@ def test_the_structure_keeps_every_number(tmp_path, name):
     ("lj", {f"{EXECUTION}.ensemble": "NPT", f"{EXECUTION}.pressure": [2.5, 2.5, 700.0]},
      {"ensemble.kind": "npt", "ensemble.barostat": "nose-hoover", "ensemble.pdamp_fs": 700.0,
       "ensemble.pressure_bar": 2.5 * 1.01325, "ensemble.coupling": "iso"}),
+    ("lj", {f"{EXECUTION}.ensemble": "NPT", f"{EXECUTION}.pressure": [2.5, 2.5, 700.0, 9000.0]},
+     {"ensemble.barostat": "nose-hoover", "ensemble.bulk_modulus_bar": 22_000.0}),
     ("ions", {f"{EXECUTION}.ensemble": "NPT", f"{EXECUTION}.press_ctrl_type": "BERENDSEN"},
      {"ensemble.barostat": "berendsen", "ensemble.bulk_modulus_bar": 21000.0,
       "ensemble.pdamp_fs": 1000.0, "ensemble.pressure_bar": 1.0, "run.timestep_fs": 1.0,
@@ -176,6 +178,7 @@ def test_numbers_come_back(tmp_path):
         changes = {f"{EXECUTION}.timestep": dt, f"{EXECUTION}.num_steps": steps * every,
                    f"{EXECUTION}.temperature": [temperature, temperature, damp],
                    f"{EXECUTION}.pressure": [pressure, pressure, pdamp, 3.3],
+                   f"{EXECUTION}.press_ctrl_type": "BERENDSEN",
                    f"{EXECUTION}.ensemble": "NPT", "outputs.trajectory_out.interval": every,
                    "outputs.thermo_out.interval": rng.randint(1, 99)}
         path = inputs(tmp_path / str(k), name, changes)
@@ -576,6 +579,7 @@ def test_reduced_units_give_the_same_energies(tmp_path, name):
     changes = {f"{READ}.unit": "LJ", f"{NEIGHBOR}.cut_off": cutoff, f"{NEIGHBOR}.r_core": 1.0,
                f"{EXECUTION}.timestep": 0.002, f"{EXECUTION}.temperature": [0.9, 0.9, 0.2],
                f"{EXECUTION}.ensemble": "NPT", f"{EXECUTION}.pressure": [1.5, 1.5, 2.0, 30.0],
+               f"{EXECUTION}.press_ctrl_type": "BERENDSEN",
                "outputs.rdf_out": {"interval": 20, "radius": 1.5, "dr": 0.01}}
     if "coulomb" in data["hyper_parameters"]:
         changes[f"{CHARGES}.alpha"] = 2.0

@@ -267,6 +267,7 @@ builder = "graphene-water"
 cell = "lattice"
 height = "1.9 nm"
 [ensemble]
+kind = "npt"
 temperature = ["25e1 K", 300]
 pressure = "-0.1 GPa"
 [run]
@@ -377,6 +378,12 @@ def test_dispersion():
     ("dispersion", {"functional": "pbe0", "damping": "zero"}, "method: is missing: d3"),
     ("dispersion", {"allow_double_counting": True}, "method: is missing: d3"),
     ("dispersion", {"method": "none", "atm": "10 A"}, "method: 'none' leaves the other keys"),
+    ("ensemble", {"pressure": "2 bar"}, "pressure: goes with kind = 'npt'"),
+    ("ensemble", {"kind": "nve", "pdamp": "2 ps"}, "pdamp: goes with kind = 'npt'"),
+    ("ensemble", {"coupling": "z"}, "coupling: goes with kind = 'npt'"),
+    ("ensemble", {"barostat": "berendsen"}, "barostat: goes with kind = 'npt'"),
+    ("ensemble", {"bulk_modulus": "2 GPa"}, "bulk_modulus: goes with barostat = 'berendsen'"),
+    ("ensemble", {"kind": "npt", "bulk_modulus": "2 GPa"}, "bulk_modulus: goes with barostat ="),
 ])
 def test_keys_without_what_they_go_with_are_refused(section, keys, message):
     with pytest.raises(ValueError, match=re.escape(message)):

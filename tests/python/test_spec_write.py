@@ -29,6 +29,8 @@ GO_WITH = {
                    ({"kmax"}, {"kind": "lj-coulomb", "kspace": "ewald"}),
                    ({"special_bonds", "dihedral", "improper", "shake"}, {"kind": "cvff"}),
                    ({"potential_file"}, {"kind": "eam"})],
+    "Ensemble": [({"pressure", "pdamp", "coupling"}, {"kind": "npt"}),
+                 ({"barostat", "bulk_modulus"}, {"kind": "npt", "barostat": "berendsen"})],
     "Dispersion": [(set(Dispersion.model_json_schema()["properties"]) - {"method"}, {"method": "d3"})],
 }
 

@@ -134,9 +134,11 @@ def _ensemble(control: Control, notes: Notes) -> dict[str, Any]:
     section["barostat"] = BAROSTATS[word(execution.press_ctrl_type)]
     section["pressure"] = _quantity(start * _PRESSURE_BAR[unit], "bar")
     section["pdamp"] = _quantity(damp * TIME_FS[unit.lower()], "fs")
+    if section["barostat"] != "berendsen":
+        return section
     if modulus:
         section["bulk_modulus"] = _quantity(modulus[0] * _PRESSURE_BAR[unit], "bar")
-    elif section["barostat"] == "berendsen":
+    else:
         text = "has no fourth number, the bulk modulus: that of water, 22000 bar, is taken"
         notes.append(("execution.pressure", text))
     return section
