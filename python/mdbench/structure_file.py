@@ -107,7 +107,7 @@ def _bare(atoms: Atoms) -> Atoms:
         pbc=atoms.pbc,
         masses=atoms.get_masses(),
     )
-    if atoms.has("momenta") and atoms.get_momenta().any():
+    if atoms.has("momenta"):  # zeros too: a run may start at rest
         bare.set_momenta(atoms.get_momenta())
     bare.info = {name: atoms.info[name] for name in ("charge", "spin") if name in atoms.info}
     return bare

@@ -177,7 +177,7 @@ def write_data(path: Path, atoms: Atoms, species: Sequence[str]) -> None:
     kinds = [species.index(symbol) + 1 for symbol in symbols]
     positions = system.prism.vector_to_lammps(system.atoms.positions)
     lines += ["", "Atoms # atomic", "", *_rows(positions, kinds)]
-    if atoms.has("momenta") and atoms.get_momenta().any():
+    if atoms.has("momenta"):
         velocities = system.prism.vector_to_lammps(atoms.get_velocities()) * _A_PER_PS
         lines += ["", "Velocities", "", *_rows(velocities)]
     path.write_text("\n".join(lines) + "\n")

@@ -17,6 +17,7 @@ from rbmd_inputs import REMOVE, as_people_write, cases, changed, moving, put
 from support import BUNDLED_LAMMPS
 from typer.testing import CliRunner
 
+from mdbench.check import examine
 from mdbench.classical_input import force_field_commands
 from mdbench.cli import app
 from mdbench.engine import open_lammps, potentials_folder
@@ -29,8 +30,10 @@ from mdbench.rbmd.import_checks import refusals
 from mdbench.rbmd.import_settings import settings
 from mdbench.rbmd.importer import import_case
 from mdbench.rbmd.lj_scale import LjScale, parse_scale
+from mdbench.rbmd.mace import as_system
 from mdbench.run_folder import sha256_of
 from mdbench.spec_file import load_spec
+from mdbench.subject import load_subject
 from mdbench.systems import build
 
 CASES = cases()
@@ -502,6 +505,20 @@ def test_mace(tmp_path):
     assert np.abs(atoms.positions - before.positions).max() < 1e-12
     speed = atoms.get_velocities() * 98.22694743 / 1000  # A/fs, of ASE's units
     assert np.abs(speed - before.velocities).max() < 1e-9
+
+
+def test_mace_at_rest(tmp_path):
+    """What starts without velocities passes the checks of a run, and goes back to RBMD so."""
+    system = replace(water(), atom_style="atomic", terms={}, pair_coefficients=())
+    changes = {f"{READ}.velocity_type": "ZERO"}
+    spec = import_case(mace_inputs(tmp_path, system=system, changes=changes), tmp_path / "out").spec
+    assert spec.run.velocities == "file"
+    subject = load_subject(spec)
+    fields = [p.field for p in examine(spec, subject).errors]
+    assert "run.velocities" not in fields
+    assert not as_system(subject.atoms).velocities.any()
+    subject.write(spec, tmp_path)
+    assert not read_molecules(tmp_path / "structure.data", "metal").velocities.any()
 
 
 @pytest.mark.parametrize(("changes", "masses", "message"), [

@@ -265,6 +265,17 @@ def test_data_files_of_lammps_say_their_units(tmp_path):
     assert "is in units lj: convert it" in refusal(read_structure, path)
 
 
+def test_velocities_of_zero_are_velocities(tmp_path):
+    """A run may start at rest."""
+    still = data_file(tmp_path, rows=STYLES["atomic"] + "\n\nVelocities\n\n1 0 0 0\n2 0 0 0\n3 0 0 0")
+    atoms = read_structure(still)
+    write_data(tmp_path / "s.data", atoms, ["O", "H"])
+    for found in (atoms, read_structure(tmp_path / "s.data")):
+        assert found.has("momenta")
+        assert not found.get_velocities().any()
+    assert not read_structure(data_file(tmp_path)).has("momenta")
+
+
 def test_other_formats_keep_periodicity_and_velocities(tmp_path):
     atoms = bulk("Cu", cubic=True)
     atoms.pbc = [True, True, False]

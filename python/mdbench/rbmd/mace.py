@@ -124,7 +124,6 @@ def as_system(atoms: Atoms) -> MolecularSystem:
     """A structure in a rectangular box, in units real: Angstrom, A/fs."""
     elements, count = species_order(atoms), len(atoms)
     kinds = {element: kind for kind, element in enumerate(elements, start=1)}
-    moving = atoms.has("momenta") and atoms.get_momenta().any()
     return MolecularSystem(
         atom_style="atomic",
         units="real",
@@ -137,7 +136,7 @@ def as_system(atoms: Atoms) -> MolecularSystem:
         charges=np.zeros(count),
         molecules=np.zeros(count, np.int64),
         images=np.zeros((count, 3), np.int64),
-        velocities=atoms.get_velocities() * fs if moving else None,
+        velocities=atoms.get_velocities() * fs if atoms.has("momenta") else None,
     )
 
 
