@@ -30,12 +30,14 @@ _TYPES = {"C": (1, 0.0, 12.011), "O": (2, -0.82, 15.999), "H": (3, 0.41, 1.008)}
 _CUTOFF_ANG = 9.0
 
 
-def potential_lines(energy_unit_ev: float = 1.0) -> str:
+def potential_lines(energy_unit_ev: float = 1.0, *, has_water: bool = True) -> str:
     """The commands of the force field, after the structure has been read (atom style full).
 
     Args:
         energy_unit_ev: 1 in units metal, ``KCAL_MOL_IN_EV`` in units real.
+        has_water: Whether there are charges, without which PPPM cannot choose its splitting.
     """
+    splitting = "" if has_water else "\nkspace_modify gewald 0.3"
     unit = KCAL_MOL_IN_EV / energy_unit_ev
     return f"""\
 pair_style  hybrid/overlay tersoff lj/cut/coul/long {_CUTOFF_ANG} {_CUTOFF_ANG}
@@ -49,7 +51,7 @@ bond_coeff  * {529.581 * unit:.12g} 1.012
 angle_style harmonic
 angle_coeff * {37.95 * unit:.12g} 113.24
 special_bonds lj/coul 0 0 0
-kspace_style pppm 1e-5"""
+kspace_style pppm 1e-5{splitting}"""
 
 
 _SETUP = """units real
@@ -65,13 +67,18 @@ timestep 0.5
 """
 
 
+def carbon_first(atoms: Atoms) -> Atoms:
+    """The atoms in the order of the force field; each kind keeps its own."""
+    return atoms[np.argsort(atoms.numbers != CARBON, kind="stable")]
+
+
 def data_text(atoms: Atoms) -> str:
     """LAMMPS data file, atom style full: carbon first, then the molecules in their order.
 
     Raises:
         StructureError: when the atoms are not carbon and O H H molecules in a rectangular cell.
     """
-    atoms = atoms[np.argsort(atoms.numbers != CARBON, kind="stable")]
+    atoms = carbon_first(atoms)
     symbols = atoms.get_chemical_symbols()
     count, carbon = len(symbols), symbols.count("C")
     waters = (count - carbon) // 3
@@ -106,10 +113,9 @@ def open_reference(atoms: Atoms) -> Any:  # noqa: ANN401 - lammps has no types
     with tempfile.TemporaryDirectory(prefix="mdbench-") as folder:
         data = Path(folder) / "reference.data"
         data.write_text(data_text(atoms))
-        potential = potential_lines(KCAL_MOL_IN_EV)
+        has_water = "O" in atoms.get_chemical_symbols()
+        potential = potential_lines(KCAL_MOL_IN_EV, has_water=has_water)
         lmp.commands_string(_SETUP.format(data=data, potential=potential))
-    if "O" not in atoms.get_chemical_symbols():
-        lmp.command("kspace_modify gewald 0.3")  # PPPM cannot choose it without charges
     return lmp
 
 

@@ -15,7 +15,7 @@ from mdbench.lammps_input import STRUCTURE_FILE, InputFacts
 from mdbench.model import convert, inspect
 from mdbench.molecules.load import LoadedMolecules, load_molecules
 from mdbench.molecules.write import write_molecules
-from mdbench.reference_field import data_text, potential_lines
+from mdbench.reference_field import carbon_first, data_text, potential_lines
 from mdbench.run_folder import sha256_of
 from mdbench.spec_system import FileSystem
 from mdbench.systems import build, species_order, write_data
@@ -113,14 +113,19 @@ class ReferenceField:
     atom_style: ClassVar[str] = "full"
 
     def commands(self, spec: RunSpec, elements: Sequence[str]) -> str:
-        """What defines it in LAMMPS."""
-        del spec, elements
-        return potential_lines() + "\n"
+        """What defines it in LAMMPS.
+
+        Args:
+            spec: The specification.
+            elements: That the structure has.
+        """
+        del spec
+        return potential_lines(has_water="O" in elements) + "\n"
 
     def facts(self, spec: RunSpec, atoms: Atoms) -> InputFacts:
         """For the script."""
         elements = ("C", "O", "H")
-        commands = self.commands(spec, elements)
+        commands = self.commands(spec, species_order(atoms))
         boundary = boxed(atoms).boundary
         return InputFacts(elements, boundary, len(atoms), commands, atom_style=self.atom_style)
 
@@ -207,4 +212,7 @@ def load_subject(spec: RunSpec) -> Subject:
     if spec.is_classical and isinstance(spec.system, FileSystem):
         loaded = load_molecules(spec.system, spec.force_field)
         return Subject(loaded.system.as_atoms(loaded.elements), ClassicalField(loaded))
-    return Subject(build(spec.system), model_of(spec))
+    atoms, potential = build(spec.system), model_of(spec)
+    if isinstance(potential, ReferenceField):  # copies of a cell have theirs in between
+        atoms = carbon_first(atoms)
+    return Subject(atoms, potential)

@@ -19,9 +19,11 @@ from mdbench.doctor import BUNDLED_MODEL
 from mdbench.errors import ModelError
 from mdbench.model import inspect, load_evaluator, metadata
 from mdbench.native_file import BLANK
+from mdbench.run_once import single_point
 from mdbench.spec import RunSpec
 from mdbench.structure import graphene, water_box
-from mdbench.subject import MaceModel, Subject
+from mdbench.structure_file import read_structure
+from mdbench.subject import MaceModel, Subject, load_subject
 from mdbench.systems import build, write_data
 
 WATER = {"builder": "water", "num_water": 20}
@@ -410,6 +412,35 @@ def test_the_reference_field_is_for_carbon_then_water():
         problems = about_reference(atoms, model=reference)
         assert found(problems) == [("error", "system")]
         assert says in problems[0].text
+
+
+@pytest.mark.parametrize("supercell", [(1, 1, 1), (2, 1, 1), (1, 2, 2)])
+def test_the_reference_field_takes_copies_of_the_bundled_cell(tmp_path, supercell):
+    """Atoms, their order in the data file and the checks agree; molecules stay whole."""
+    system = {"builder": "graphene-water", "cell": 128, "supercell": supercell}
+    spec = specification(system, model={"file": "reference"})
+    subject = load_subject(spec)
+    atoms = subject.atoms
+    assert examine(spec, subject).errors == ()
+    once = build(spec.system.model_copy(update={"supercell": (1, 1, 1)}))
+    copies = supercell[0] * supercell[1] * supercell[2]
+    assert atoms.symbols.formula.count() == {s: copies * n for s, n in once.symbols.formula.count().items()}
+    for oxygen in np.flatnonzero(atoms.numbers == 8):
+        assert atoms.get_distances(oxygen, [oxygen + 1, oxygen + 2], mic=True).max() < 1.3
+    subject.write(spec, tmp_path)
+    written = read_structure(tmp_path / "structure.data")
+    assert written.get_chemical_symbols() == atoms.get_chemical_symbols()
+    assert written.positions == pytest.approx(atoms.positions, abs=1e-9)
+
+
+@pytest.mark.parametrize("has_water", [True, False])
+def test_the_reference_field_runs_with_and_without_water(tmp_path, has_water):
+    """LAMMPS refuses PPPM without charges unless it is told the splitting."""
+    atoms = build(specification({"builder": "graphene-water", "cell": 128}).system)
+    write(tmp_path / "a.xyz", atoms if has_water else graphene(4, 2))
+    spec = specification({"file": str(tmp_path / "a.xyz")}, model={"file": "reference"})
+    point = single_point(spec, load_subject(spec))
+    assert np.isfinite(point.forces).all()
 
 
 # --- the whole report ---
