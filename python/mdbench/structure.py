@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from ase import Atoms
 from ase.units import mol
+from scipy.spatial import cKDTree
 
 GRAPHENE_LATTICE_ANG = 2.492
 """Lattice constant of graphene in the Tersoff potential that labelled the bundled model's data."""
@@ -13,6 +14,10 @@ WATER_BOND_ANG = 1.012
 WATER_ANGLE_DEG = 113.24
 WATER_VOLUME_ANG3 = 29.9
 """Volume of a molecule at 1 g/cm3."""
+
+_CLOSEST_ANG = 0.8
+"""Least distance of atoms of different molecules, here two H: minimisers part them from there."""
+_DRAWS = 50
 
 SHEET_THICKNESS_ANG = 3.8
 """Height that a sheet takes from the water: at 298 K and zero normal pressure, reference force
@@ -44,10 +49,22 @@ def water_molecule(rng: np.random.Generator) -> np.ndarray:
     return np.asarray(flat @ rotation.T)
 
 
+def _clashing(molecules: np.ndarray, lengths_ang: np.ndarray) -> np.ndarray:
+    """Indices of the molecules [N, 3, 3] too close to one before them, in a periodic box."""
+    positions = molecules.reshape(-1, 3) % lengths_ang
+    positions[positions >= lengths_ang] = 0.0  # by rounding
+    tree = cKDTree(positions, boxsize=lengths_ang)
+    pairs = tree.query_pairs(_CLOSEST_ANG, output_type="ndarray") // 3
+    return np.unique(pairs[pairs[:, 0] != pairs[:, 1]].max(axis=1))
+
+
 def fill_with_water(
     box: Atoms, num_water: int, low_ang: float, high_ang: float, rng: np.random.Generator
 ) -> Atoms:
-    """Add molecules on a grid between two heights of a rectangular cell; relax before use."""
+    """Add molecules on a grid between two heights of a rectangular cell; relax before use.
+
+    Orientations are random, and drawn again where atoms of two molecules would overlap.
+    """
     lx, ly = box.cell.lengths()[:2]
     height = high_ang - low_ang
     spacing = (lx * ly * height / num_water) ** (1 / 3)
@@ -58,8 +75,16 @@ def fill_with_water(
         spacing *= 0.99
     cells = np.stack(np.meshgrid(*[np.arange(g) + 0.5 for g in grid], indexing="ij"), axis=-1)
     sites = cells.reshape(-1, 3) / grid * [lx, ly, height] + [0, 0, low_ang]
-    molecules = [water_molecule(rng) + site for site in rng.permutation(sites)[:num_water]]
-    filled = box + Atoms(["O", "H", "H"] * num_water, np.concatenate(molecules))
+    chosen = rng.permutation(sites)[:num_water]
+    molecules = np.array([water_molecule(rng) + site for site in chosen])
+    again = rng.spawn(1)[0]  # so that the others keep their orientations
+    for _ in range(_DRAWS):
+        clashing = _clashing(molecules, box.cell.lengths())
+        if not len(clashing):
+            break
+        for i in clashing:
+            molecules[i] = water_molecule(again) + chosen[i]
+    filled = box + Atoms(["O", "H", "H"] * num_water, molecules.reshape(-1, 3))
     filled.pbc = True
     return filled
 

@@ -10,6 +10,7 @@ from ase.units import fs
 from pydantic import TypeAdapter
 from support import triclinic, water_dimer
 
+from mdbench import structure
 from mdbench.core import evaluate_atoms
 from mdbench.crystals import composition, lgps
 from mdbench.doctor import BUNDLED_MODEL
@@ -184,6 +185,26 @@ def test_data_files_come_back_as_they_were(tmp_path):
     assert back.cell.cellpar() == pytest.approx(atoms.cell.cellpar())
     assert back.get_kinetic_energy() == pytest.approx(atoms.get_kinetic_energy(), rel=1e-6)
     assert set(back.arrays) == {"numbers", "positions", "masses", "momenta"}
+
+
+@pytest.mark.parametrize(("cells", "num_water"), [
+    ((6, 3), 36), ((8, 4), 64), ((12, 6), 144), ((10, 5), 100), ((8, 4), 128)])
+def test_molecules_on_a_lattice_do_not_overlap(cells, num_water):
+    atoms = made("graphene-water", cell="lattice", cells=cells, num_water=num_water)
+    water = atoms[4 * cells[0] * cells[1]:]
+    i, j, distances = neighbor_list("ijd", water, 0.9)
+    assert distances[i // 3 != j // 3].min(initial=0.9) >= 0.8
+
+
+@pytest.mark.parametrize(("num_water", "most"), [(100, 0), (36, 4)])
+def test_only_molecules_that_overlap_are_turned(monkeypatch, num_water, most):
+    """Cells that were fine stay what they were, to the last bit."""
+    atoms = made("graphene-water", cell="lattice", num_water=num_water)
+    monkeypatch.setattr(structure, "_clashing", lambda *_: ())
+    first = made("graphene-water", cell="lattice", num_water=num_water)
+    turned = set((np.flatnonzero((atoms.positions != first.positions).any(axis=1)) - 72) // 3)
+    assert (len(turned) > 0) == (most > 0)
+    assert len(turned) <= most
 
 
 def test_open_directions_get_room_in_the_data_file(tmp_path):
