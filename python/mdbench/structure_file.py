@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _LAMMPS_SUFFIXES = {".data", ".lmp", ".lammps", ".lammps-data"}
 _LAMMPS_HEADER = re.compile(rb"^\s*\d+\s+atoms\s*$.*\bxlo\s+xhi\b", re.MULTILINE | re.DOTALL)
 _CLAIMED_ATOMS = re.compile(rb"\A\s*(\d+)\s*$|^\s*(\d+)\s+atoms\s*$", re.MULTILINE)
+_POSCAR = re.compile(  # a title, a scale and a cell: the title may be a number
+    rb"\A[^\n]*\n[ \t]*[-+.\deE]+[ \t]*\r?\n"
+    rb"(?:[ \t]*[-+.\deE]+(?:[ \t]+[-+.\deE]+){2}[ \t]*\r?\n){3}"
+)
+_XYZ_SUFFIXES = {".xyz", ".extxyz"}
 _LENGTH_IN_ANGSTROM = {"metal", "real"}
 _MASS_TOLERANCE = 0.005
 _MASS_TOLERANCE_U = 0.02  # so that hydrogen may weigh 1
@@ -48,7 +53,9 @@ def read_structure(path: Path, elements: Sequence[str] | None = None) -> Atoms:
         raise StructureError(f"structure file '{path}' {what}")
     with path.open("rb") as file:
         head = file.read(4096)
-    claimed = _CLAIMED_ATOMS.search(head)  # ASE's readers make room for them first, or loop
+    # ASE's readers make room for them first, or loop
+    is_poscar = path.suffix not in _XYZ_SUFFIXES and _POSCAR.match(head)
+    claimed = None if is_poscar else _CLAIMED_ATOMS.search(head)
     if claimed and int(claimed[1] or claimed[2]) > path.stat().st_size:
         raise StructureError(f"structure file '{path}' is cut off: it names more atoms than it has")
     is_lammps = path.suffix in _LAMMPS_SUFFIXES or _LAMMPS_HEADER.search(head) is not None

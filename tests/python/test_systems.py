@@ -309,6 +309,14 @@ def test_other_formats_keep_periodicity_and_velocities(tmp_path):
     assert len(back) == 8
 
 
+@pytest.mark.parametrize("name", ["POSCAR", "a.vasp", "CONTCAR"])
+@pytest.mark.parametrize("title", ["20240501", "999999999", "LiCl 20240501", ""])
+def test_titles_of_poscars_are_no_counts(tmp_path, name, title):
+    (tmp_path / name).write_text(f"{title}\n1.0\n 4 0 0\n 0 4 0\n 0 0 4\nLi Cl\n1 1\nDirect\n"
+                                 "0 0 0\n.5 .5 .5\n")
+    assert read_structure(tmp_path / name).get_chemical_symbols() == ["Li", "Cl"]
+
+
 def saved(folder, atoms, name="bad.traj"):
     write(folder / name, atoms)
     return folder / name
@@ -356,6 +364,8 @@ def test_sites_of_crystals_that_are_full(tmp_path):
         (lambda f: (f / "x.data").write_text("\n3 atoms\n\n") and f / "x.data", "cannot be read"),
         (lambda f: (f / "x.xyz").touch() or f / "x.xyz", "cannot be read"),
         (lambda f: (f / "x.xyz").write_text("99999999999\n\nC 0 0 0\n") and f / "x.xyz", "cut off"),
+        (lambda f: (f / "x.xyz").write_text("99999999999\n1\n1 0 0\n0 1 0\n0 0 1\n") and f / "x.xyz",
+         "cut off"),
         (lambda f: (f / "x.data").write_text("\n\n9999999999 atoms\n") and f / "x.data", "cut off"),
         (lambda f: (f / "x.traj").write_bytes(saved(f, bulk("Cu")).read_bytes()[:-40])
          and f / "x.traj", "cannot be read"),
