@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase.geometry import find_mic
 from ase.units import kcal, mol
 
 from mdbench.engine import open_lammps
 from mdbench.errors import StructureError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ase import Atoms
 
 KCAL_MOL_IN_EV = kcal / mol
@@ -70,6 +73,29 @@ timestep 0.5
 def carbon_first(atoms: Atoms) -> Atoms:
     """The atoms in the order of the force field; each kind keeps its own."""
     return atoms[np.argsort(atoms.numbers != CARBON, kind="stable")]
+
+
+def with_whole_molecules(atoms: Atoms, copies: Sequence[int]) -> Atoms:
+    """Copies of a cell, carbon first, whose molecules were torn where the cell had an edge.
+
+    Each hydrogen goes to the image next to its oxygen, which is the place of that of another copy.
+
+    Args:
+        atoms: Copies, one after another, as ``Atoms.repeat`` makes them.
+        copies: Along the cell vectors.
+
+    Returns:
+        The same places; a structure of other molecules than O H H only has its carbon first.
+    """
+    atoms = carbon_first(atoms)
+    water = np.flatnonzero(atoms.numbers != CARBON)
+    if np.array_equal(atoms.numbers[water], [8, 1, 1] * (len(water) // 3)):
+        molecules = atoms.positions[water].reshape(-1, 3, 3)
+        bonds = (molecules - molecules[:, :1]).reshape(-1, 3)
+        cell = atoms.cell.array / np.reshape(copies, (3, 1))
+        atoms.positions[water] = np.repeat(molecules[:, 0], 3, axis=0)
+        atoms.positions[water] += find_mic(bonds, cell, atoms.pbc)[0]
+    return atoms
 
 
 def data_text(atoms: Atoms) -> str:

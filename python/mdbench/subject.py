@@ -15,7 +15,7 @@ from mdbench.lammps_input import STRUCTURE_FILE, InputFacts
 from mdbench.model import convert, inspect
 from mdbench.molecules.load import LoadedMolecules, load_molecules
 from mdbench.molecules.write import write_molecules
-from mdbench.reference_field import carbon_first, data_text, potential_lines
+from mdbench.reference_field import data_text, potential_lines, with_whole_molecules
 from mdbench.run_folder import sha256_of
 from mdbench.spec_system import FileSystem
 from mdbench.systems import build, species_order, write_data
@@ -213,6 +213,7 @@ def load_subject(spec: RunSpec) -> Subject:
         loaded = load_molecules(spec.system, spec.force_field)
         return Subject(loaded.system.as_atoms(loaded.elements), ClassicalField(loaded))
     atoms, potential = build(spec.system), model_of(spec)
-    if isinstance(potential, ReferenceField):  # copies of a cell have theirs in between
-        atoms = carbon_first(atoms)
+    copies = getattr(spec.system, "supercell", (1, 1, 1))
+    if isinstance(potential, ReferenceField) and max(copies) > 1:
+        atoms = with_whole_molecules(atoms, copies)
     return Subject(atoms, potential)

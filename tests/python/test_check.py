@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -427,10 +428,15 @@ def test_the_reference_field_takes_copies_of_the_bundled_cell(tmp_path, supercel
     assert atoms.symbols.formula.count() == {s: copies * n for s, n in once.symbols.formula.count().items()}
     for oxygen in np.flatnonzero(atoms.numbers == 8):
         assert atoms.get_distances(oxygen, [oxygen + 1, oxygen + 2], mic=True).max() < 1.3
+    every, wrapped = once.repeat(supercell).get_positions(wrap=True), atoms.get_positions(wrap=True)
+    assert sorted(map(tuple, every.round(6))) == sorted(map(tuple, wrapped.round(6)))
     subject.write(spec, tmp_path)
     written = read_structure(tmp_path / "structure.data")
     assert written.get_chemical_symbols() == atoms.get_chemical_symbols()
     assert written.positions == pytest.approx(atoms.positions, abs=1e-9)
+    energies = [single_point(spec, s).energies["PotEng"]
+                for s in (subject, replace(subject, atoms=once))]
+    assert energies[0] == pytest.approx(copies * energies[1], rel=1e-5)
 
 
 @pytest.mark.parametrize("has_water", [True, False])
