@@ -57,11 +57,11 @@ CASES = {
 }
 
 
-def write_run(folder, case, *, production="300 fs", **changes):
-    make, force_field, ensemble = CASES[case]
+def write_run(folder, case, *, production="300 fs", make=None, **changes):
+    usual, force_field, ensemble = CASES[case]
     folder.mkdir(exist_ok=True)
     if not (folder / "system.data").exists():
-        classical.write(folder, make())
+        classical.write(folder, (make or usual)())
     values = {"force_field": force_field, "ensemble": ensemble, "production": production,
               "timestep": "0.5 fs" if case == "chains" else "2 fs", **changes}
     (folder / "run.toml").write_text(SPEC.format(**values))
@@ -241,16 +241,18 @@ def test_blow_up_in_units_real_is_told_in_ev(tmp_path):
 
 def test_refusals_are_one_line_before_anything_is_made(tmp_path):
     """Where each is found does not matter to the user: the verb ends, no run folder is left."""
+    metal = {"make": lambda: classical.argon(units="metal")}
     for case, changes, says in (
         ("chains", {"force_field": 'kind = "cvff"\nshake = true\ndihedral = "opls"\n'
                                    'improper = "cvff"'}, "force_field.shake: atom"),
         ("argon", {"force_field": 'kind = "cvff"'}, "kind 'cvff' needs style full"),
         ("argon", {"force_field": 'kind = "lj-coulomb"'}, "has no charges"),
-        ("argon", {"force_field": f'kind = "eam"\nunits = "metal"\npotential_file = "{COPPER}"'},
-         "is for Cu alone, and there is Ar"),
-        ("argon", {"force_field": 'kind = "eam"\nunits = "metal"\npotential_file = "x"'},
+        ("argon", {"force_field": f'kind = "eam"\nunits = "metal"\npotential_file = "{COPPER}"',
+                   **metal}, "is for Cu alone, and there is Ar"),
+        ("argon", {"force_field": 'kind = "eam"\nunits = "metal"\npotential_file = "x"', **metal},
          "No such file"),
-        ("copper", {"force_field": 'kind = "lj"'}, "has no section 'Pair Coeffs'"),
+        ("argon", metal, "has units = 'metal' in its title, and would be read as real"),
+        ("copper", {"force_field": 'kind = "lj"\nunits = "metal"'}, "has no section 'Pair Coeffs'"),
         ("chains", {"force_field": 'kind = "cvff"'}, "4 numbers instead of 3"),
         ("argon", {"ensemble": 'barostat = "berendsen"'}, "goes with kind = 'npt'"),
         ("argon", {"ensemble": 'kind = "npt"\ncoupling = "tri"\nbarostat = "berendsen"'},
