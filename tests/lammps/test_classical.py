@@ -304,7 +304,9 @@ def test_thermostats_hold_the_temperature(thermostat, canonical, tmp_path):
 def test_barostats_reach_the_same_density(thermostat, barostat, tmp_path):
     """A stretched crystal of argon at 40 K shrinks to the density without pressure."""
     ensemble = {"kind": "npt", "thermostat": thermostat, "barostat": barostat,
-                "temperature": 40, "pressure": "1 bar", "pdamp": "1 ps", "bulk_modulus": "2 GPa"}
+                "temperature": 40, "pressure": "1 bar", "pdamp": "1 ps"}
+    if barostat == "berendsen":
+        ensemble["bulk_modulus"] = "2 GPa"
     data = run(tmp_path, classical.argon(density_edge=5.55), {"kind": "lj", "cutoff": "10 A"},
                ensemble=ensemble, run={"timestep": "4 fs", "production": "16 ps",
                                        "segment": "4 ps"}, output={"thermo": "40 fs"})
