@@ -10,6 +10,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 from ase.io import read
+from ase.io.formats import filetype, ioformats
 from ase.io.lammpsdata import read_lammps_data
 
 from mdbench.errors import StructureError
@@ -31,6 +32,8 @@ _MASS_TOLERANCE = 0.005
 _MASS_TOLERANCE_U = 0.02  # so that hydrogen may weigh 1
 _DEUTERIUM_U = 2.014
 _FLATTEST_CELL = 1e-6
+FIXED_ATOMS, OTHER_FRAMES = "fixed_atoms", "other_frames"
+"""Notes of a structure on its file."""
 _FULL = 0.999
 """Occupancies from here on are rounded ones."""
 
@@ -70,15 +73,23 @@ def read_structure(path: Path, elements: Sequence[str] | None = None) -> Atoms:
             if is_lammps:
                 atoms = _bare(_read_lammps(path, elements))
             else:
-                found = read(str(path), do_not_split_by_at_sign=True)
+                *others, found = _last_frames(path)
                 _refuse_shared_sites(found, path)
                 atoms = _bare(found)
+                atoms.info |= {OTHER_FRAMES: True} if others else {}
     except StructureError:
         raise
     except Exception as problem:  # noqa: BLE001 - ASE's readers raise anything
         reason = " ".join(str(problem).split())[:160] or type(problem).__name__
         raise StructureError(f"structure file '{path}' cannot be read: {reason}") from None
     return _checked(atoms, path)
+
+
+def _last_frames(path: Path) -> list[Atoms]:
+    """The last frame, behind the one before it if there is one."""
+    holds_one = ioformats[filetype(str(path))].single
+    last = slice(-1 if holds_one else -2, None)
+    return list(read(str(path), last, do_not_split_by_at_sign=True))
 
 
 def _refuse_shared_sites(atoms: Atoms, path: Path) -> None:
@@ -103,9 +114,9 @@ def _refuse_shared_sites(atoms: Atoms, path: Path) -> None:
 
 
 def _bare(atoms: Atoms) -> Atoms:
-    """Only what a simulation starts from, and its notes on charge and spin.
+    """Only what a simulation starts from, and notes: charge, spin, how many atoms are fixed.
 
-    Other arrays, as of atom types, mislead ASE's writers.
+    Other arrays, as of atom types, mislead ASE's writers; with constraints, ASE changes forces.
     """
     bare = Atoms(
         atoms.numbers,
@@ -117,6 +128,8 @@ def _bare(atoms: Atoms) -> Atoms:
     if atoms.has("momenta"):  # zeros too: a run may start at rest
         bare.set_momenta(atoms.get_momenta())
     bare.info = {name: atoms.info[name] for name in ("charge", "spin") if name in atoms.info}
+    fixed = {int(i) for held in atoms.constraints for i in np.ravel(held.get_indices())}
+    bare.info |= {FIXED_ATOMS: len(fixed)} if fixed else {}
     return bare
 
 

@@ -64,7 +64,8 @@ def build(system: AnySystem) -> Atoms:
             )
     repeated = atoms.repeat(repeat)
     if len(repeated) > len(atoms):
-        repeated.info.clear()  # notes on the charge and the spin of one of them
+        for of_one in ("charge", "spin"):
+            repeated.info.pop(of_one, None)
     return repeated
 
 

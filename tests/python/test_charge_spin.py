@@ -142,6 +142,10 @@ def test_notes_of_a_structure_are_compared(models, tmp_path):
                 calculator.get_potential_energy(water)
         else:
             assert np.isfinite(calculator.get_potential_energy(water))
+    bundled = BUNDLED.with_suffix(".mace")  # which knows no charge
+    spec = specification(system=system, model={"file": str(bundled)})
+    assert [p.text for p in problems_of_model(spec, bundled, build(spec.system))] == [
+        "the model knows no charge: that of the structure, 1, is lost"]
     # before its conversion a file does not say what it takes
     path = models["charged"]
     sha256 = inspect(path).sha256

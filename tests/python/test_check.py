@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
+from ase.constraints import FixAtoms
 from ase.io import write
 from support import BUNDLED, BUNDLED_LAMMPS
 
@@ -15,6 +16,7 @@ from mdbench.check import examine, problems_of_run
 from mdbench.check.cost import LARGEST_TIMED, measure
 from mdbench.check.findings import readable_bytes, readable_time
 from mdbench.check.geometry import examine_geometry, problems_of_structure
+from mdbench.check.notes import problems_of_file
 from mdbench.check.potential import problems_of_model, problems_of_reference
 from mdbench.doctor import BUNDLED_MODEL
 from mdbench.errors import ModelError
@@ -203,6 +205,31 @@ def test_files_are_named_as_the_field(tmp_path):
     write(tmp_path / "a.xyz", pair("OH", 0.3))
     spec = specification({"file": tmp_path / "a.xyz"})
     assert ("error", "system.file") in found(about_structure(build(spec.system), spec))
+
+
+@pytest.mark.parametrize("name", ["fixed.extxyz", "POSCAR"])
+def test_atoms_that_a_file_fixes_are_not_moved_without_a_word(name, tmp_path):
+    atoms = bulk("C", "diamond", a=3.567, cubic=True).repeat((2, 1, 1))
+    atoms.set_constraint(FixAtoms([0, 3, 5]))
+    atoms.write(tmp_path / name, format="vasp" if name == "POSCAR" else "extxyz")
+    found = read_structure(tmp_path / name)
+    (problem,) = problems_of_file(found)
+    assert (problem.level, problem.field) == ("error", "system.file")
+    assert problem.text.startswith("the file constrains 3 atoms")
+    assert not found.constraints
+
+
+def test_frames_before_the_last_are_named(tmp_path):
+    atoms = bulk("C", "diamond", a=3.567, cubic=True)
+    atoms.write(tmp_path / "one.extxyz")
+    assert problems_of_file(read_structure(tmp_path / "one.extxyz")) == []
+    larger = atoms.copy()
+    larger.set_cell(1.1 * atoms.cell, scale_atoms=True)
+    write(tmp_path / "two.extxyz", [atoms, larger])
+    found = read_structure(tmp_path / "two.extxyz")
+    assert found.cell[0, 0] == pytest.approx(1.1 * 3.567)
+    (problem,) = problems_of_file(found)
+    assert problem.level == "warning" and "the last is taken" in problem.text
 
 
 def test_wrong_order_of_elements_shows_in_the_masses(tmp_path):

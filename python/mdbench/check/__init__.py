@@ -8,6 +8,7 @@ from mdbench.check.cost import Cost, disk_bytes, measure
 from mdbench.check.findings import CheckReport, Problem
 from mdbench.check.force_field import problems_of_force_field
 from mdbench.check.geometry import Geometry, examine_geometry, problems_of_structure
+from mdbench.check.notes import problems_of_file
 from mdbench.check.potential import load, problems_of_model, problems_of_reference
 from mdbench.check.settings import problems_of_run
 from mdbench.errors import MdbenchError, RunError
@@ -73,6 +74,7 @@ def _problems(spec: RunSpec, subject: Subject, geometry: Geometry) -> list[Probl
     return [
         *problems_of_run(spec, set(atoms.get_chemical_symbols())),
         *problems_of_structure(spec, atoms, geometry),
+        *problems_of_file(atoms),
         *_problems_of_potential(spec, subject),
     ]
 

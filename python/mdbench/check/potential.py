@@ -142,6 +142,9 @@ def _state(spec: RunSpec, file: ModelFile, about: dict[str, Any], atoms: Atoms) 
             which = known if name in held else f"converted {known} if it takes one"
             text = f"the model is {which}; the structure notes {atoms.info[name]}"
             return [Problem("warning", f"model.{name}", text)]
+    if file.is_converted and "charge" not in held and atoms.info.get("charge"):
+        text = f"the model knows no charge: that of the structure, {atoms.info['charge']}, is lost"
+        return [Problem("warning", "model.file", text)]
     electrons = int(atoms.numbers.sum()) - held.get("charge", 0)
     if "spin" in held and (electrons + held["spin"]) % 2 == 0:
         text = (
