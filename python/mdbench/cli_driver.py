@@ -185,7 +185,8 @@ def analyze(  # noqa: PLR0913 - one parameter an option
     if as_json:
         typer.echo(json.dumps(analysis))
         return
-    for run in [*analysis["runs"], {"name": "together", **analysis["combined"], "refused": []}]:
+    together = {"name": "together", "notes": analysis["notes"], "refused": analysis["refused"]}
+    for run in [*analysis["runs"], together | analysis["combined"]]:
         table = Table("quantity", "value", "error", "unit", box=None, title=run["name"])
         for quantity, e in estimates_in(run):
             error = "" if e["error"] is None else f"{e['error']:.2g}"

@@ -11,7 +11,7 @@ from mdbench.analyze import analyze
 from mdbench.campaign import DEFAULT_NAME, RUNS
 from mdbench.errors import OutputError
 from mdbench.output.rbmd_export import Export, read_export
-from mdbench.output.run_data import Hints, list_exports, list_runs, open_run
+from mdbench.output.run_data import Hints, list_exports, open_run, open_runs
 from mdbench.results import write_analysis
 from mdbench.run_folder import MANIFEST, STATE, read_json
 from mdbench.spec import Analysis
@@ -47,9 +47,9 @@ def analyze_folder(path: Path, hints: Hints | None = None) -> dict[str, Any]:
     Raises:
         MdbenchError: when there is nothing to analyse, or it cannot be read.
     """
-    exports = list_exports(path)
+    exports, waiting = list_exports(path), list[str]()
     if any((path / name).exists() for name in (RUNS, MANIFEST)):
-        runs = [open_run(p) for p in list_runs(path)]
+        runs, waiting = open_runs(path)
     elif exports:
         runs = [open_run(p) for p in exports]
     else:
@@ -64,6 +64,9 @@ def analyze_folder(path: Path, hints: Hints | None = None) -> dict[str, Any]:
     elif export := read_export(exports[0] if exports else home_of(path)):
         name, settings = f"{export.name} in RBMD", _settings(export, home_of(path))
     analysis = analyze(name, runs, settings)
+    of_all = f"{len(waiting)} of {len(runs) + len(waiting)} runs"
+    note = f"{of_all} hold no complete segment yet: {', '.join(waiting)}"
+    analysis["notes"] = [note] if waiting else []
     analysis["file"] = path.name if path.is_file() else None  # a folder may hold several logs
     write_analysis(analysis, home_of(path) / FOLDER)
     return analysis

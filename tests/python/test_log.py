@@ -147,6 +147,29 @@ def test_refused(tmp_path, text, why):
         read_log(path)
 
 
+def test_the_default_style_has_a_potential_energy(tmp_path):
+    text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002)
+    code, printed = run_lmp(f"log log\n{text}run 20\nthermo_style custom step pe\nrun 0\n", tmp_path)
+    assert code == 0, printed
+    found = read_log(tmp_path / "log")
+    first, last = found.stages[0].thermo.columns["PotEng"][-1], found.thermo.columns["PotEng"][-1]
+    assert first == pytest.approx(last, rel=1e-6)
+
+
+def test_a_log_that_begins_in_the_middle(tmp_path):
+    """By a command `log`: what came before is in another file."""
+    text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002)
+    before, after = text.split("timestep")
+    for said, units in ((f"{before}timestep{after}log log\n", None), (f"{before}log log\ntimestep{after}", "metal")):
+        code, printed = run_lmp(f"log first\n{said}run 4000\n", tmp_path)
+        assert code == 0, printed
+        if units is None:
+            with pytest.raises(OutputError, match="does not say its units: put the log that came before"):
+                read_log(tmp_path / "log")
+        else:
+            assert read_log(tmp_path / "log").units == units
+
+
 def test_minimisations_are_no_runs(tmp_path):
     text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002)
     code, _ = run_lmp(f"log log\n{text}minimize 0 1e-9 30 300\nreset_timestep 0\nrun 20\n", tmp_path)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from support import BIN, ROOT, run_lmp
 
+from mdbench.collect import analyze_folder
 from mdbench.errors import OutputError
-from mdbench.output.run_data import list_runs, open_run
+from mdbench.output.run_data import list_runs, open_run, open_runs
 from mdbench.output.run_parts import atom_table, element_of_mass
 
 
@@ -148,7 +149,7 @@ def campaign(tmp_path):
     manifest = {
         "schema": 1, "kind": "mdbench run", "name": "x", "timestep_fs": 2.0, "elements": ["Ar", "Ne"],
         "variant": {"name": "300K-seed1", "temperature_k": 300.0, "seed": 1}, "num_atoms": 30,
-        "spec": {"ensemble": {"kind": "nvt"}}, "plan": {"equilibration": 10}, "format": "xtc",
+        "spec": {"ensemble": {"kind": "nvt"}, "analysis": {}}, "plan": {"equilibration": 10}, "format": "xtc",
         "model": {"file": "m"}, "versions": {}, "hardware": {}, "command": [], "started": "now"}
     state = {"schema": 1, "status": "stopped", "segments": [
         {"first": first, "last": first + 20, "wall_s": 1.0, "files": {
@@ -174,6 +175,27 @@ def test_run_folders(campaign):
     assert np.abs(np.diff(frames, axis=0)).max() < 2  # no jumps at the segments' border
     with pytest.raises(OutputError, match="needs no hints"):
         open_run(folder, timestep_fs=1.0)
+
+
+def test_a_campaign_that_has_begun_in_part(campaign):
+    """Results are looked at while later runs wait."""
+    (folder,) = list_runs(campaign)
+    for name, state in (("320K-seed1", None), ("340K-seed1", {"schema": 1, "status": "running", "segments": []})):
+        other = campaign / "runs" / name
+        (other / "segments").mkdir(parents=True)
+        shutil.copy(folder / "manifest.json", other)
+        if state:
+            (other / "state.json").write_text(json.dumps(state))
+    runs, waiting = open_runs(campaign)
+    assert [r.name for r in runs] == ["300K-seed1"] and waiting == ["320K-seed1", "340K-seed1"]
+    found = analyze_folder(campaign)
+    assert found["notes"] == ["2 of 3 runs hold no complete segment yet: 320K-seed1, 340K-seed1"]
+    (folder / "state.json").unlink()  # and files of segments are there: nothing may be passed over
+    with pytest.raises(OutputError, match="state.json' cannot be read"):
+        open_runs(campaign)
+    shutil.rmtree(folder)
+    with pytest.raises(OutputError, match="no complete segment yet"):
+        open_runs(campaign)
 
 
 def test_damaged_run_folders(campaign, tmp_path):

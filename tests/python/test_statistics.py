@@ -4,6 +4,7 @@ from pymbar import timeseries
 from scipy.signal import lfilter
 from support import Stopwatch, processor_s
 
+from mdbench.analysis import statistics
 from mdbench.analysis.statistics import (
     block_bootstrap,
     block_of_frame,
@@ -159,3 +160,10 @@ def test_a_million_samples_take_seconds():
         t0, g, _ = detect_equilibration(x)
     assert detection.seconds < 20
     assert 50_000 < t0 < 400_000 and g == pytest.approx(199, rel=0.2)
+
+
+def test_too_few_samples_are_not_rounded_up_to_enough(monkeypatch):
+    """Of 3.97 independent samples the message said that 4.0 are not the four that are needed."""
+    monkeypatch.setattr(statistics, "statistical_inefficiency", lambda v: len(v) / 3.97)
+    with pytest.raises(AnalysisError, match=r"hold 3\.9 independent ones, four are needed"):
+        statistics.mean_with_error(np.arange(50.0), "K", "temperature")

@@ -87,15 +87,14 @@ def test_degrees_of_freedom_of_rigid_molecules_are_those_of_the_log(digits):
     assert "variance" in untold.notes[0]
 
 
-@pytest.mark.parametrize("names", [("KinEng",), ("TotEng", "PotEng"), ("TotEng", "E_pair", "E_mol")])
+@pytest.mark.parametrize("names", [("KinEng",), ("TotEng", "PotEng")])
 def test_degrees_of_freedom_by_whatever_the_log_has(names):
     """Also behind a row at rest."""
     rng, freedom = np.random.default_rng(5), 5 * ATOMS // 2 - 3
     kelvin = np.r_[0.0, 100 * (1 + 0.05 * rng.normal(size=99))]
     kinetic = 0.5 * freedom * 8.617333262e-5 * kelvin
-    parts = {"E_pair": -3.0 * ATOMS + rng.normal(size=100), "E_mol": rng.normal(size=100)}
-    potential = sum(parts.values())
-    columns = {**parts, "PotEng": potential, "TotEng": potential + kinetic, "KinEng": kinetic}
+    potential = -3.0 * ATOMS + rng.normal(size=100)
+    columns = {"PotEng": potential, "TotEng": potential + kinetic, "KinEng": kinetic}
     found = degrees_of_freedom({"Temp": kelvin, **{n: columns[n] for n in names}}, ATOMS)
     assert found == pytest.approx(freedom, rel=1e-9)
     assert degrees_of_freedom({"Temp": 0 * kelvin, "KinEng": kinetic}, ATOMS) == 3 * ATOMS - 3
@@ -140,6 +139,22 @@ def test_series_are_thinned_by_means():
     assert len(series["time_ps"]) == 1367 and series["time_ps"][1] == pytest.approx(0.04)
     assert series["temperature"][-1] == pytest.approx(canonical(4100)[-2:].mean())
     assert len(thermo_averages(t[:50], {"Temp": canonical(50)}, ATOMS).series["time_ps"]) == 50
+
+
+@pytest.mark.parametrize(("settled", "says"), [
+    (0.0, None), (0.2, "settles only then"), (0.7, "settles only then, if at all; run longer")])
+def test_what_is_left_out_is_said(settled, says):
+    """The averages of a log without a plan are of a part of it."""
+    t = np.arange(2000) * 0.01
+    drift = np.maximum(settled * 20.0 - t, 0.0) * ATOMS
+    noise = np.random.default_rng(3).normal(size=len(t))
+    found = thermo_averages(t, {"Temp": canonical(len(t)), "PotEng": drift + noise}, ATOMS)
+    assert found.equilibration_ps == pytest.approx(settled * 20.0, abs=0.6)
+    if says is None:
+        assert found.notes == ()
+    else:
+        assert found.notes[0].endswith(says)
+        assert f"0 to {found.equilibration_ps:g} ps are left out: the potential energy" in found.notes[0]
 
 
 def test_refusals():

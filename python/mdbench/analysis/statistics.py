@@ -108,13 +108,18 @@ def mean_with_error(values: Floats, unit: str, what: str = "mean") -> Estimate:
     independent = len(values) / inefficiency
     if independent < _FEWEST_SAMPLES:
         raise AnalysisError(
-            f"{what}: {len(values)} samples hold {independent:.1f} independent ones, four "
+            f"{what}: {len(values)} samples hold {_at_least(independent)} independent ones, four "
             "are needed; run longer"
         )
     # the variance about an estimated mean is short of one independent sample
     error = np.sqrt(values.var() / (independent - 1.0)) if np.ptp(values) else 0.0
     method = f"mean, statistical inefficiency {inefficiency:.3g} samples{caveat(independent)}"
     return Estimate(float(values.mean()), float(error), unit, method, float(independent))
+
+
+def _at_least(independent: float) -> str:
+    """Rounded down: 3.98 are not the four that are needed."""
+    return f"{np.floor(10.0 * independent) / 10.0:.1f}"
 
 
 def caveat(independent: float) -> str:
@@ -148,7 +153,7 @@ def slope_with_error(times: Floats, values: Floats, unit: str, what: str = "slop
     independent = len(values) / (statistical_inefficiency(residual) if len(values) else 1.0)
     if independent < _FEWEST_SAMPLES + 1.0 or not spread:
         raise AnalysisError(
-            f"{what}: {len(values)} samples hold {independent:.1f} independent ones, five "
+            f"{what}: {len(values)} samples hold {_at_least(independent)} independent ones, five "
             "are needed; run longer"
         )
     # sum of squares per independent sample less the two parameters, over the spread of times
@@ -186,8 +191,8 @@ def merge_correlated(samples: NDArray[Sample], watched: Floats) -> tuple[NDArray
     independent = len(watched) / inefficiency
     if independent < _FEWEST_SAMPLES:
         raise AnalysisError(
-            f"the production run holds {independent:.1f} independent samples, four are needed; "
-            "run longer"
+            f"the production run holds {_at_least(independent)} independent samples, four are "
+            "needed; run longer"
         )
     # g of a short uncorrelated series comes out between 1 and 1.5
     length = int(np.ceil(2.0 * inefficiency)) if inefficiency > 1.5 else 1  # noqa: PLR2004

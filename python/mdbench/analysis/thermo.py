@@ -40,6 +40,8 @@ _DRIFT = "drift_mev_per_atom_per_ns"
 _VARIANCE_RATIO = "temperature_variance_ratio"
 _SAME_FREEDOM = 0.01
 """Relative range in which a log's degrees of freedom stay, however its digits are rounded."""
+_HARDLY_ANY = 0.02
+"""Of the rows: left out without a word."""
 _LONGEST_SERIES = 2000
 FEWEST_ROWS = 4
 _SUSPICIOUS = 3.0
@@ -144,9 +146,9 @@ def _start(
     if name is None or len(times_ps) - start < FEWEST_ROWS:
         return start, ()
     settled, inefficiency, independent = detect_equilibration(known[name][start:])
-    if start_ps is None:
-        return settled, ()
     rows = len(times_ps) - start
+    if start_ps is None:
+        return settled, _left_out(name, times_ps, settled)
     # a few correlation times are within what the search finds in stationary series
     if settled > max(0.1 * rows, 5 * inefficiency) and independent > FEWEST_ROWS:
         note = (
@@ -155,6 +157,18 @@ def _start(
         )
         return start, (note,)
     return start, ()
+
+
+def _left_out(name: str, times_ps: Floats, settled: int) -> tuple[str, ...]:
+    """What is said where production was looked for, and not all rows are in it."""
+    if settled <= _HARDLY_ANY * len(times_ps):
+        return ()
+    note = (
+        f"{times_ps[0]:g} to {times_ps[settled]:g} ps are left out: the {name.replace('_', ' ')} "
+        "settles only then"
+    )
+    late = settled > 0.5 * len(times_ps)
+    return (f"{note}, if at all; run longer" if late else note,)
 
 
 def degrees_of_freedom(columns: Mapping[str, Floats], num_atoms: int) -> float:
@@ -184,9 +198,8 @@ def _kinetic_ev(columns: Mapping[str, Floats]) -> Floats | None:
     """Kinetic energy, as it is in the log or what the potential energy leaves of the total."""
     if "KinEng" in columns:
         return columns["KinEng"]
-    for potential in (("PotEng",), ("E_pair", "E_mol")):
-        if {"TotEng", *potential} <= columns.keys():
-            return columns["TotEng"] - sum(columns[name] for name in potential)
+    if {"TotEng", "PotEng"} <= columns.keys():
+        return columns["TotEng"] - columns["PotEng"]
     return None
 
 

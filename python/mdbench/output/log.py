@@ -80,7 +80,7 @@ def read_log(path: Path, *, units: str | None = None, timestep_fs: float | None 
     setup = lines.blocks[-1].setup if lines.blocks else lines.setup
     # with those written after the last run; a `clear` may have come in between
     setup.data_files = list(dict.fromkeys([*setup.data_files, *lines.setup.data_files]))
-    units = units or _units(path, setup, lines.loops)
+    units = units or _units(path, setup, lines)
     notes = ["the last line was cut and is dropped"] if lines.is_truncated else []
     blocks = [block for block in lines.blocks if "Step" in block.columns]
     steps_fs = [timestep_fs or _in_fs(block.setup.timestep, units) for block in blocks]
@@ -123,10 +123,14 @@ def _read_lines(path: Path) -> LogLines:
     return lines
 
 
-def _units(path: Path, setup: Setup, loops: list[Loop]) -> str:
-    """Units as echoed, or, after ``read_restart``, those in which the speed fits the timestep."""
-    if setup.units is None and setup.is_restarted and setup.timestep:
-        for loop in loops:
+def _units(path: Path, setup: Setup, lines: LogLines) -> str:
+    """Units as echoed, or, where they were set before, those in which the speed fits the timestep.
+
+    ``read_restart`` sets them, and commands before the ``log`` command that began the file.
+    """
+    is_untold = setup.units is None and (setup.is_restarted or not lines.has_beginning)
+    if is_untold and setup.timestep:
+        for loop in lines.loops:
             if loop.ns_per_day and loop.steps_per_s:
                 step_fs = loop.ns_per_day * 1e6 / (86400 * loop.steps_per_s)
                 for units, unit_fs in TIME_FS.items():
@@ -134,9 +138,9 @@ def _units(path: Path, setup: Setup, loops: list[Loop]) -> str:
                         return units
     if setup.units in TIME_FS:
         return setup.units
-    if setup.units is None and setup.is_restarted:
+    if is_untold:
         raise OutputError(
-            f"log '{path}' does not say its units: put the log of the first run in front of it"
+            f"log '{path}' does not say its units: put the log that came before in front of it"
         )
     raise OutputError(f"log '{path}' is in units {setup.units or 'lj'}: metal and real can be read")
 
@@ -168,6 +172,8 @@ def _table(path: Path, block: Block, timestep_fs: float, units: str) -> ThermoTa
         for i, name in enumerate(block.columns)
         if name != "Step"
     }
+    if "PotEng" not in columns and {"E_pair", "E_mol"} <= columns.keys():  # the default style's
+        columns["PotEng"] = columns["E_pair"] + columns["E_mol"]
     if block.setup.is_normalised:
         if not block.num_atoms:
             raise OutputError(

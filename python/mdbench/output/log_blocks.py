@@ -95,6 +95,7 @@ class LogLines:
         self.errors: list[str] = []
         self.warnings: list[str] = []
         self.is_truncated = False
+        self.has_beginning = False  # else an input's `log` command began it, after others
         self.num_atoms: int | None = None  # as read, created or deleted last, or of the last run
         self._block: Block | None = None  # the one being written
         self._expects_header = False
@@ -151,6 +152,7 @@ class LogLines:
                 messages.append(line)
         elif line.startswith("LAMMPS ("):  # another run behind the first, with nothing set
             self._block, self.setup, self.num_atoms = None, Setup(), None
+            self.has_beginning = True
         elif line.startswith("clear") and line.split() == ["clear"]:
             self.setup, self.num_atoms = Setup(), None
         elif (speed := _SPEED.match(line)) and self.loops:

@@ -21,13 +21,21 @@ _SCHEMA = 1
 _IS_WRAPPED = {"xtc": False, "dcd": False, "custom": False, "extxyz": True}
 
 
+class EmptyRunError(OutputError):
+    """A run that has not begun, or has no complete segment yet."""
+
+
 def open_mdbench_run(folder: Path) -> RunData:
     """Open a run folder; only segments that ``state.json`` lists count.
 
     Raises:
-        OutputError: when it holds no complete segment, or a file is missing or damaged.
+        EmptyRunError: when it holds no complete segment.
+        OutputError: when a file is missing or damaged.
     """
-    manifest, state = _json(folder / "manifest.json"), _json(folder / "state.json")
+    manifest = _json(folder / "manifest.json")
+    if not (folder / "state.json").exists() and not any(folder.glob("segments/*")):
+        raise EmptyRunError(f"'{folder}' has not begun")
+    state = _json(folder / "state.json")
     try:
         return _open(folder, manifest, state)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
@@ -40,7 +48,7 @@ def _open(folder: Path, manifest: dict[str, Any], state: dict[str, Any]) -> RunD
     timestep_fs, units = float(manifest["timestep_fs"]), manifest.get("units", "metal")
     segments = sorted(state["segments"], key=lambda s: int(s["first"]))
     if not segments:
-        raise OutputError(f"'{folder}' holds no complete segment yet")
+        raise EmptyRunError(f"'{folder}' holds no complete segment yet")
     setup = Setup()
     for line in (
         (folder / "run.in").read_text().splitlines() if (folder / "run.in").is_file() else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mdbench.errors import OutputError
-from mdbench.output.mdbench_run import open_mdbench_run
+from mdbench.output.mdbench_run import EmptyRunError, open_mdbench_run
 from mdbench.output.plain_run import find_log, open_plain_run
 from mdbench.output.rbmd_export import EXPORT
 from mdbench.output.rbmd_run import is_rbmd_run, open_rbmd_run
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Hints", "RunData", "list_exports", "list_runs", "open_run"]
+__all__ = ["Hints", "RunData", "list_exports", "list_runs", "open_run", "open_runs"]
 
 
 def open_run(
@@ -55,6 +55,25 @@ def open_run(
         return open_rbmd_run(folder_or_log, hints)
     log = find_log(folder_or_log) if folder_or_log.is_dir() else folder_or_log
     return open_plain_run(log, hints)
+
+
+def open_runs(campaign: Path) -> tuple[list[RunData], list[str]]:
+    """Runs of a campaign that hold something, and the names of those that do not yet.
+
+    Raises:
+        OutputError: when none does, or one is damaged.
+    """
+    runs: list[RunData] = []
+    waiting: list[str] = []
+    for folder in list_runs(campaign):
+        try:
+            runs.append(open_mdbench_run(folder))
+        except EmptyRunError as reason:
+            waiting.append(folder.name)
+            last = reason
+    if not runs:
+        raise last
+    return runs, waiting
 
 
 def list_exports(folder: Path) -> list[Path]:
