@@ -195,7 +195,7 @@ void require_torchscript(const ModelFile& file, const std::string& path) {
   else if (file.kind == ModelKind::safetensors)
     text += "this build has no native evaluator; give a *-lammps.pt file from 'mdbench convert'";
   else
-    text += "give a *-lammps.pt file, made from a *.model file by 'mdbench convert'";
+    text += "give a *.mace or *-lammps.pt file, made from a *.model file by 'mdbench convert'";
   throw Error(text);
 }
 

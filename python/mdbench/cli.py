@@ -19,7 +19,7 @@ from mdbench.cli_driver import VERBS, print_table
 from mdbench.cli_rbmd import VERBS as RBMD_VERBS
 from mdbench.cli_scaling import scaling
 from mdbench.cli_verify import Charge, Dtype, Spin, state_of, verify
-from mdbench.errors import MdbenchError
+from mdbench.errors import MdbenchError, ModelError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -104,6 +104,8 @@ def convert(  # noqa: PLR0913 - one parameter an option
 
     description = inspect(model).description
     target = output or default_output(model)
+    if output is None and target.exists():
+        raise ModelError(f"'{target}' exists: give '-o {target}' to replace it")
     metadata = run_convert(
         model,
         target,

@@ -91,6 +91,9 @@ def test_convert_and_verify(tmp_path):
     answer = json.loads(done.stdout)
     assert answer["output"] == str(tmp_path / "mine.mace")
     assert len(answer["sha256"]) == 64
+    again = mdbench("convert", model)
+    assert again.returncode == 1
+    assert f"mine.mace' exists: give '-o {tmp_path}/mine.mace' to replace it" in again.stderr
 
     structure = tmp_path / "frame.xyz"
     STRUCTURES["bulk"]().write(structure)
