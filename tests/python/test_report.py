@@ -278,6 +278,22 @@ def test_two_campaigns_are_compared(two):
     assert Page(text).open == []
 
 
+def test_figures_of_each_temperature_are_told_apart_by_their_titles(tmp_path):
+    runs = [{k: v for k, v in synthetic.graphene_run(kelvin=kelvin).items()
+             if k in {"name", "temperature_k", "seed", "density_profile"}}
+            for kelvin in (280.0, 300.0)]
+    runs.append({**runs[0], "temperature_k": None})
+    bare = synthetic.graphene_water(runs=runs)
+    page = write_report([bare, bare], tmp_path / "r")
+    figures = json.loads((page.parent / "summary.json").read_text())["figures"]
+    assert [(f["name"], f["title"]) for f in figures] == [
+        ("density_profile-other", "Density profile of O, temperature unknown"),
+        ("density_profile-280K", "Density profile of O, 280 K"),
+        ("density_profile-300K", "Density profile of O, 300 K")]
+    alone = json.loads((write_report([bare], tmp_path / "r").parent / "summary.json").read_text())
+    assert [f["title"] for f in alone["figures"]] == ["Density profile of O"]
+
+
 def test_temperatures_are_drawn_together_with_references(tmp_path):
     density = tmp_path / "density.csv"
     density.write_text("# label: experiment\ntemperature_k,density_gcm3\n278,1.09\n298,1.08\n")

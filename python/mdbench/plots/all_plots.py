@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from mdbench.plots.grouping import comparable
 from mdbench.plots.motion import msd_plot, vacf_plot
 from mdbench.plots.profile import profile_plot
 from mdbench.plots.rdf import rdf_plot
+from mdbench.plots.series import temperature_text
 from mdbench.plots.thermo import thermo_plot
 
 if TYPE_CHECKING:
@@ -39,8 +41,9 @@ def _each(
     makers: list[Callable[[list[Series], str], Plot | None]],
     groups: list[tuple[str, list[Series]]],
 ) -> Iterator[Plot]:
-    """What each maker finds in each group."""
+    """What each maker finds in each group; figures of one temperature are titled with it."""
     for maker in makers:
         for ending, group in groups:
             if (plot := maker(group, ending)) is not None:
-                yield plot
+                where = temperature_text(group[0].temperature_k) or "temperature unknown"
+                yield replace(plot, title=f"{plot.title}, {where}") if ending else plot
