@@ -294,6 +294,29 @@ def test_figures_of_each_temperature_are_told_apart_by_their_titles(tmp_path):
     assert [f["title"] for f in alone["figures"]] == ["Density profile of O"]
 
 
+@pytest.mark.parametrize(("kelvins", "name"), [((280.0,), "gw"), ((280.0, 300.0), "280 K")])
+def test_what_some_seeds_refuse_names_them(kelvins, name, tmp_path):
+    """And their values say how many runs they are of; what all seeds refuse needs no seed."""
+    runs = [{"name": f"{kelvin:g}K-seed{seed}", "temperature_k": kelvin, "seed": seed,
+             "thermo": {"quantities": {"pressure": synthetic.estimate(-121.3, 44.7, "bar")}},
+             "refused": [{"quantity": "RDF", "reason": "too few"}], "notes": ["it is cold"]}
+            for kelvin in kelvins for seed in (1, 2)]
+    runs[0]["thermo"] = {}
+    runs[0]["refused"] = [*runs[0]["refused"], {"quantity": "pressure", "reason": "it drifts"}]
+    runs[1]["notes"] = ["it is cold", "an old log"]
+    page = write_report([synthetic.graphene_water("gw", runs)], tmp_path / "r")
+    summary = json.loads((page.parent / "summary.json").read_text())
+    everywhere = [s["label"] for s in summary["series"]]
+    assert [(r["quantity"], r["series"]) for r in summary["refused"]] == [
+        ("RDF", everywhere), ("pressure", [f"{name}, seed 1"])]
+    assert [(r["text"], r["series"]) for r in summary["remarks"]] == [
+        ("it is cold", everywhere), ("an old log", [f"{name}, seed 2"])]
+    text = page.read_text()
+    assert f"<td>{name}, seed 1</td>" in text and f"({name}, seed 2)" in text
+    assert '<td class="right">1 of 2</td>' in text
+    assert text.count(", 1 of 2 runs</td>") == (len(kelvins) > 1)
+
+
 def test_temperatures_are_drawn_together_with_references(tmp_path):
     density = tmp_path / "density.csv"
     density.write_text("# label: experiment\ntemperature_k,density_gcm3\n278,1.09\n298,1.08\n")

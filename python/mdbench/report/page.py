@@ -52,7 +52,8 @@ def render_page(content: Content) -> str:
         matrix=matrix(content.results, content.series),
         results=result_rows(content.results),
         combined=result_rows([r for r in content.results if r.series is None]),
-        several=len({r.label for r in content.results}) > 1,
+        several=len({r.label for r in content.results}) > 1
+        or any(len(one.runs) > 1 for one in content.series),
         refused=content.refused,
         remarks=content.remarks,
         figures=content.figures,

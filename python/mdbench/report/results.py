@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mdbench.plots.grouping import comparable
 from mdbench.plots.references import QUANTITIES, Reference, select
@@ -18,9 +18,12 @@ from mdbench.report.agreement import (
 from mdbench.results import find_estimates
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mdbench.analysis.estimate import Estimate
 
 Path = tuple[str, ...]
+Said = TypeVar("Said")
 SECTIONS = ("density_profile", "rdf", "msd", "vacf", "thermo")  # in the order of the page
 NAMES = {
     "peak_ang": "interfacial distance",
@@ -176,12 +179,9 @@ def refusals(
     series: list[Series], analyses: list[tuple[str, Json]]
 ) -> list[tuple[str, str, list[str]]]:
     """Quantities that no number is given for: quantity, reason, where."""
-    found: dict[tuple[str, str], list[str]] = {}
-    sources = [(s.label, run) for s in series for run in s.runs] + analyses
-    for label, data in sources:
-        refused = data.get("refused")
-        for entry in refused if isinstance(refused, list) else ():
-            key = (str(lookup(entry, "quantity") or "?"), str(lookup(entry, "reason") or "?"))
+    found = _places(series, _refused)
+    for label, analysis in analyses:
+        for key in _refused(analysis):
             where = found.setdefault(key, [])
             if label not in where:
                 where.append(label)
@@ -190,12 +190,32 @@ def refusals(
 
 def remarks(series: list[Series]) -> list[tuple[str, list[str]]]:
     """What an analysis noticed: text, where."""
-    found: dict[str, list[str]] = {}
+    return list(_places(series, _notes).items())
+
+
+def _refused(data: Json) -> list[tuple[str, str]]:
+    """Quantities and reasons of a run or of a whole analysis."""
+    entries = data.get("refused")
+    return [
+        (str(lookup(entry, "quantity") or "?"), str(lookup(entry, "reason") or "?"))
+        for entry in (entries if isinstance(entries, list) else ())
+    ]
+
+
+def _notes(run: Json) -> list[str]:
+    """What was noticed in a run."""
+    notes = run.get("notes")
+    return [str(note) for note in notes] if isinstance(notes, list) else []
+
+
+def _places(series: list[Series], read: Callable[[Json], list[Said]]) -> dict[Said, list[str]]:
+    """What the runs say, with the series that say it; of some runs of a series with their seeds."""
+    found: dict[Said, list[str]] = {}
     for one in series:
-        for run in one.runs:
-            notes = run.get("notes")
-            for note in notes if isinstance(notes, list) else ():
-                where = found.setdefault(str(note), [])
-                if one.label not in where:
-                    where.append(one.label)
-    return list(found.items())
+        said = [(run, read(run)) for run in one.runs]
+        for text in dict.fromkeys(t for _, texts in said for t in texts):
+            seeds = [run.get("seed") for run, texts in said if text in texts]
+            everywhere = len(seeds) == len(one.runs)
+            where = [one.label] if everywhere else [f"{one.label}, seed {seed}" for seed in seeds]
+            found.setdefault(text, []).extend(where)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from mdbench.plots.rounding import MISSING, Rounded, pretty_unit, rounded
+from mdbench.plots.rounding import MISSING, pretty_unit, rounded
 from mdbench.plots.series import Json, Series, equilibration_ps, lookup, number
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def result_rows(results: list[Result]) -> list[Json]:
                     "error": shown.error,
                     "unit": f"{shown.power} {pretty_unit(result.estimate.unit)}".strip(),
                     "n_eff": MISSING if size is None else f"{size:.0f}",
-                    "runs": result.runs,
+                    "runs": _some_runs(result) or str(result.runs),
                     "method": result.estimate.method,
                     "quantity": result.quantity,
                 }
@@ -63,9 +63,7 @@ def matrix(results: list[Result], series: list[Series]) -> Json | None:
         by_label = {r.label: r for r in same}
         first = next(iter(by_label.values()))
         cells = [
-            _cell(rounded(found.estimate.value, found.estimate.error), len(series))
-            if found
-            else MISSING
+            _cell(found, len(series)) if found else MISSING
             for found in (by_label.get(s.label) for s in series)
         ]
         unit = pretty_unit(first.estimate.unit)
@@ -74,9 +72,18 @@ def matrix(results: list[Result], series: list[Series]) -> Json | None:
     return {"columns": [s.label for s in series], "rows": rows, "wide": wide} if rows else None
 
 
-def _cell(shown: Rounded, columns: int) -> str:
+def _cell(result: Result, columns: int) -> str:
     """A number in a column of its own."""
-    return str(shown) if columns <= WIDE_COLUMNS else shown.compact
+    shown = rounded(result.estimate.value, result.estimate.error)
+    text = str(shown) if columns <= WIDE_COLUMNS else shown.compact
+    some = _some_runs(result)
+    return f"{text}, {some} runs" if some else text
+
+
+def _some_runs(result: Result) -> str:
+    """``1 of 2``, where not all runs of a series give a number."""
+    runs = len(result.series.runs) if result.series else result.runs
+    return f"{result.runs} of {runs}" if result.runs < runs else ""
 
 
 def tiles(results: list[Result]) -> list[Json]:
