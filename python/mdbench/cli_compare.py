@@ -24,7 +24,10 @@ def compare(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare two results; exit code 1 when rows became slower or vanished, 2 when it cannot."""
+    """Compare two results of mdbench scaling; exit code 1: rows became slower or vanished.
+
+    Exit code 2: they cannot be compared. For runs and campaigns there is mdbench report.
+    """
     from mdbench.scaling.compare import compare as run_compare  # noqa: PLC0415 - keeps --help fast
     from mdbench.scaling.compare import parse_tolerance  # noqa: PLC0415
     from mdbench.scaling.compare_text import show_comparison  # noqa: PLC0415
@@ -32,7 +35,7 @@ def compare(
 
     try:
         allowed = parse_tolerance(tolerance)
-        old, new = (read_result(p / "result.json" if p.is_dir() else p) for p in (before, after))
+        old, new = (read_result(_result_file(p)) for p in (before, after))
         found = run_compare(old, new, allowed, across_machines=across_machines)
     except (OutputError, SettingError) as problem:
         typer.echo(f"mdbench: error: {problem}", err=True)
@@ -43,3 +46,24 @@ def compare(
         typer.echo(show_comparison(found, old, new))
     if found.failed:
         raise typer.Exit(1)
+
+
+def _result_file(given: Path) -> Path:
+    """The file, or the one in a folder.
+
+    Raises:
+        SettingError: for a folder of runs, which another verb compares.
+    """
+    if not given.is_dir():
+        return given
+    path = given / "result.json"
+    if not path.exists():
+        from mdbench.campaign import DEFAULT_NAME, RUNS  # noqa: PLC0415 - keeps --help fast
+        from mdbench.run_folder import MANIFEST  # noqa: PLC0415
+
+        if any((given / name).exists() for name in (DEFAULT_NAME, RUNS, MANIFEST)):
+            raise SettingError(
+                f"'{given}' holds runs, not a result of mdbench scaling: 'mdbench report A B' "
+                "compares runs"
+            )
+    return path

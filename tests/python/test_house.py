@@ -99,7 +99,7 @@ LAYERS = {
                 "python_engine", "report", "run_folder", "spec_system", "systems"},
     "verify": {"_core", "core", "engine", "errors", "model", "structure_file"},
     "doctor": {"__init__", "_core", "errors", "model", "programs"},
-    "cli_compare": {"errors", "scaling"},
+    "cli_compare": {"campaign", "errors", "run_folder", "scaling"},
     "cli_scaling": {"errors", "scaling"},
     "rbmd": {"__init__", "calculator", "check", "errors", "json_text", "mace_worker", "model",
              "molecules", "neighbours", "output", "programs", "run_folder", "run_once", "spec",

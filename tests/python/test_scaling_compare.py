@@ -203,6 +203,19 @@ def test_a_bad_file_is_one_line(files, tmp_path, text):
         assert done.exit_code == 2 and "bad.json: no " in only_line(done.stderr)
 
 
+@pytest.mark.parametrize("inside", ["run.toml", "runs", "manifest.json"])
+def test_folders_of_runs_are_for_another_verb(files, tmp_path, inside):
+    (good,) = files(quick(1))
+    (tmp_path / "A" / inside).mkdir(parents=True)
+    for pair in ((good, tmp_path / "A"), (tmp_path / "A", good)):
+        done = mdbench("compare", *pair)
+        assert done.exit_code == 2
+        assert "A' holds runs, " in only_line(done.stderr) and "mdbench report" in done.stderr
+    (tmp_path / "B").mkdir()
+    done = mdbench("compare", good, tmp_path / "B")
+    assert done.exit_code == 2 and "B/result.json: No such file" in only_line(done.stderr)
+
+
 @pytest.mark.parametrize(("text", "value"), [("10%", 0.1), ("0.1", 0.1), (" 5 %", 0.05), ("0", 0)])
 def test_tolerances(text, value):
     assert parse_tolerance(text) == pytest.approx(value)
@@ -217,6 +230,8 @@ def test_bad_tolerances(files, text):
 def test_help_has_an_example_and_schemas_are_printed():
     done = mdbench("compare", "--help")
     assert done.exit_code == 0 and "Example: mdbench compare" in done.stdout
+    words = " ".join(done.stdout.split())
+    assert "two results of mdbench scaling" in words and "For runs and campaigns" in words
     schema = json.loads(mdbench("schema", "--scaling").stdout)
     assert schema["title"] == "Result"
     assert json.loads(mdbench("schema").stdout) != schema
