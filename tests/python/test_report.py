@@ -317,6 +317,18 @@ def test_what_some_seeds_refuse_names_them(kelvins, name, tmp_path):
     assert text.count(", 1 of 2 runs</td>") == (len(kelvins) > 1)
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_captions_speak_of_lines_where_there_are_lines(count, tmp_path):
+    analysis = synthetic.licl(seeds=(1,))
+    analysis["runs"] = []
+    for section in (analysis["combined"]["density_temperature"],
+                    *analysis["combined"]["arrhenius"].values()):
+        section |= {k: v[:count] for k, v in section.items() if isinstance(v, list)}
+    text = write_report([analysis], tmp_path / "r").read_text()
+    assert text.count("</b> ") == text.count("Bars: one standard error.") == 2
+    assert text.count("Lines: weighted straight-line fits") == (2 if count > 2 else 0)
+
+
 def test_temperatures_are_drawn_together_with_references(tmp_path):
     density = tmp_path / "density.csv"
     density.write_text("# label: experiment\ntemperature_k,density_gcm3\n278,1.09\n298,1.08\n")

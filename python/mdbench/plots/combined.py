@@ -31,7 +31,7 @@ def density_plot(analyses: list[tuple[str, Json]], references: list[Reference]) 
     figure = new_figure(NARROW_IN, 3.4)
     axis = figure.subplots()
     table = Table(("series", "temperature_k", "density_gcm3", "density_error"))
-    labels = []
+    labels, is_fitted = [], False
     for i, (label, analysis) in enumerate(analyses):
         section = lookup(analysis, "combined", "density_temperature")
         curve = read_curve(section, "temperature_k", "density_gcm3", "density_error")
@@ -40,7 +40,7 @@ def density_plot(analyses: list[tuple[str, Json]], references: list[Reference]) 
         labels.append(label)
         text = _entry(shorten(label), "slope", lookup(section, "slope"))
         _points(axis, curve, PALETTE[i % len(PALETTE)], (MARKERS[i % len(MARKERS)], text))
-        _draw_fit(axis, curve, PALETTE[i % len(PALETTE)], lambda x: x, lambda y: y)
+        is_fitted |= _draw_fit(axis, curve, PALETTE[i % len(PALETTE)], lambda x: x, lambda y: y)
         table.add((label,), curve.x, curve.y, curve.error)
     if not labels:
         return None
@@ -54,7 +54,7 @@ def density_plot(analyses: list[tuple[str, Json]], references: list[Reference]) 
     return Plot(
         "density_temperature",
         "Density against temperature",
-        f"Bars: one standard error. Lines: {FIT}.",
+        f"Bars: one standard error.{FIT if is_fitted else ''}",
         f"Density against temperature of {', '.join(labels)}.",
         figure,
         {"": table},
@@ -62,8 +62,8 @@ def density_plot(analyses: list[tuple[str, Json]], references: list[Reference]) 
 
 
 FIT = (
-    "weighted straight-line fits with one-sigma bands, widened where the points scatter more than "
-    "their errors say"
+    " Lines: weighted straight-line fits with one-sigma bands, widened where the points scatter "
+    "more than their errors say."
 )
 
 
@@ -75,6 +75,7 @@ def arrhenius_plot(analyses: list[tuple[str, Json]], references: list[Reference]
     table = Table(("series", "element", "temperature_k", "diffusion_1e-9m2s", "diffusion_error"))
     names: list[str] = []
     elements: list[str] = []
+    is_fitted = False
     for i, (label, analysis) in enumerate(analyses):
         section = lookup(analysis, "combined", "arrhenius")
         for element in section if isinstance(section, dict) else ():
@@ -90,7 +91,7 @@ def arrhenius_plot(analyses: list[tuple[str, Json]], references: list[Reference]
             names.append(element if alone else f"{element}, {label}")
             text = _entry(shorten(names[-1]), "Eₐ", lookup(section[element], "activation_energy"))
             _points(axis, _inverse(curve), colour, (MARKERS[j % len(MARKERS)], text))
-            _draw_fit(axis, _inverse(curve), colour, np.log, np.exp)
+            is_fitted |= _draw_fit(axis, _inverse(curve), colour, np.log, np.exp)
             table.add((label, element), curve.x, curve.y, curve.error)
     if not names:
         return None
@@ -101,7 +102,7 @@ def arrhenius_plot(analyses: list[tuple[str, Json]], references: list[Reference]
     return Plot(
         "arrhenius",
         "Arrhenius plot of the diffusion",
-        f"Diffusion coefficients, logarithmic. Bars: one standard error. Lines: {FIT}.",
+        f"Diffusion coefficients, logarithmic. Bars: one standard error.{FIT if is_fitted else ''}",
         f"Arrhenius plot of the diffusion coefficients of {'; '.join(names)}.",
         figure,
         {"": table},
@@ -150,19 +151,20 @@ def _points(axis: Axis, curve: Curve, colour: str, entry: tuple[str, str]) -> No
     )
 
 
-def _draw_fit(axis: Axis, curve: Curve, colour: str, to_line: Any, from_line: Any) -> None:  # noqa: ANN401
-    """The straight line through the points, in the axis where it is straight."""
+def _draw_fit(axis: Axis, curve: Curve, colour: str, to_line: Any, from_line: Any) -> bool:  # noqa: ANN401
+    """The straight line through the points, in the axis where it is straight, if there is one."""
     y = to_line(curve.y)
     error = curve.error if y is curve.y else curve.error / curve.y
     known = np.isfinite(y) & np.isfinite(error) & (error > 0)
     if len(np.unique(curve.x[known])) < _FEWEST_POINTS:
-        return
+        return False
     line = weighted_line(curve.x[known], y[known], error[known])
     x = np.linspace(curve.x.min(), curve.x.max(), 100)
     value, sigma = line.at(x)
     axis.plot(x, from_line(value), color=colour, lw=1.1)
     low, high = from_line(value - sigma), from_line(value + sigma)
     axis.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
+    return True
 
 
 def _draw_reference(axis: Axis, curve: Curve, label: str, index: int) -> None:
