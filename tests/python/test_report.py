@@ -478,3 +478,12 @@ def test_a_report_takes_seconds(tmp_path):
         subprocess.run([sys.executable, "-c", code, str(tmp_path / "r")], check=True,
                        env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
     assert report.seconds < 6
+
+
+def test_what_is_said_of_a_whole_campaign_is_on_the_page(tmp_path):
+    note = "2 of 4 runs hold no complete segment yet: a, b"
+    analysis = synthetic.licl(seeds=(1,)) | {"notes": [note]}
+    page = write_report([analysis], tmp_path / "r")
+    summary = json.loads((page.parent / "summary.json").read_text())
+    assert {"text": note, "series": [analysis["name"]]} in summary["remarks"]
+    assert note in page.read_text()

@@ -179,18 +179,13 @@ def refusals(
     series: list[Series], analyses: list[tuple[str, Json]]
 ) -> list[tuple[str, str, list[str]]]:
     """Quantities that no number is given for: quantity, reason, where."""
-    found = _places(series, _refused)
-    for label, analysis in analyses:
-        for key in _refused(analysis):
-            where = found.setdefault(key, [])
-            if label not in where:
-                where.append(label)
+    found = _places(series, analyses, _refused)
     return [(quantity, reason, where) for (quantity, reason), where in found.items()]
 
 
-def remarks(series: list[Series]) -> list[tuple[str, list[str]]]:
+def remarks(series: list[Series], analyses: list[tuple[str, Json]]) -> list[tuple[str, list[str]]]:
     """What an analysis noticed: text, where."""
-    return list(_places(series, _notes).items())
+    return list(_places(series, analyses, _notes).items())
 
 
 def _refused(data: Json) -> list[tuple[str, str]]:
@@ -203,13 +198,15 @@ def _refused(data: Json) -> list[tuple[str, str]]:
 
 
 def _notes(run: Json) -> list[str]:
-    """What was noticed in a run."""
+    """What was noticed in a run or in a whole analysis."""
     notes = run.get("notes")
     return [str(note) for note in notes] if isinstance(notes, list) else []
 
 
-def _places(series: list[Series], read: Callable[[Json], list[Said]]) -> dict[Said, list[str]]:
-    """What the runs say, with the series that say it; of some runs of a series with their seeds."""
+def _places(
+    series: list[Series], analyses: list[tuple[str, Json]], read: Callable[[Json], list[Said]]
+) -> dict[Said, list[str]]:
+    """What runs and analyses say, and where; of some runs of a series with their seeds."""
     found: dict[Said, list[str]] = {}
     for one in series:
         said = [(run, read(run)) for run in one.runs]
@@ -218,4 +215,8 @@ def _places(series: list[Series], read: Callable[[Json], list[Said]]) -> dict[Sa
             everywhere = len(seeds) == len(one.runs)
             where = [one.label] if everywhere else [f"{one.label}, seed {seed}" for seed in seeds]
             found.setdefault(text, []).extend(where)
+    for label, analysis in analyses:
+        for text in read(analysis):
+            where = found.setdefault(text, [])
+            where += [] if label in where else [label]
     return found

@@ -136,7 +136,7 @@ def _fill(folder: Path, analyses: Labelled, references: list[Reference]) -> None
         results(series, analyses),
         agreements(series, analyses, references),
         refused,
-        remarks(series),
+        remarks(series, analyses),
         figures,
     )
     (folder / PAGE).write_text(render_page(content), encoding="utf-8")
