@@ -373,6 +373,27 @@ def test_cost_of_d3(tmp_path, monkeypatch):
     assert measure(without, atoms, evaluator, path).d3_ms_per_step == 0
 
 
+@pytest.mark.parametrize(("steps_s", "fastest_ms", "count"), [
+    ([0.11, *[0.069] * 4, 0.002], 2, 8),  # most are disturbed
+    ([0.11, *[0.002] * 3, 0.02], 2, 16),
+    ([0.003], 3, 167),
+    ([2.5, 1.0], 2500, 1),
+    ([1.5, 1.0], 1000, 2),
+])
+def test_the_fastest_of_several_steps_counts(monkeypatch, steps_s, fastest_ms, count):
+    import mdbench.check.cost as module
+
+    now, made = [0.0], []
+
+    def evaluate():
+        now[0] += steps_s[len(made) % len(steps_s)]
+        made.append(1)
+
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    assert module._fastest_ms(evaluate) == pytest.approx(fastest_ms)
+    assert len(made) == count
+
+
 def test_code_must_be_pinned():
     for path in (BUNDLED_LAMMPS, BUNDLED):
         sha256 = inspect(path).sha256
