@@ -28,6 +28,10 @@ STOP_FILE = "stop"
 STRUCTURE_FILE = "structure.data"
 ATOMS_FILE, POINT_LOG = "atoms.dump", "point.log"
 """What scripts of a moment write: the state or the forces of the atoms, and energies."""
+_TIMED = ["timer       timeout 1 every 1", "run         200 post no"] * 3
+"""At most a second each, at least a step."""
+_LONGEST_STEP_ANG = 0.1
+"""Longer than what atoms of a liquid make."""
 CHECKPOINT_LINE = "mdbench: checkpoint of step {}"
 """Printed after the restart file has been read back."""
 
@@ -85,6 +89,28 @@ def render_start(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
         f"write_dump all custom {state}",
     ]
     return "\n".join(parts)
+
+
+def render_timed(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
+    """The LAMMPS script of a few steps, several times over, to see how long they take.
+
+    Steps are cut short, so that a structure that is to be relaxed first does not blow up.
+
+    Args:
+        spec: The specification.
+        variant: Temperature and seed.
+        facts: Of the folder that it runs in.
+    """
+    moving = f"fix         integrate all nve/limit {_LONGEST_STEP_ANG}\n{facts.rigid}"
+    parts = [
+        _head(spec, variant, facts),
+        facts.potential,
+        _settings(spec, facts),
+        *_velocities(variant, facts),
+        moving,
+        *_TIMED,
+    ]
+    return "\n".join(parts) + "\n"
 
 
 def render_point(facts: InputFacts, terms: str = "pe") -> str:

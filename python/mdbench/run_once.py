@@ -1,7 +1,8 @@
-"""LAMMPS for a moment, in a folder that vanishes: a single point, the start of a run."""
+"""LAMMPS for a moment, in a folder that vanishes: single points, starts of runs, a few steps."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdbench.errors import EngineError
-from mdbench.lammps_input import ATOMS_FILE, POINT_LOG, render_point, render_start
+from mdbench.lammps_input import ATOMS_FILE, POINT_LOG, render_point, render_start, render_timed
 from mdbench.output.log_blocks import LogLines
 from mdbench.programs import lammps_command
 
@@ -46,6 +47,15 @@ class Start:
     """[atoms, 3] How often each has crossed it."""
     velocities: NDArray[np.float64]
     """[atoms, 3]"""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What steps on one core take."""
+
+    ms_per_step: float
+    memory_bytes: float
+    """Of LAMMPS's arrays."""
 
 
 def single_point(spec: RunSpec, subject: Subject) -> SinglePoint:
@@ -84,8 +94,32 @@ def start_of(spec: RunSpec, variant: Variant, subject: Subject) -> Start:
     return Start(table[:, 1:4], np.rint(table[:, 4:7]).astype(np.int64), table[:, 7:])
 
 
+def timed(spec: RunSpec, subject: Subject) -> Timing:
+    """Time and memory of steps, the fastest of several tries.
+
+    Raises:
+        EngineError: with LAMMPS's message, or where no step was timed.
+    """
+    with tempfile.TemporaryDirectory(prefix="mdbench-") as name:
+        script = render_timed(spec, spec.variants()[0], subject.facts(spec))
+        printed = _lammps(Path(name), script, spec, subject)
+    loops = re.findall(r"^Loop time of (\S+) on 1 procs for (\d+) steps", printed, re.MULTILINE)
+    took = [1000 * float(seconds) / int(steps) for seconds, steps in loops if int(steps)]
+    memory = re.findall(r"^Per MPI rank memory allocation .* = (\S+) ", printed, re.MULTILINE)
+    if not took or not memory:
+        raise EngineError("LAMMPS printed no time of its steps")
+    return Timing(min(took), 2**20 * max(map(float, memory)))
+
+
 def _run(folder: Path, script: str, spec: RunSpec, subject: Subject) -> NDArray[np.float64]:
     """Run a script; the table that it dumps, by rising id."""
+    _lammps(folder, script, spec, subject)
+    lines = (folder / ATOMS_FILE).read_text().splitlines()
+    return np.array([line.split() for line in lines[9:]], float)
+
+
+def _lammps(folder: Path, script: str, spec: RunSpec, subject: Subject) -> str:
+    """Run a script; what it prints."""
     subject.write(spec, folder)
     (folder / _SCRIPT).write_text(script)
     command, environment = lammps_command(1, spec.run.threads or 1)
@@ -100,5 +134,4 @@ def _run(folder: Path, script: str, spec: RunSpec, subject: Subject) -> NDArray[
         printed = (done.stdout + done.stderr).splitlines()
         errors = [line for line in printed if "ERROR" in line] or [f"code {done.returncode}"]
         raise EngineError(f"LAMMPS failed: {errors[0].removeprefix('ERROR: ')}")
-    lines = (folder / ATOMS_FILE).read_text().splitlines()
-    return np.array([line.split() for line in lines[9:]], float)
+    return done.stdout

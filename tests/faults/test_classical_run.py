@@ -265,12 +265,12 @@ def test_refusals_are_one_line_before_anything_is_made(tmp_path):
 
 
 def test_check_prints_a_script_that_lammps_runs(tmp_path):
-    """And names cost as unknown, without failing."""
+    """And says what it costs."""
     write_run(tmp_path, "water")
     code, out, err = mdbench("check", tmp_path)
     assert code == 0, err
-    assert "atoms         192" in out and "ms a step" not in out and "disk" in out
+    assert "atoms         192" in out and "ms a step (LAMMPS" in out and "disk" in out
     code, out, _ = mdbench("check", tmp_path, "--dry-run")
     assert code == 0 and "fix         rigid all shake" in out
     code, out, _ = mdbench("check", tmp_path, "--json")
-    assert json.loads(out)["cost"] is None
+    assert json.loads(out)["cost"]["ms_per_step"] > 0

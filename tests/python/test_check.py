@@ -22,7 +22,7 @@ from mdbench.doctor import BUNDLED_MODEL
 from mdbench.errors import ModelError
 from mdbench.model import inspect, load_evaluator, metadata
 from mdbench.native_file import BLANK
-from mdbench.run_once import single_point
+from mdbench.run_once import single_point, timed
 from mdbench.spec import RunSpec
 from mdbench.structure import graphene, water_box
 from mdbench.structure_file import read_structure
@@ -565,6 +565,25 @@ def test_errors_come_first_and_name_a_model_that_fails(tmp_path):
     assert found(report.problems) == [("error", "model.file"), ("warning", "run.timestep")]
     assert len(report.errors) == 1
     assert report.cost is None
+
+
+def test_the_reference_force_field_is_timed_in_lammps(monkeypatch):
+    spec = specification({"builder": "water", "num_water": 64}, model={"file": "reference"})
+    report = examine(spec, load_subject(spec))
+    assert report.problems == ()
+    assert report.cost.kernel == "LAMMPS" and 0.01 < report.cost.ms_per_step < 100
+    monkeypatch.setenv("MDBENCH_LMP", "/nowhere/lmp")
+    report = examine(spec, load_subject(spec))
+    assert report.cost is None and found(report.problems) == [("warning", "model.file")]
+    assert "it could not be timed: '/nowhere/lmp' cannot be run" in report.problems[0].text
+
+
+def test_atoms_that_are_to_be_relaxed_are_timed_as_they_are():
+    spec = specification({"builder": "water", "num_water": 64}, model={"file": "reference"})
+    subject = load_subject(spec)
+    first, second = subject.atoms.positions[[0, 3]]
+    subject.atoms.positions[3:6] += first - second + 0.3
+    assert timed(spec, subject).ms_per_step > 0
 
 
 def test_costs_count_every_run():

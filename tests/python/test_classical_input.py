@@ -273,7 +273,13 @@ def test_nothing_is_wrong(system, section):
     assert found(system, section) == ([], "")
     spec = specification(section)
     report = examine(spec, subject_of(system))
-    assert not report.errors and report.cost is None
+    assert not report.errors
+    cost = report.cost
+    assert 1e-4 < cost.ms_per_step < 100 and cost.edges is None
+    assert cost.wall_s == pytest.approx(cost.steps * cost.ms_per_step / 1000)
+    assert 3e7 < cost.memory_bytes < 1e8
+    text = "\n".join(report.lines())
+    assert "ms a step (LAMMPS, 1 thread)" in text and "edges" not in text
     counts = np.bincount(system.types)[1:]
     assert [(s.type, s.count) for s in report.geometry.species] == list(enumerate(counts, 1))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mdbench.check.cost import Cost, disk_bytes, measure
+from mdbench.check.cost import Cost, disk_bytes, measure, measure_lammps
 from mdbench.check.findings import CheckReport, Problem
 from mdbench.check.force_field import problems_of_force_field
 from mdbench.check.geometry import Geometry, examine_geometry, problems_of_structure
@@ -37,30 +37,40 @@ __all__ = [
 def examine(spec: RunSpec, subject: Subject) -> CheckReport:
     """All that can be found out about a run without running it.
 
-    A model is timed on the structure only if nothing is wrong with it and its file is not
-    unpinned code.
+    A model or force field is timed on the structure only if nothing is wrong with it and its file
+    is not unpinned code.
 
     Args:
         spec: What to run.
         subject: Its atoms, and what acts on them.
     """
-    atoms, potential = subject.atoms, subject.potential
     geometry = _geometry(subject)
     problems = _problems(spec, subject, geometry)
     cost = None
-    hopeless = any(
-        p.level == "error" and p.field.startswith(("model", "system", "dispersion"))
-        for p in problems
-    )
-    if isinstance(potential, MaceModel) and not hopeless:
-        try:
-            evaluator = load(spec, potential.path)
-            if evaluator is not None:
-                cost = measure(spec, atoms, evaluator, potential.path)
-        except MdbenchError as problem:
-            problems.append(Problem("error", "model.file", str(problem)))
+    parts = ("model", "system", "dispersion", "force_field")
+    if not any(p.level == "error" and p.field.startswith(parts) for p in problems):
+        cost, failed = _cost(spec, subject)
+        problems += failed
     problems.sort(key=lambda p: p.level)  # errors first
-    return CheckReport(tuple(problems), geometry, cost, disk_bytes(spec, len(atoms)))
+    return CheckReport(tuple(problems), geometry, cost, disk_bytes(spec, len(subject.atoms)))
+
+
+def _cost(spec: RunSpec, subject: Subject) -> tuple[Cost | None, list[Problem]]:
+    """What it costs, or why that is not known; neither for a model that is to be converted."""
+    potential = subject.potential
+    if not isinstance(potential, MaceModel):
+        try:
+            return measure_lammps(spec, subject), []
+        except MdbenchError as problem:  # a structure that is to be relaxed first may do this
+            field = "force_field" if spec.is_classical else "model.file"
+            return None, [Problem("warning", field, f"it could not be timed: {problem}")]
+    try:
+        evaluator = load(spec, potential.path)
+        if evaluator is None:
+            return None, []
+        return measure(spec, subject.atoms, evaluator, potential.path), []
+    except MdbenchError as problem:
+        return None, [Problem("error", "model.file", str(problem))]
 
 
 def _geometry(subject: Subject) -> Geometry:

@@ -15,6 +15,7 @@ from mdbench.core import GraphArrays, evaluate_arrays
 from mdbench.d3 import D3Engine
 from mdbench.errors import EvaluationError
 from mdbench.model import metadata
+from mdbench.run_once import timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from mdbench._core import Evaluator
     from mdbench.spec import RunSpec
+    from mdbench.subject import Subject
 
 LARGEST_TIMED = 20_000
 _SAMPLE_ATOMS = 5000
@@ -37,6 +39,10 @@ _VELOCITY_BYTES, _RESTART_BYTES, _THERMO_BYTES = 42.0, 90.0, 240.0
 _PROGRAM_BYTES, _THREAD_BYTES, _ATOM_BYTES, _EDGE_BYTES, _FEATURE_BYTES = 1.2e8, 1e7, 1500, 200, 17
 _GATED_BYTES = 4  # a gated layer keeps the sums before its gates
 
+# Of classical force fields: lmp, and all memory over what it says of its arrays; rigid water of
+# 648 and 81,000 atoms.
+_LAMMPS_BYTES, _OVER_ARRAYS = 3e7, 1.2
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -47,8 +53,9 @@ class Cost:
     steps: int
     """Of all runs of the specification."""
     wall_s: float
-    edges: int
-    edges_per_atom: float
+    edges: int | None
+    """Of a model's graph."""
+    edges_per_atom: float | None
     memory_bytes: float | None
     """Of one run on the CPU; ``None`` for TorchScript, whose use is not known."""
     threads: int
@@ -61,11 +68,15 @@ class Cost:
         memory = "not known"
         if self.memory_bytes is not None:
             memory = f"about {readable_bytes(self.memory_bytes)}"
-        speed = f"{self.ms_per_step:.3g} ms a step ({self.kernel}, {self.threads} threads)"
+        workers = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        speed = f"{self.ms_per_step:.3g} ms a step ({self.kernel}, {workers})"
         if self.d3_ms_per_step:
             speed += f", {self.d3_ms_per_step:.3g} ms of it D3"
+        edges = []
+        if self.edges is not None:
+            edges = [f"edges         {self.edges:,}, {self.edges_per_atom:.1f} an atom"]
         return [
-            f"edges         {self.edges:,}, {self.edges_per_atom:.1f} an atom",
+            *edges,
             f"speed         about {speed}",
             f"wall time     about {readable_time(self.wall_s)} for {self.steps:,} steps",
             f"memory        {memory}",
@@ -99,6 +110,19 @@ def measure(spec: RunSpec, atoms: Atoms, evaluator: Evaluator, model: Path) -> C
         info["kernel"],
         d3_ms,
     )
+
+
+def measure_lammps(spec: RunSpec, subject: Subject) -> Cost:
+    """Time a classical force field on a structure; of its styles each rank uses one core.
+
+    Raises:
+        MdbenchError: when LAMMPS cannot run it.
+    """
+    found, ranks = timed(spec, subject), spec.run.ranks
+    ms = found.ms_per_step / ranks
+    steps = spec.plan().total * len(spec.variants())
+    memory = ranks * _LAMMPS_BYTES + _OVER_ARRAYS * found.memory_bytes
+    return Cost(ms, steps, steps * ms / 1000, None, None, memory, 1, "LAMMPS")
 
 
 def _sample(atoms: Atoms, cutoff_ang: float) -> tuple[Atoms, np.ndarray]:

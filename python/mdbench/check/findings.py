@@ -31,7 +31,7 @@ class CheckReport:
     problems: tuple[Problem, ...]
     geometry: Geometry
     cost: Cost | None
-    """``None`` when the model could not be timed."""
+    """``None`` where nothing could be timed."""
     disk_bytes: int
     """All runs of the specification."""
 
