@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from faults.driver import lmp_with, mdbench, start, wait_for
+from support import BIN
 
 from mdbench.core import evaluate_atoms
 from mdbench.errors import SettingError
@@ -367,7 +368,7 @@ def test_paths_with_blanks(tmp_path):
     assert row.status == "timed", row.reason
 
 
-@pytest.mark.parametrize("change", [("MDBENCH_ISA", "baseline"), ("MDBENCH_LMP", shutil.which("lmp"))])
+@pytest.mark.parametrize("change", [("MDBENCH_ISA", "baseline"), ("MDBENCH_LMP", str(BIN / "lmp"))])
 def test_other_kernels_start_anew(change, tmp_path, monkeypatch):
     run(few(tmp_path), quiet)
     said = []
