@@ -59,9 +59,7 @@ def render(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
     """
     plan = spec.plan()
     parts = [
-        _head(spec, variant, facts),
-        facts.potential,
-        _settings(spec, facts),
+        *_system(spec, variant, facts),
         _start(spec, variant, facts),
         _output(spec, facts),
         _guards(variant, facts),
@@ -82,9 +80,7 @@ def render_start(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
     """
     state = f"{ATOMS_FILE} id x y z ix iy iz vx vy vz modify sort id format float %.17g\n"
     parts = [
-        _head(spec, variant, facts),
-        facts.potential,
-        _settings(spec, facts),
+        *_system(spec, variant, facts),
         _start(spec, variant, facts),
         f"write_dump all custom {state}",
     ]
@@ -103,14 +99,17 @@ def render_timed(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
     """
     moving = f"fix         integrate all nve/limit {_LONGEST_STEP_ANG}\n{facts.rigid}"
     parts = [
-        _head(spec, variant, facts),
-        facts.potential,
-        _settings(spec, facts),
+        *_system(spec, variant, facts),
         *_velocities(variant, facts),
         moving,
         *_TIMED,
     ]
     return "\n".join(parts) + "\n"
+
+
+def _system(spec: RunSpec, variant: Variant, facts: InputFacts) -> list[str]:
+    """Atoms, what acts on them, and settings: what scripts of runs begin with."""
+    return [_head(spec, variant, facts), facts.potential, _settings(spec, facts)]
 
 
 def render_point(facts: InputFacts, terms: str = "pe") -> str:
