@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,9 +17,6 @@ from mdbench.results import write_analysis
 from mdbench.run_folder import MANIFEST, STATE, read_json
 from mdbench.spec import Analysis
 from mdbench.spec_file import load_spec
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["FILE", "FOLDER", "Hints", "analysis_of", "analyze_folder", "home_of"]
 FOLDER = "analysis"
@@ -67,7 +65,8 @@ def analyze_folder(path: Path, hints: Hints | None = None) -> dict[str, Any]:
     of_all = f"{len(waiting)} of {len(runs) + len(waiting)} runs"
     note = f"{of_all} hold no complete segment yet: {', '.join(waiting)}"
     analysis["notes"] = [note] if waiting else []
-    analysis["file"] = path.name if path.is_file() else None  # a folder may hold several logs
+    of_log = runs[0].provenance.get("log") if len(runs) == 1 else None
+    analysis["file"] = Path(of_log).name if of_log else None  # a folder may hold several logs
     write_analysis(analysis, home_of(path) / FOLDER)
     return analysis
 
@@ -103,5 +102,5 @@ def analysis_of(path: Path) -> dict[str, Any]:
     if any(p.stat().st_mtime > file.stat().st_mtime for p in newer):
         return analyze_folder(path)
     known = read_json(file)
-    is_of_another = path.is_file() and known.get("file") != path.name
+    is_of_another = path.is_file() and known.get("file", path.name) not in {None, path.name}
     return analyze_folder(path) if is_of_another else known

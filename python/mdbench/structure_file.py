@@ -74,7 +74,8 @@ def read_structure(path: Path, elements: Sequence[str] | None = None) -> Atoms:
                 atoms = _bare(_read_lammps(path, elements))
             else:
                 *others, found = _last_frames(path)
-                _refuse_shared_sites(found, path)
+                if filetype(str(path)) == "cif":  # ASE keeps the notes of one in other files
+                    _refuse_shared_sites(found, path)
                 atoms = _bare(found)
                 atoms.info |= {OTHER_FRAMES: True} if others else {}
     except StructureError:
@@ -104,12 +105,14 @@ def _refuse_shared_sites(atoms: Atoms, path: Path) -> None:
     kinds = atoms.arrays.get("spacegroup_kinds", np.arange(len(atoms)))
     for kind, shares in occupancy.items():
         known = [s for s in shares.values() if isinstance(s, (int, float))]  # not "?" and "."
-        if len(shares) > 1 or min(known, default=1) < _FULL:
-            atom = int(np.flatnonzero(kinds == int(kind))[0]) + 1
+        here = np.flatnonzero(kinds == int(kind))
+        if len(here) and (len(shares) > 1 or min(known, default=1) < _FULL):
+            atom = int(here[0]) + 1
             filled = ", ".join(f"{element} {share}" for element, share in shares.items())
             raise StructureError(
                 f"structure file '{path}' fills the site of atom {atom} only in part or with "
-                f"several elements ({filled}): choose whole atoms, as in an ordered supercell"
+                f"several elements ({filled}): choose whole atoms, as in an ordered supercell, "
+                "with occupancies of 1"
             )
 
 
@@ -128,7 +131,8 @@ def _bare(atoms: Atoms) -> Atoms:
     if atoms.has("momenta"):  # zeros too: a run may start at rest
         bare.set_momenta(atoms.get_momenta())
     bare.info = {name: atoms.info[name] for name in ("charge", "spin") if name in atoms.info}
-    fixed = {int(i) for held in atoms.constraints for i in np.ravel(held.get_indices())}
+    held = [c.get_indices() for c in atoms.constraints if hasattr(c, "get_indices")]
+    fixed = {int(i) for indices in held for i in np.ravel(indices)}
     bare.info |= {FIXED_ATOMS: len(fixed)} if fixed else {}
     return bare
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
-from ase.constraints import FixAtoms
+from ase.constraints import FixAtoms, FixCom
 from ase.io import write
 from support import BUNDLED, BUNDLED_LAMMPS
 
@@ -217,6 +217,13 @@ def test_atoms_that_a_file_fixes_are_not_moved_without_a_word(name, tmp_path):
     assert (problem.level, problem.field) == ("error", "system.file")
     assert problem.text.startswith("the file constrains 3 atoms")
     assert not found.constraints
+
+
+def test_constraints_that_fix_no_atoms(tmp_path):
+    atoms = bulk("C", "diamond", a=3.567, cubic=True)
+    atoms.set_constraint(FixCom())
+    atoms.write(tmp_path / "a.traj")
+    assert problems_of_file(read_structure(tmp_path / "a.traj")) == []
 
 
 def test_frames_before_the_last_are_named(tmp_path):

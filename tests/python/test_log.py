@@ -7,7 +7,7 @@ import pytest
 from support import run_lmp
 
 from mdbench.analyze import analyze_run
-from mdbench.collect import analysis_of
+from mdbench.collect import analysis_of, analyze_folder
 from mdbench.errors import OutputError
 from mdbench.output.data_file import read_data_file
 from mdbench.output.formats import open_reader
@@ -280,6 +280,16 @@ def test_logs_of_one_folder_are_told_apart(tmp_path):
     assert analysis_of(tmp_path)["file"] == "log.a"  # as analysed last
 
 
+def test_an_analysis_of_a_folder_is_that_of_its_log(tmp_path):
+    """With the hints that it was made with."""
+    rows = (f"{10 * i} {300 + i % 7} -5" for i in range(200))
+    (tmp_path / "log.lammps").write_text(log_text(*rows, header="Step Temp PotEng").replace(
+        "timestep", "region r block 0 1 0 1 0 1\ncreate_box 1 r\n  30 atoms\ntimestep"))
+    analyze_folder(tmp_path, Hints(timestep_fs=0.25))
+    for path in (tmp_path, tmp_path / "log.lammps"):
+        assert analysis_of(path)["runs"][0]["provenance"]["timestep_fs"] == 0.25
+
+
 def test_columns_of_an_earlier_stage_do_not_matter(tmp_path):
     text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002)
     then = f"{AGAIN}nvt temp 400 400 0.1\nthermo_style custom step temp pe etotal press density\nrun 40\n"
@@ -317,6 +327,7 @@ def test_restart_logs_tell_units_by_their_speed(tmp_path):
     ("fix 1 all nve\nfix 2 all temp/rescale 10 1 305 0.1 1\n", ("nvt", 305.0)),
     ("fix 1 all rigid/small molecule\n", ("nve", None)),
     ("fix 1 all rigid molecule\nfix 2 all langevin 300 310 0.1 7\n", ("nvt", 310.0)),
+    ("fix 1 all rigid/small molecule langevin 300 310 0.1 2\n", ("nvt", 310.0)),
     ("fix 1 all rigid/nvt/small molecule temp 300 310 0.1\n", ("nvt", 310.0)),
     ("fix 1 all tgnpt/drude temp 300 310 0.1 1 0.02 iso 1 1 1\n", ("npt", 310.0)),
     ("fix 1 all momentum 100 linear 1 1 1\n", (None, None)),

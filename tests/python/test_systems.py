@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
-from ase.io import write
+from ase.io import read, write
 from ase.neighborlist import neighbor_list
 from ase.units import fs
 from pydantic import TypeAdapter
@@ -347,6 +347,16 @@ def test_sites_of_crystals_that_are_full(tmp_path):
     for share in ("1", "1.0", "1.000(2)", "0.9999", "?", "."):
         path = crystal_file(tmp_path, ("O1", "O", 0, share), ("Li1", "Li", 0.5, share))
         assert read_structure(path).get_chemical_symbols() == ["O", "Li"], share
+
+
+def test_structures_ordered_from_sites_in_part(tmp_path):
+    """ASE keeps the notes of the CIF file in whatever it writes."""
+    atoms = read(crystal_file(tmp_path, ("O1", "O", 0, 1), ("Li1", "Li", 0.5, 0.5))).repeat((2, 1, 1))
+    for gone in (3, 1):
+        del atoms[gone]
+        for name in ("a.extxyz", "a.traj"):
+            atoms.write(tmp_path / name)
+            assert len(read_structure(tmp_path / name)) == len(atoms)
 
 
 @pytest.mark.parametrize(

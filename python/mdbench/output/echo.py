@@ -27,6 +27,7 @@ _INTEGRATORS = {
 """Ensembles of fixes that move atoms, by a part of their names; ``rigid/nvt`` is the former."""
 _HELD = ("temp", "iso", "aniso", "tri", "x", "y", "z", "xy", "xz", "yz")
 """Keywords of fixes, with where each begins and ends."""
+_WARM = ("temp", "langevin")
 _TABLE_ROW = re.compile(r"\s+(\d+) ([A-Z][a-z]?)\s+(\d+\.\d+)\s*\Z")
 
 
@@ -102,8 +103,8 @@ class Setup:
             own = next((e for part, e in _INTEGRATORS.items() if part in parts), None)
             if own == "npt" or kind is None:
                 kind = own
-            if own and "temp" in arguments:
-                target = _number(arguments, arguments.index("temp") + 2)
+            for held in _held(style, arguments):
+                target = _number(arguments, arguments.index(held) + 2) if held in _WARM else target
             if style.startswith(_THERMOSTATS):
                 plain = next(t for t in _THERMOSTATS if style.startswith(t))
                 target = _number(arguments, _TARGET_AT.get(plain, 1))
@@ -121,10 +122,19 @@ class Setup:
             elif style.startswith(_THERMOSTATS):
                 plain = next(t for t in _THERMOSTATS if style.startswith(t))
                 found.add(_condition("temp", words, _TARGET_AT.get(plain, 1) - 1))
-            elif any(part == "press" or part in _INTEGRATORS for part in style.split("/")):
-                pairs = [(name, words.index(name) + 1) for name in _HELD if name in words]
-                found |= {_condition(name, words, at) for name, at in pairs}
+            for name in _held(style, words):
+                kind = "temp" if name in _WARM else name
+                found.add(_condition(kind, words, words.index(name) + 1))
         return tuple(sorted(found))
+
+
+def _held(style: str, words: list[str]) -> list[str]:
+    """Keywords of a fix that it holds, or takes from one value to another."""
+    parts = style.split("/")
+    if "rigid" in parts and "langevin" in words:
+        return ["langevin"]
+    moves = any(part == "press" or part in _INTEGRATORS for part in parts)
+    return [name for name in _HELD if name in words] if moves else []
 
 
 def _condition(name: str, words: list[str], at: int) -> Condition:
