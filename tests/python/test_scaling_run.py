@@ -450,6 +450,14 @@ def test_a_size_is_left_out_by_its_steps_not_by_its_start(step_s, wall_s, need_s
     assert re.match(rf"it would take some {need_s:.0f} s of the \d+ s left", reason(need_s - 1))
 
 
+def test_later_rounds_warm_up_as_long_as_the_first():
+    """They are told the steps that the first found; as many before them get a processor going."""
+    timing = make_request(Options(repeats=3)).timing
+    for steps, warm in ((7, 10), (100, 50), (401, 201)):
+        told = timing.with_steps(steps)
+        assert (told.steps, told.warmup_steps) == (steps, warm)
+
+
 def test_seconds_of_a_process_are_those_of_its_steps():
     timing = make_request(Options(repeats=3)).timing
     assert (timing.warmup_steps, timing.least_steps, timing.target_s) == (10, 5, 1.0)
