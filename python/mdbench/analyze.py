@@ -14,6 +14,7 @@ from mdbench.analysis.diffusion import self_diffusion, yeh_hummer
 from mdbench.analysis.msd import MsdOptions, MsdResult, mean_squared_displacement
 from mdbench.analysis.rdf import radial_distribution
 from mdbench.analysis.thermo import degrees_of_freedom, thermo_averages
+from mdbench.analysis.trajectories import atoms_at_rest
 from mdbench.analysis.vacf import VacfOptions, velocity_autocorrelation
 from mdbench.combine import combine
 from mdbench.results import Findings, plain
@@ -44,7 +45,7 @@ def analyze_run(run: RunData, settings: Analysis) -> dict[str, Any]:
         report.refused.append({"quantity": "structure and diffusion", "reason": reason})
     else:
         elements = [chemical_symbols[z] for z in dict.fromkeys(np.sort(trajectory.numbers)[::-1])]
-        report.notes += _ends_early(run)
+        report.notes += [*_ends_early(run), *_fixed(run, start_ps)]
         with_sheet = settings.sheet in elements and len(elements) > 1
         layered = with_sheet and _profile(run, settings, start_ps, report)
         _rdf(run, settings, start_ps, report)
@@ -122,6 +123,26 @@ def _ends_early(run: RunData) -> list[str]:
     if last_ps - times_ps[-1] < 2 * frame_ps:
         return []
     return [f"the trajectory ends at {times_ps[-1]:g} ps, the log at {last_ps:g} ps"]
+
+
+def _fixed(run: RunData, start_ps: float) -> list[str]:
+    """Atoms that were held in place, and what that means for the numbers."""
+    assert run.trajectory is not None  # noqa: S101 - the caller's
+    held = np.count_nonzero(atoms_at_rest(run.trajectory, start_ps))
+    if not held:
+        return []
+    notes = [f"{held} atoms are held in place; diffusion is relative to them"]
+    columns, atoms = run.thermo.columns if run.thermo else {}, len(run.trajectory.numbers)
+    if "Press" in columns:
+        notes.append("the pressure counts the forces on atoms that are held in place")
+    counted = degrees_of_freedom(columns, atoms)
+    knows = "Temp" in columns and ("KinEng" in columns or {"PotEng", "TotEng"} <= columns.keys())
+    if knows and counted > 3 * (atoms - held) + 1:
+        notes.append(
+            f"the log's temperature counts atoms that are held in place: that of the others is "
+            f"{counted / (3 * (atoms - held)):.3g} times as high"
+        )
+    return notes
 
 
 def _profile(run: RunData, settings: Analysis, start_ps: float, report: Findings) -> bool:

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from mdbench.check import refuse_errors
 from mdbench.errors import MdbenchError, RunError
-from mdbench.lammps_input import InputFacts, render
+from mdbench.input_facts import InputFacts
+from mdbench.lammps_input import render
 from mdbench.prepare import Origin, prepare
 from mdbench.progress import Display
 from mdbench.run import Control, run_to_end

@@ -91,10 +91,14 @@ def _list_lines(force_field: ForceField, system: MolecularSystem) -> list[str]:
     return [f"neigh_modify one {most} page {50 * most}"] if most > _ROOM_OF_LISTS else []
 
 
-def rigid_command(system: MolecularSystem) -> str:
+def rigid_command(system: MolecularSystem, fixed: NDArray[np.bool_] | None = None) -> str:
     """The fix that keeps bonds and angles of all angle triples, such as water, at rest.
 
     It is defined anew behind fixes that add forces, which it must come after.
+
+    Args:
+        system: Atoms, as ``load_molecules`` gives them.
+        fixed: [atoms] Which do not move; none by default.
 
     Raises:
         StructureError: for triples that ``fix shake`` cannot hold, or would hold besides others.
@@ -131,8 +135,22 @@ def rigid_command(system: MolecularSystem) -> str:
                 f"angles of type {kind} have bonds of different types, and shake takes one "
                 "length of each: give them types of their own"
             )
+    group = "all" if fixed is None else _moving(angles.atoms, fixed)
     words = [*map(str, np.unique(kinds)), "a", *map(str, np.unique(angles.kinds))]
-    return f"fix         {RIGID} all shake {_SHAKE} b {' '.join(words)}\n"
+    return f"fix         {RIGID} {group} shake {_SHAKE} b {' '.join(words)}\n"
+
+
+def _moving(triples: NDArray[np.int64], fixed: NDArray[np.bool_]) -> str:
+    """The group of the atoms that move, to which whole triples [angles, 3] must belong."""
+    held = fixed[triples]
+    torn = np.flatnonzero(held.any(axis=1) & ~held.all(axis=1))
+    if len(torn):
+        names = ", ".join(str(a + 1) for a in triples[torn[0]])
+        raise StructureError(
+            f"ensemble.fixed: holds some of atoms {names} and lets others go, and shake holds "
+            "their bonds: fix all three or none"
+        )
+    return "mobile" if fixed.any() else "all"
 
 
 def _pairs(atoms: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -7,14 +7,14 @@ the user is in it: numbers, element symbols, words of a fixed list and fixed fil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mdbench import __version__
-from mdbench.lammps_dynamics import equilibration, production, time
+from mdbench.lammps_dynamics import equilibration, fixed_atoms, production, time, velocities
 from mdbench.output.thermo import metal_factor
 
 if TYPE_CHECKING:
+    from mdbench.input_facts import InputFacts
     from mdbench.spec import RunSpec, Variant
 
 LARGEST_FORCE_EV_ANG = 100.0
@@ -34,19 +34,6 @@ _LONGEST_STEP_ANG = 0.1
 """Longer than what atoms of a liquid make."""
 CHECKPOINT_LINE = "mdbench: checkpoint of step {}"
 """Printed after the restart file has been read back."""
-
-
-@dataclass(frozen=True)
-class InputFacts:
-    """What the script needs to know beyond the specification."""
-
-    elements: tuple[str, ...]  # of the atom types
-    boundary: str  # "p p p"
-    num_atoms: int
-    potential: str  # commands that define it, after the atoms have been read
-    units: str = "metal"  # or real
-    atom_style: str = "atomic"
-    rigid: str = ""  # the fix that holds bonds, if any are held
 
 
 def render(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
@@ -97,10 +84,10 @@ def render_timed(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
         variant: Temperature and seed.
         facts: Of the folder that it runs in.
     """
-    moving = f"fix         integrate all nve/limit {_LONGEST_STEP_ANG}\n{facts.rigid}"
+    moving = f"fix         integrate {facts.mobile} nve/limit {_LONGEST_STEP_ANG}\n{facts.rigid}"
     parts = [
         *_system(spec, variant, facts),
-        *_velocities(variant, facts),
+        *velocities(variant, facts),
         moving,
         *_TIMED,
     ]
@@ -173,7 +160,7 @@ timestep     {time(spec.run.timestep_fs, facts.units)}          # {unit}
 thermo       {spec.plan().thermo}
 thermo_style custom step time temp pe etotal press pxx pyy pzz vol density{lengths} fmax
 thermo_modify flush yes lost error format float %.10g
-"""
+{fixed_atoms(facts)}"""
 
 
 def _start(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
@@ -183,27 +170,13 @@ def _start(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
         tolerance = f"{_SMALL_FORCE_EV_ANG / metal_factor('Fmax', facts.units):.10g}"
         lines += ["min_style   fire", f"minimize    0 {tolerance} 300 2000", "reset_timestep 0"]
     if spec.run.velocities == "new":
-        lines += _velocities(variant, facts)
+        lines += velocities(variant, facts)
     if not lines:
         return "label dynamics\n"
     jump = 'if "${first} > 0" then "jump SELF dynamics"'
     if len(lines) > 1:  # steps are made, and not of the run
         lines = ["log         ${out}.minimize.log", *lines, "log         ${out}.log append"]
     return "\n".join([jump, *lines, "label dynamics\n"])
-
-
-def _velocities(variant: Variant, facts: InputFacts) -> list[str]:
-    """Of the temperature, also where bonds are held.
-
-    There the parts along bonds are taken away first, which fix rattle does and fix shake does not.
-    """
-    t = f"{variant.temperature_k:.10g}"
-    create = f"velocity    all create {t} {variant.random_seed} mom yes rot no dist gaussian"
-    if not facts.rigid:
-        return [create]
-    held = facts.rigid.rstrip("\n").replace(" shake ", " rattle ")
-    again = f"velocity    all scale {t}"
-    return [held, create, "run         0 post no", again, f"unfix       {held.split()[1]}"]
 
 
 _DUMPS = {
@@ -246,7 +219,7 @@ fix         request all halt 10 v_stop == 1 error soft message yes
 
 def _equilibration(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
     end = spec.plan().equilibration
-    moving, fixes = equilibration(spec, variant, facts.units, facts.rigid)
+    moving, fixes = equilibration(spec, variant, facts)
     ends = "\n".join(f"unfix       {name}" for name in fixes)
     return f"""\
 # Equilibration, {end} steps: Langevin, which no slow mode escapes.
@@ -260,7 +233,7 @@ label production
 
 
 def _production(spec: RunSpec, variant: Variant, facts: InputFacts) -> str:
-    moving = production(spec, variant, facts.units, facts.rigid)
+    moving = production(spec, variant, facts)
     return f"# Production: {spec.ensemble.kind.upper()}.\n{moving}run         ${{last}} upto\n"
 
 

@@ -14,6 +14,7 @@ from mdbench.spec_force_field import ForceField, Rbmd
 from mdbench.spec_model import Model
 from mdbench.spec_system import AnySystem, FileSystem
 from mdbench.spec_types import (
+    AtomsWord,
     Element,
     Integer,
     LengthAng,
@@ -60,6 +61,9 @@ class Ensemble(Section):
     """Time constant of the barostat; about 1000 time steps; NPT only."""
     coupling: Literal["iso", "aniso", "x", "y", "z", "tri"] = "iso"
     """Which lengths of the cell the barostat moves; NPT only."""
+    fixed: Annotated[tuple[AtomsWord, ...], OneOrMore()] | None = None
+    """Atoms that do not move: elements, numbers in the whole structure such as "1-72", or "file":
+    those that the structure's file fixes. Not with NPT."""
     barostat: Literal["nose-hoover", "berendsen"] = "nose-hoover"
     """Berendsen keeps no ensemble; NPT only."""
     bulk_modulus_bar: Annotated[PressureBar, Field(gt=0)] = Field(22_000.0, alias="bulk_modulus")
@@ -73,6 +77,8 @@ class Ensemble(Section):
             field = type(self).model_fields[name]
             if getattr(self, name) != field.default:
                 raise conflict(field.alias or name, "goes with kind = 'npt'")
+        if self.kind == "npt" and self.fixed:
+            raise conflict("fixed", "goes with a cell that does not change: not with kind = 'npt'")
         modulus = type(self).model_fields["bulk_modulus_bar"].default
         if self.barostat != "berendsen" and self.bulk_modulus_bar != modulus:
             raise conflict("bulk_modulus", "goes with barostat = 'berendsen'")

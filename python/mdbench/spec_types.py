@@ -210,6 +210,14 @@ Element = Annotated[
     AfterValidator(_check_element),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z][a-z]?$"}),
 ]
+AtomsWord = Annotated[
+    str,
+    BeforeValidator(_number_as_text),
+    Text(
+        "[A-Z][a-z]?|file|[1-9][0-9]{0,7}(-[1-9][0-9]{0,7})?",
+        "an element, numbers of atoms such as 5 or 1-72, or 'file'",
+    ),
+]
 FilePath = Annotated[Path, Located()]
 NumberWord = BeforeValidator(_number_as_text)
 """Lets ``cell = 372`` stand for ``cell = "372"``."""

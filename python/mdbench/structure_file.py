@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
+from ase.constraints import FixAtoms
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 from ase.io import read
 from ase.io.formats import filetype, ioformats
@@ -18,6 +19,8 @@ from mdbench.errors import StructureError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 _LAMMPS_SUFFIXES = {".data", ".lmp", ".lammps", ".lammps-data"}
 _LAMMPS_HEADER = re.compile(rb"^\s*\d+\s+atoms\s*$.*\bxlo\s+xhi\b", re.MULTILINE | re.DOTALL)
@@ -32,8 +35,10 @@ _MASS_TOLERANCE = 0.005
 _MASS_TOLERANCE_U = 0.02  # so that hydrogen may weigh 1
 _DEUTERIUM_U = 2.014
 _FLATTEST_CELL = 1e-6
-FIXED_ATOMS, OTHER_FRAMES = "fixed_atoms", "other_frames"
-"""Notes of a structure on its file."""
+FIXED = "fixed"
+"""Array of a structure: atoms that its file holds in place."""
+CONSTRAINED, OTHER_FRAMES = "constrained", "other_frames"
+"""Notes of a structure on its file: how many atoms it constrains otherwise; more structures."""
 _FULL = 0.999
 """Occupancies from here on are rounded ones."""
 
@@ -117,7 +122,7 @@ def _refuse_shared_sites(atoms: Atoms, path: Path) -> None:
 
 
 def _bare(atoms: Atoms) -> Atoms:
-    """Only what a simulation starts from, and notes: charge, spin, how many atoms are fixed.
+    """Only what a simulation starts from, and notes: charge, spin, atoms that are held.
 
     Other arrays, as of atom types, mislead ASE's writers; with constraints, ASE changes forces.
     """
@@ -131,10 +136,23 @@ def _bare(atoms: Atoms) -> Atoms:
     if atoms.has("momenta"):  # zeros too: a run may start at rest
         bare.set_momenta(atoms.get_momenta())
     bare.info = {name: atoms.info[name] for name in ("charge", "spin") if name in atoms.info}
-    held = [c.get_indices() for c in atoms.constraints if hasattr(c, "get_indices")]
-    fixed = {int(i) for indices in held for i in np.ravel(indices)}
-    bare.info |= {FIXED_ATOMS: len(fixed)} if fixed else {}
+    held, others = _held(atoms)
+    if held.any():
+        bare.set_array(FIXED, held)
+    bare.info |= {CONSTRAINED: int(others.sum())} if others.any() else {}
     return bare
+
+
+def _held(atoms: Atoms) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Atoms that constraints keep in place, and those that they bind in part or to others."""
+    held, others = np.zeros((2, len(atoms)), bool)
+    for constraint in atoms.constraints:
+        if not hasattr(constraint, "get_indices"):
+            continue
+        directions = getattr(constraint, "mask", isinstance(constraint, FixAtoms))
+        found = held if np.all(directions) else others
+        found[np.ravel(constraint.get_indices())] = True
+    return held, others & ~held
 
 
 def _checked(atoms: Atoms, path: Path) -> Atoms:

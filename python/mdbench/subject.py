@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +11,9 @@ from mdbench import plugin_folder
 from mdbench.classical_input import POTENTIAL_FILE, force_field_commands, rigid_command
 from mdbench.engine import boxed, potentials_folder
 from mdbench.errors import RunError
-from mdbench.lammps_input import STRUCTURE_FILE, InputFacts
+from mdbench.fixed_atoms import as_ids, fixed_atoms
+from mdbench.input_facts import InputFacts
+from mdbench.lammps_input import STRUCTURE_FILE
 from mdbench.model import convert, inspect
 from mdbench.molecules.load import LoadedMolecules, load_molecules
 from mdbench.molecules.write import write_molecules
@@ -150,6 +152,7 @@ class ClassicalField:
             StructureError: when bonds are to be held that cannot be.
         """
         field, system = spec.force_field, self.loaded.system
+        held = fixed_atoms(atoms, spec.ensemble.fixed or ())
         return InputFacts(
             self.loaded.elements,
             "p p p",
@@ -157,7 +160,7 @@ class ClassicalField:
             force_field_commands(field, system),
             field.units,
             field.atom_style,
-            rigid_command(system) if field.shake else "",
+            rigid_command(system, held) if field.shake else "",
         )
 
     def write(self, spec: RunSpec, atoms: Atoms, folder: Path) -> dict[str, Any]:
@@ -188,8 +191,13 @@ class Subject:
     potential: Potential
 
     def facts(self, spec: RunSpec) -> InputFacts:
-        """What the script of a run needs to know."""
-        return self.potential.facts(spec, self.atoms)
+        """What the script of a run needs to know.
+
+        Raises:
+            StructureError: when atoms that are to be fixed are not there, or bonds cannot be held.
+        """
+        held = fixed_atoms(self.atoms, spec.ensemble.fixed or ())
+        return replace(self.potential.facts(spec, self.atoms), fixed=as_ids(held))
 
     def write(self, spec: RunSpec, folder: Path) -> dict[str, Any]:
         """Write structure and potential into a run folder; returns what the manifest says."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
-from ase.constraints import FixAtoms, FixCom
+from ase.constraints import FixAtoms, FixBondLength, FixCartesian, FixCom, FixedPlane
 from ase.io import write
 from support import BUNDLED, BUNDLED_LAMMPS
 
@@ -23,7 +23,7 @@ from mdbench.errors import ModelError
 from mdbench.model import inspect, load_evaluator, metadata
 from mdbench.native_file import BLANK
 from mdbench.run_once import single_point, timed
-from mdbench.spec import RunSpec
+from mdbench.spec import Ensemble, RunSpec
 from mdbench.structure import graphene, water_box
 from mdbench.structure_file import read_structure
 from mdbench.subject import MaceModel, Subject, load_subject
@@ -39,6 +39,10 @@ def specification(system=None, **sections):
 
 def found(problems):
     return [(p.level, p.field) for p in problems]
+
+
+def with_fixed(spec, fixed):
+    return spec.model_copy(update={"ensemble": Ensemble(fixed=fixed)})
 
 
 def about_run(symbols="H", **sections):
@@ -209,33 +213,61 @@ def test_files_are_named_as_the_field(tmp_path):
 
 @pytest.mark.parametrize("name", ["fixed.extxyz", "POSCAR"])
 def test_atoms_that_a_file_fixes_are_not_moved_without_a_word(name, tmp_path):
+    spec = specification({"file": tmp_path / name})
     atoms = bulk("C", "diamond", a=3.567, cubic=True).repeat((2, 1, 1))
     atoms.set_constraint(FixAtoms([0, 3, 5]))
     atoms.write(tmp_path / name, format="vasp" if name == "POSCAR" else "extxyz")
     found = read_structure(tmp_path / name)
-    (problem,) = problems_of_file(found)
+    (problem,) = problems_of_file(spec, found)
     assert (problem.level, problem.field) == ("error", "system.file")
-    assert problem.text.startswith("the file constrains 3 atoms")
+    assert problem.text.startswith("the file holds 3 atoms in place that would move")
     assert not found.constraints
+    for fixed, number in ((["1-4"], 1), (["1-4", 6], 0), ("file", 0), ("C", None)):
+        problems = problems_of_file(with_fixed(spec, fixed), found)
+        if number is None:
+            assert [p.field for p in problems] == ["ensemble.fixed"]
+        else:
+            assert [p.text[:24] for p in problems] == [f"the file holds {number} atoms i"] * bool(number)
+
+
+@pytest.mark.parametrize("constraint", [
+    FixCartesian([0, 3], (True, True, False)), FixBondLength(0, 3), FixedPlane([0, 3], (0, 0, 1))], ids=repr)
+def test_constraints_that_are_not_kept(constraint, tmp_path):
+    atoms = bulk("C", "diamond", a=3.567, cubic=True)
+    atoms.set_constraint([FixAtoms([5]), constraint])
+    atoms.write(tmp_path / "a.traj")
+    spec = with_fixed(specification({"file": tmp_path / "a.traj"}), "file")
+    (problem,) = problems_of_file(spec, read_structure(tmp_path / "a.traj"))
+    assert (problem.level, problem.field) == ("error", "system.file")
+    assert problem.text.startswith("the file constrains 2 atoms in part or to one another")
+
+
+def test_atoms_fixed_in_each_direction_are_fixed(tmp_path):
+    atoms = bulk("C", "diamond", a=3.567, cubic=True)
+    atoms.set_constraint(FixCartesian([0, 3]))
+    atoms.write(tmp_path / "a.traj")
+    assert np.flatnonzero(read_structure(tmp_path / "a.traj").arrays["fixed"]).tolist() == [0, 3]
 
 
 def test_constraints_that_fix_no_atoms(tmp_path):
     atoms = bulk("C", "diamond", a=3.567, cubic=True)
     atoms.set_constraint(FixCom())
     atoms.write(tmp_path / "a.traj")
-    assert problems_of_file(read_structure(tmp_path / "a.traj")) == []
+    spec = specification({"file": tmp_path / "a.traj"})
+    assert problems_of_file(spec, read_structure(tmp_path / "a.traj")) == []
 
 
 def test_frames_before_the_last_are_named(tmp_path):
     atoms = bulk("C", "diamond", a=3.567, cubic=True)
     atoms.write(tmp_path / "one.extxyz")
-    assert problems_of_file(read_structure(tmp_path / "one.extxyz")) == []
+    spec = specification({"file": tmp_path / "one.extxyz"})
+    assert problems_of_file(spec, read_structure(tmp_path / "one.extxyz")) == []
     larger = atoms.copy()
     larger.set_cell(1.1 * atoms.cell, scale_atoms=True)
     write(tmp_path / "two.extxyz", [atoms, larger])
     found = read_structure(tmp_path / "two.extxyz")
     assert found.cell[0, 0] == pytest.approx(1.1 * 3.567)
-    (problem,) = problems_of_file(found)
+    (problem,) = problems_of_file(spec, found)
     assert problem.level == "warning" and "the last is taken" in problem.text
 
 

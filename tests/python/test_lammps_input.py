@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mdbench.lammps_input import InputFacts, render
+from mdbench.input_facts import InputFacts
+from mdbench.lammps_input import render
 from mdbench.spec import MOST_RANDOM, RunSpec
 from mdbench.subject import MaceModel, model_of
 
@@ -18,7 +19,7 @@ COMMANDS = {
     "kspace_modify", "mass",
     "timestep", "timer", "thermo", "thermo_style", "thermo_modify", "jump", "min_style", "minimize", "reset_timestep",
     "velocity", "label", "dump", "dump_modify", "fix", "unfix", "run", "write_dump", "quit",
-    "write_restart", "clear", "print",
+    "write_restart", "clear", "print", "group", "compute", "compute_modify", "fix_modify",
 }
 # what may stand in a script: no shell, no python, no include, no getenv, no backslash
 WORDS = re.compile(r"[A-Za-z0-9_*./:+-]+|\$\{[a-z]+\}|[\"'&|<>=,()%$ {}]+")
@@ -33,7 +34,8 @@ def script(potential=None, **sections):
     made = spec(**sections)
     potential = potential or model_of(made)
     commands = potential.commands(made, ELEMENTS)
-    facts = InputFacts(ELEMENTS, "p p p", 372, commands, atom_style=potential.atom_style)
+    fixed = "1:72" if made.ensemble.fixed else ""
+    facts = InputFacts(ELEMENTS, "p p p", 372, commands, atom_style=potential.atom_style, fixed=fixed)
     return render(made, made.variants()[0], facts)
 
 
@@ -63,6 +65,10 @@ ALL = [
      "run": {"minimize": False, "velocities": "file", "equilibration": equilibration}}
     for thermostat, equilibration in itertools.product(
         ("nose-hoover", "csvr", "berendsen", "rescale"), ("0 fs", "1 ps"))
+] + [
+    {"ensemble": {"kind": kind, "thermostat": thermostat, "fixed": "C"}}
+    for kind, thermostat in itertools.product(
+        ("nvt", "nve"), ("nose-hoover", "csvr", "langevin", "berendsen", "rescale"))
 ]
 
 

@@ -51,6 +51,35 @@ def test_start_is_respected():
     np.testing.assert_allclose(found.msd_ang2, direct_msd(positions[20:]), rtol=1e-10)
 
 
+def with_a_slab(movers, fixed=4):
+    """Walkers behind atoms that stay where they are."""
+    slab = np.broadcast_to(np.arange(3.0 * fixed).reshape(fixed, 3), (len(movers), fixed, 3))
+    return np.concatenate([slab, movers], axis=1)
+
+
+def test_fixed_atoms_are_what_others_move_against():
+    """And no part of the mean; nothing is subtracted, which the fixed ones would take part in."""
+    movers = random_walk(np.random.default_rng(9), 200, 6) + 0.05 * np.arange(200)[:, None, None]
+    numbers = np.array([8, 8, 6, 6, 8, 8, 8, 8, 8, 8])
+    source = frames_of(with_a_slab(movers), numbers=numbers)
+    found = mean_squared_displacement(source, "O")
+    np.testing.assert_allclose(found.msd_ang2, direct_msd(movers), rtol=1e-10)
+    assert (found.num_atoms, found.note) == (6, "2 of 8 atoms, which do not move, are left out")
+    with pytest.raises(AnalysisError, match="the atoms of C do not move"):
+        mean_squared_displacement(source, "C")
+
+
+def test_atoms_that_rest_now_and_then_are_not_fixed():
+    """As on a lattice: those that never hop count, and the centre of mass is subtracted."""
+    rng = np.random.default_rng(10)
+    hops = 2.5 * np.cumsum(rng.integers(-1, 2, (200, 40, 3)) * (rng.random((200, 40, 1)) < 0.01), axis=0)
+    source = frames_of(with_a_slab(hops), numbers=8)
+    found = mean_squared_displacement(source, "O")
+    assert (found.num_atoms, found.note) == (44, "")
+    everything = without_drift(with_a_slab(hops), source.masses)
+    np.testing.assert_allclose(found.msd_ang2, direct_msd(everything), rtol=1e-9)
+
+
 class Counted:
     """A source that counts how often it is read."""
 
@@ -78,7 +107,7 @@ def test_chunks_give_the_same():
     counted = Counted(source)
     limit = 4 * 24 * 400 * 4 // 3  # four atoms at a time
     parts = mean_squared_displacement(counted, "O", MsdOptions(memory_limit=limit))
-    assert counted.readings == 8
+    assert counted.readings == 8 + 1  # the beginning, for atoms that are fixed
     assert parts.note == ""
     for name in ("msd_ang2", "msd_error_ang2"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-10)
@@ -323,10 +352,12 @@ def test_what_cannot_be_used_is_refused():
             mean_squared_displacement(bad, element, options)
     after_gap = mean_squared_displacement(gap, "O", MsdOptions(start_ps=50.0))
     assert after_gap.frames == 50
-    for positions, reason in ((np.zeros((100, 4, 3)), "does not move"),
-                              (random_walk(rng, 12, 4), "too few for a diffusion")):
+    for positions, options, reason in (
+            (np.zeros((100, 4, 3)), STAY, "the atoms of O do not move"),
+            (random_walk(rng, 100, 1), MsdOptions(), "O does not move"),  # but as a whole
+            (random_walk(rng, 12, 4), STAY, "too few for a diffusion")):
         with pytest.raises(AnalysisError, match=reason):
-            self_diffusion(mean_squared_displacement(frames_of(positions), "O", STAY))
+            self_diffusion(mean_squared_displacement(frames_of(positions), "O", options))
 
 
 def test_wrapped_positions_are_refused():

@@ -43,6 +43,24 @@ def test_fft_is_the_direct_sum():
         np.testing.assert_allclose(found.lag_ps, 0.004 * np.arange(151))
 
 
+def test_fixed_atoms_do_not_count():
+    """Three degrees of freedom for each of the others; their centre of mass moves as it likes."""
+    rng = np.random.default_rng(3)
+    moving = relaxing(rng, 300, 6, 0.05) + np.array([3.0, 0.0, 1.0])
+    v = np.concatenate([np.zeros((300, 3, 3)), moving], axis=1)
+    numbers, masses = np.array([6, 6, 8, 8, 8, 8, 6, 6, 6]), np.r_[[50.0] * 3, rng.uniform(1, 16, 6)]
+    source = frames_of(v, interval_ps=0.004, numbers=numbers, masses=masses)
+    for element, mine in ((None, slice(3, 9)), ("O", slice(3, 6)), ("C", slice(6, 9))):
+        x, m = v[:, mine], masses[mine]
+        direct = np.einsum("tac,tac,a->", x, x, m) / 300
+        for logged in (None, 3 * 9 - 3):  # as of a log that counts all atoms
+            found = velocity_autocorrelation(source, element, VacfOptions(degrees_of_freedom=logged))
+            assert found.degrees_of_freedom == 3 * found.num_atoms == 3 * len(m)
+            assert found.temperature_k == pytest.approx(direct / (3 * len(m)) / KB, rel=1e-6)
+    with pytest.raises(AnalysisError, match="do not move"):
+        velocity_autocorrelation(frames_of(v[:, :3], interval_ps=0.004, numbers=6))
+
+
 def test_peak_lies_at_the_frequency():
     source = frames_of(
         vibrating([1583.3] * 8, np.full(8, 12.011)), interval_ps=0.002, numbers=6, masses=12.011)

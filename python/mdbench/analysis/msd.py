@@ -12,6 +12,7 @@ from mdbench.analysis.lag_moments import LagMoments
 from mdbench.analysis.trajectories import (
     MEMORY_LIMIT_BYTES,
     AtomSeries,
+    atoms_at_rest,
     atoms_of,
     equal_spacing,
 )
@@ -34,7 +35,7 @@ class MsdOptions:
     dimensions: str = "xyz"
     """Cartesian directions that count: "xy" for slabs; "auto" takes the periodic ones."""
     remove_drift: bool = True
-    """Subtract the centre of mass of all atoms of the system."""
+    """Subtract the centre of mass of all atoms of the system; never where atoms are fixed."""
     memory_limit: int = MEMORY_LIMIT_BYTES
 
 
@@ -66,7 +67,9 @@ def mean_squared_displacement(
     The mass-weighted centre of mass of all atoms is subtracted. A simulation that conserves
     momentum keeps it in place anyway, with a sheet in a liquid too; thermostats and float32
     forces let it wander. Where every particle is kicked on its own (Langevin), this takes the
-    share m/M of a particle's own motion away: 1/N of D for N equal particles. Positions are taken
+    share m/M of a particle's own motion away: 1/N of D for N equal particles. Where atoms were
+    held in place (``atoms_at_rest``), displacements are relative to them, and they are no part of
+    the mean. Positions are taken
     as unwrapped by the simulation; in NPT they scale with the box, and so do displacements, by
     the relative fluctuation of its length (1e-3 or less in a liquid).
 
@@ -79,18 +82,11 @@ def mean_squared_displacement(
         options: Start, directions, drift, memory.
 
     Raises:
-        AnalysisError: when frames are too few, missing, or wrapped into the cell.
+        AnalysisError: when frames are too few, missing, or wrapped into the cell, or no atom moves.
     """
     options = options or MsdOptions()
     dimensions = _directions(options.dimensions, source.pbc)
-    series = AtomSeries(
-        source,
-        atoms_of(source, element),
-        equal_spacing(source, options.start_ps),
-        tuple("xyz".index(letter) for letter in dimensions),
-        options.remove_drift,
-        options.memory_limit,
-    ).within_limits()
+    series, fixed = _series_of(source, element, dimensions, options)
     frames, atoms = series.sampling.count, len(series.atoms)
     moments = LagMoments.empty(frames, atoms)
     power, squares, longest = np.zeros(1), np.zeros(frames), 0.0
@@ -112,9 +108,31 @@ def mean_squared_displacement(
         lag_ps=np.arange(len(msd), dtype=np.float64) * series.sampling.interval_ps,
         msd_ang2=msd,
         msd_error_ang2=_errors(moments, msd, len(dimensions)),
-        note=series.sampling.note,
+        note="; ".join(note for note in (series.sampling.note, fixed) if note),
         moments=moments,
     )
+
+
+def _series_of(
+    source: FrameSource, element: str, dimensions: str, options: MsdOptions
+) -> tuple[AtomSeries, str]:
+    """Of the atoms of an element that move, and what is said of those that do not."""
+    atoms, sampling = atoms_of(source, element), equal_spacing(source, options.start_ps)
+    at_rest = atoms_at_rest(source, options.start_ps)
+    moving = atoms[~at_rest[atoms]]
+    if not len(moving):
+        raise AnalysisError(f"the atoms of {element} do not move")
+    held = len(atoms) - len(moving)
+    series = AtomSeries(
+        source,
+        moving,
+        sampling,
+        tuple("xyz".index(letter) for letter in dimensions),
+        options.remove_drift and not at_rest.any(),
+        options.memory_limit,
+    )
+    note = f"{held} of {len(atoms)} atoms, which do not move, are left out" if held else ""
+    return series.within_limits(), note
 
 
 def _directions(dimensions: str, pbc: NDArray[np.bool_]) -> str:

@@ -26,6 +26,8 @@ MAX_PASSES = 12  # readings of the whole trajectory before frames are left out
 _FOR_SERIES = 0.75  # of the memory; the rest is for transforms
 _BLOCK_BYTES = 8_000_000  # of frames gathered before they are transposed in one go
 _SPACING_TOLERANCE = 1e-3
+_LOOKS = 8  # frames in which atoms at rest are looked for
+_NOW_AND_THEN = 0.01  # of the atoms that move: more of them, and resting is no sign of being fixed
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,36 @@ def equal_spacing(source: FrameSource, start_ps: float) -> Sampling:
             f"gap (start_ps > {times[where]:g})"
         )
     return Sampling(first, 1, count, float(times[-1] - times[first]) / (count - 1))
+
+
+def atoms_at_rest(source: FrameSource, start_ps: float = 0.0) -> NDArray[np.bool_]:
+    """Atoms that were held in place: the same to the last digit in frames over the whole time.
+
+    Where many atoms rest now and then, as in hops on a lattice, none of them was held.
+
+    Args:
+        source: Positions, or velocities.
+        start_ps: Frames before are left out.
+
+    Returns:
+        [atoms]
+    """
+    first = int(np.searchsorted(source.times_ps, start_ps - 1e-9))
+    stride = max(1, (len(source.times_ps) - 1 - first) // (_LOOKS - 1))
+    rests = np.zeros(len(source.numbers), np.int64)
+    before, looks = None, 0
+    for frame in islice(source.frames(first, None, stride), _LOOKS):
+        if before is not None:
+            rests += (frame.positions == before).all(axis=1)
+            looks += 1
+            if not rests.any():
+                return np.zeros(len(rests), bool)
+        before = np.array(frame.positions)
+    always: NDArray[np.bool_] = (rests == looks) & (looks > 1)
+    sometimes = np.count_nonzero(rests) - np.count_nonzero(always)
+    if sometimes > _NOW_AND_THEN * np.count_nonzero(~always):
+        return np.zeros(len(rests), bool)
+    return always
 
 
 @dataclass(frozen=True)

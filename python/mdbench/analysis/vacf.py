@@ -14,6 +14,7 @@ from mdbench.analysis.trajectories import (
     MEMORY_LIMIT_BYTES,
     AtomSeries,
     Sampling,
+    atoms_at_rest,
     atoms_of,
     equal_spacing,
 )
@@ -43,7 +44,8 @@ class VacfOptions:
     """Longest lag, which sets the resolution; half the time at most."""
     memory_limit: int = MEMORY_LIMIT_BYTES
     degrees_of_freedom: float | None = None
-    """Of all atoms, where bonds are held; 3 N - 3 when left out."""
+    """Of all atoms, where bonds are held; 3 N - 3 when left out, 3 for each that moves where others
+    do not."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ class VacfResult:
     """None for all atoms."""
     num_atoms: int
     degrees_of_freedom: float | None
-    """3 N, less 3 for all atoms: the centre of mass is at rest. Fewer where bonds are held, and
-    None for an element then: a bond between two elements is neither's."""
+    """3 N, less 3 for all atoms: the centre of mass is at rest, unless atoms are held in place and
+    do not count. Fewer where bonds are held, and None for an element then: a bond between two
+    elements is neither's."""
     temperature_k: float | None
     """Kinetic, from the value at lag 0; None without ``degrees_of_freedom``."""
     interval_fs: float
@@ -90,7 +93,8 @@ def velocity_autocorrelation(
     """Velocity autocorrelation over all time origins, and its power spectrum.
 
     C(n) = sum_i m_i <v_i(t) . v_i(t + n)>, normalised to 1 at n = 0, in float64 by fast Fourier
-    transform; the velocity of the centre of mass of all atoms is subtracted. Mass weights make
+    transform; the velocity of the centre of mass of all atoms is subtracted, unless some were held
+    in place, which do not count. Mass weights make
     the spectrum of harmonic vibrations their density of states (each mode holds kB T). The
     spectrum is the cosine transform of C times a Hann window that is 0 at the longest lag: a
     vibration of one frequency becomes a peak of width 1/(c max_lag) at half height, without
@@ -108,8 +112,18 @@ def velocity_autocorrelation(
     options = options or VacfOptions()
     sampling = _checked_sampling(source, options.start_ps)
     atoms = np.arange(len(source.numbers)) if element is None else atoms_of(source, element)
+    moves = ~atoms_at_rest(source, options.start_ps)
+    atoms = atoms[moves[atoms]]
+    if not len(atoms):
+        raise AnalysisError("the atoms do not move: there is no velocity autocorrelation")
     sampling = _affordable(sampling, len(atoms), options.memory_limit)
-    series = AtomSeries(source, atoms, sampling, memory_limit=options.memory_limit)
+    series = AtomSeries(
+        source,
+        atoms,
+        sampling,
+        remove_drift=bool(moves.all()),
+        memory_limit=options.memory_limit,
+    )
     power = np.zeros(1)
     for chosen, chunk in series:
         power = power + summed_power(chunk, source.masses[atoms[chosen]])
@@ -118,7 +132,7 @@ def velocity_autocorrelation(
     if last < _FEWEST_LAGS:
         raise AnalysisError(f"a longest lag of {options.max_lag_ps:g} ps is too short")
     sums = lag_sums(power, count)[: last + 1] / (count - np.arange(last + 1))
-    freedom = _degrees_of_freedom(len(atoms), len(source.numbers), options)
+    freedom = _degrees_of_freedom(len(atoms), moves, options)
     if not sums[0] > 0.0 or freedom == 0.0:
         raise AnalysisError("the atoms do not move: there is no velocity autocorrelation")
     frequency, spectrum = _spectrum(sums / sums[0], sampling.interval_ps)
@@ -139,10 +153,12 @@ def velocity_autocorrelation(
     )
 
 
-def _degrees_of_freedom(atoms: int, among: int, options: VacfOptions) -> float | None:
-    """Of some or all of ``among`` atoms; None where held bonds may be theirs."""
-    free = 3.0 * among - 3.0
-    of_all = free if options.degrees_of_freedom is None else options.degrees_of_freedom
+def _degrees_of_freedom(atoms: int, moves: NDArray[np.bool_], options: VacfOptions) -> float | None:
+    """Of some or all of the atoms that move; None where held bonds may be theirs."""
+    among = np.count_nonzero(moves)
+    free = 3.0 * among - (3.0 if moves.all() else 0.0)
+    # a log may count atoms that do not move
+    of_all = min(free, options.degrees_of_freedom or free)
     if atoms == among:
         return of_all
     return 3.0 * atoms if of_all > free - 0.5 else None

@@ -84,7 +84,7 @@ def _problems(spec: RunSpec, subject: Subject, geometry: Geometry) -> list[Probl
     return [
         *problems_of_run(spec, set(atoms.get_chemical_symbols())),
         *problems_of_structure(spec, atoms, geometry),
-        *problems_of_file(atoms),
+        *problems_of_file(spec, atoms),
         *_problems_of_potential(spec, subject),
     ]
 

@@ -70,6 +70,8 @@ def _ensemble(spec: RunSpec, dialect: Dialect) -> Iterator[str]:
             f"ensemble.tdamp: {held.tdamp_fs:g} fs is less than a time step, and RBMD takes the "
             "root of a negative number then: use 100 time steps"
         )
+    if held.fixed:
+        yield f"ensemble.fixed: {name} moves all atoms: leave it out"
     if held.kind == "nve" and spec.plan().equilibration:
         yield (
             "run.equilibration: RBMD has one ensemble a run, and nothing holds the temperature in "
