@@ -47,6 +47,9 @@ CASES = {
     "water": (lambda: classical.water(64, 12.6, **RIGID), WATER, 'kind = "nvt"'),
     "water-weak": (lambda: classical.water(64, 12.6, **RIGID), WATER,
                    'kind = "npt"\nthermostat = "berendsen"\nbarostat = "berendsen"'),
+    "water-fixed": (lambda: classical.water(64, 12.6, **RIGID), WATER, 'fixed = ["1-30", "100-102"]'),
+    "argon-fixed": (classical.argon, 'kind = "lj"\ncutoff = "8 A"',
+                    'thermostat = "langevin"\nfixed = "1-8"'),
     "chains": (lambda: classical.chains("opls", "cvff"),
                'kind = "cvff"\ncutoff = "6 A"\ndihedral = "opls"\nimproper = "cvff"\n'
                'kspace = "ewald"\nalpha = "0.16 1/A2"\nkmax = [8, 8, 8]',

@@ -157,3 +157,23 @@ def test_barostat(kind):
     text = script(ensemble={"kind": "npt", "pressure": "1 GPa", "coupling": kind, "pdamp": "2 ps"})
     assert f"temp 298 298 0.1 {kind} 10000 10000 2" in text
     assert f"nph {kind} 10000 10000 2" in text  # in the equilibration
+
+
+def test_thermostats_take_the_temperature_of_the_atoms_that_move():
+    """By itself a fix counts three degrees of freedom less: nothing holds their centre of mass."""
+    for thermostat, fix in (("nose-hoover", "integrate"), ("csvr", "bath"), ("berendsen", "bath"), ("rescale", "bath")):
+        text = script(ensemble={"thermostat": thermostat, "fixed": "C"})
+        production = text.partition("# Production")[2]
+        assert f"fix_modify  {fix} temp warmth\n" in production
+        assert " all " not in production.partition("run")[0] and "momentum" not in text
+    assert text.count(" zero no\n") == 1  # in the equilibration
+    assert "fixed" not in script() and "warmth" not in script() and " zero yes\n" in script()
+
+
+def test_many_numbers_are_on_several_lines():
+    made = spec(ensemble={"fixed": "C"})
+    ids = " ".join(map(str, range(1, 400, 2)))
+    facts = InputFacts(ELEMENTS, "p p p", 400, "", fixed=ids)
+    (group,) = [c for c in commands(render(made, made.variants()[0], facts)) if c.startswith("group       fixed")]
+    assert group.split() == ["group", "fixed", "id", *ids.split()]
+    assert max(map(len, render(made, made.variants()[0], facts).splitlines())) < 120

@@ -8,7 +8,7 @@ from mdbench.check.cost import Cost, disk_bytes, measure, measure_lammps
 from mdbench.check.findings import CheckReport, Problem
 from mdbench.check.force_field import problems_of_force_field
 from mdbench.check.geometry import Geometry, examine_geometry, problems_of_structure
-from mdbench.check.notes import problems_of_file
+from mdbench.check.notes import num_fixed, problems_of_file
 from mdbench.check.potential import load, problems_of_model, problems_of_reference
 from mdbench.check.settings import problems_of_run
 from mdbench.errors import MdbenchError, RunError
@@ -52,7 +52,8 @@ def examine(spec: RunSpec, subject: Subject) -> CheckReport:
         cost, failed = _cost(spec, subject)
         problems += failed
     problems.sort(key=lambda p: p.level)  # errors first
-    return CheckReport(tuple(problems), geometry, cost, disk_bytes(spec, len(subject.atoms)))
+    disk = disk_bytes(spec, len(subject.atoms))
+    return CheckReport(tuple(problems), geometry, cost, disk, num_fixed(spec, subject.atoms))
 
 
 def _cost(spec: RunSpec, subject: Subject) -> tuple[Cost | None, list[Problem]]:

@@ -34,6 +34,8 @@ class CheckReport:
     """``None`` where nothing could be timed."""
     disk_bytes: int
     """All runs of the specification."""
+    num_fixed: int = 0
+    """Atoms that ``ensemble.fixed`` holds."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -47,6 +49,8 @@ class CheckReport:
     def lines(self) -> list[str]:
         """The report as text."""
         lines = [*self.geometry.lines()]
+        if self.num_fixed:
+            lines.append(f"fixed         {self.num_fixed} atoms")
         if self.cost:
             lines += self.cost.lines()
         lines.append(f"disk          about {readable_bytes(self.disk_bytes)}")

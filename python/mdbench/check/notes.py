@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from mdbench.spec import RunSpec
 
 
+def num_fixed(spec: RunSpec, atoms: Atoms) -> int:
+    """How many atoms are held; none where what names them is refused."""
+    try:
+        return int(fixed_atoms(atoms, spec.ensemble.fixed or ()).sum())
+    except StructureError:
+        return 0
+
+
 def problems_of_file(spec: RunSpec, atoms: Atoms) -> list[Problem]:
     """Constraints that a run would not heed, and frames before the last."""
     problems = _fixed(spec, atoms)
