@@ -62,7 +62,7 @@ class Ensemble(Section):
     coupling: Literal["iso", "aniso", "x", "y", "z", "tri"] = "iso"
     """Which lengths of the cell the barostat moves; NPT only."""
     fixed: Annotated[tuple[AtomsWord, ...], OneOrMore()] | None = None
-    """Atoms that do not move: elements, numbers in the whole structure such as "1-72", or "file":
+    """Atoms that do not move; elements, numbers in the whole structure such as "1-72", or "file":
     those that the structure's file fixes. Not with NPT."""
     barostat: Literal["nose-hoover", "berendsen"] = "nose-hoover"
     """Berendsen keeps no ensemble; NPT only."""
