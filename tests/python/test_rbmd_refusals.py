@@ -56,6 +56,7 @@ BERENDSEN = {"thermostat": "berendsen", "barostat": "berendsen"}
      "ensemble.kind: rbmd-2.2 cannot 'nve', its NVE is an empty stub: use 'nvt' or 'npt'"),
     ("2.0", LJ, {"ensemble": {"kind": "nve"}},
      "run.equilibration: RBMD has one ensemble a run"),
+    ("2.2", LJ, {"ensemble": {"fixed": "1-8"}}, "ensemble.fixed: rbmd-2.2 moves all atoms: leave it out"),
     ("2.2", LJ, {"ensemble": {"thermostat": "langevin"}},
      "ensemble.thermostat: rbmd-2.2 has no 'langevin', its Langevin thermostat is an empty stub"),
     ("2.0", LJ, {"ensemble": {"thermostat": "langevin"}},
