@@ -12,13 +12,15 @@
 namespace mdbench {
 namespace {
 
-/// Folder of the shared library that this code was linked into.
-std::filesystem::path own_folder() {
+/// Folder of the shared library that this code was linked into, found when it is loaded: the path
+/// may be relative, and LAMMPS changes its folder by `shell cd`.
+const std::filesystem::path own_folder = [] {
   Dl_info here{};
+  std::error_code unknown;
   if (dladdr(reinterpret_cast<const void*>(&backend_symbol), &here) == 0 || !here.dli_fname)
-    throw Error("cannot find the folder of the mdbench plugin");
-  return std::filesystem::absolute(here.dli_fname).parent_path();
-}
+    return std::filesystem::path();
+  return std::filesystem::absolute(here.dli_fname, unknown).parent_path();
+}();
 
 std::string library_of(const std::string& isa) { return "mdbench_native_" + isa + ".so"; }
 
@@ -34,7 +36,7 @@ std::string choose_isa() {
 #endif
   usable.push_back("baseline");
   std::erase_if(usable, [](const std::string& isa) {
-    return !std::filesystem::exists(own_folder() / library_of(isa));
+    return !std::filesystem::exists(own_folder / library_of(isa));
   });
   if (usable.empty())
     throw Error("this build has no kernels for this processor: install mdbench again");
@@ -53,7 +55,7 @@ std::string choose_isa() {
 
 void* backend_symbol(const std::string& what, const std::string& library, const char* symbol,
                      const std::string& remedy) {
-  const auto path = own_folder() / library;
+  const auto path = own_folder / library;
   if (!std::filesystem::exists(path))
     throw Error(what + " is not installed (" + path.string() + " is missing): " + remedy);
   // DEEPBIND: LAMMPS exports a reference dgemm_ and an OpenMP runtime of its own, which would take
@@ -69,7 +71,7 @@ void* backend_symbol(const std::string& what, const std::string& library, const 
 }
 
 int cuda_devices() {
-  if (!std::filesystem::exists(own_folder() / kCudaLibrary)) return 0;
+  if (!std::filesystem::exists(own_folder / kCudaLibrary)) return 0;
   using Count = int (*)();
   const auto count = reinterpret_cast<Count>(
       backend_symbol("the CUDA evaluator", kCudaLibrary, kCudaDevicesSymbol, "say 'device cpu'"));
