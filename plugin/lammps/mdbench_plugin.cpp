@@ -2,18 +2,16 @@
 #include "lammpsplugin.h"
 #include "pair_dftd3.h"
 #include "pair_mace.h"
-
-#if __has_include("version.h")
-#include "version.h"
-#else
-#define LAMMPS_VERSION MDBENCH_LAMMPS_VERSION
-#endif
+#include "same_lammps.h"
 
 namespace {
 
+/// Checked here and not on loading: plugins are loaded for inputs without these styles too.
 template <class Style>
 void* make(void* lmp) {
-  return new Style(static_cast<LAMMPS_NS::LAMMPS*>(lmp));
+  auto* lammps = static_cast<LAMMPS_NS::LAMMPS*>(lmp);
+  LAMMPS_NS::require_same_lammps(lammps);
+  return new Style(lammps);
 }
 
 }  // namespace
@@ -22,7 +20,7 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void* l
                                                                          void* regfunc) {
   const auto add = reinterpret_cast<lammpsplugin_regfunc>(regfunc);
   lammpsplugin_t plugin{};
-  plugin.version = LAMMPS_VERSION;
+  plugin.version = MDBENCH_LAMMPS_RELEASE;
   plugin.style = "pair";
   plugin.author = "the mdbench developers";
   plugin.handle = handle;

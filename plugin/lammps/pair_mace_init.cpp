@@ -96,14 +96,16 @@ void PairMACE::map_elements() {
 /// the launcher does not tell, that is collective over all partitions, which may hang where these
 /// run different scripts; on the CPU, where nothing depends on it, it is left out.
 int PairMACE::rank_on_host() const {
+  int rank = 0;
+#ifndef MPI_STUBS  // a serial LAMMPS
   if (settings_.device == "cpu" || universe->nprocs == 1) return 0;
   for (const char* name : {"MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK"})
     if (const char* told = std::getenv(name)) return std::atoi(told);
   MPI_Comm host;
-  int rank = 0;
   MPI_Comm_split_type(universe->uworld, MPI_COMM_TYPE_SHARED, universe->me, MPI_INFO_NULL, &host);
   MPI_Comm_rank(host, &rank);
   MPI_Comm_free(&host);
+#endif
   return rank;
 }
 
