@@ -122,5 +122,5 @@ if(MDBENCH_TESTS)
   list(GET MDBENCH_ISAS -1 plainest)  # of the CPU's evaluator, to compare with
   target_link_libraries(mdbench_cuda_tests PRIVATE mdbench_cuda_objects
     mdbench_native_objects_${plainest})
-  add_test(NAME cuda COMMAND mdbench_cuda_tests)
+  mdbench_add_test(cuda mdbench_cuda_tests)
 endif()
