@@ -109,7 +109,7 @@ add_library(mdbench_native_cuda MODULE plugin/evaluator/cuda/cuda.cpp)
 set_target_properties(mdbench_native_cuda PROPERTIES PREFIX "" CUDA_RUNTIME_LIBRARY Static)
 target_link_libraries(mdbench_native_cuda PRIVATE mdbench_cuda_objects)
 if(NOT mdbench_cuda STREQUAL EMULATE)
-  install(TARGETS mdbench_native_cuda DESTINATION .)
+  install(TARGETS mdbench_native_cuda DESTINATION ${MDBENCH_DESTINATION})
 endif()
 
 if(MDBENCH_TESTS)

@@ -1,7 +1,8 @@
 # Finds what comes as Python wheels, in the environment of the Python interpreter in use.
 
 # pip builds in an isolated environment hide the packages of the venv that they build for; its
-# site-packages folder is still known, so a second torch is never needed.
+# site-packages folder is still known, so a second torch is never needed. uv's have a venv of their
+# own, from which nothing leads to the other.
 execute_process(
   COMMAND ${Python_EXECUTABLE} -c "import sysconfig; print(sysconfig.get_path('platlib'))"
   OUTPUT_VARIABLE MDBENCH_SITE OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
@@ -21,7 +22,10 @@ endfunction()
 # Target mdbench_torch. Torch's own CMake files ask for a CUDA toolkit when torch is a CUDA build;
 # this plugin holds no CUDA code of torch's, so headers and libraries are enough.
 function(mdbench_find_torch)
-  mdbench_package_folder(torch folder)
+  set(folder "${MDBENCH_TORCH}")
+  if(NOT IS_DIRECTORY "${folder}")
+    mdbench_package_folder(torch folder)
+  endif()
   if(NOT EXISTS "${folder}/include/torch/script.h")
     message(FATAL_ERROR "torch is missing: pip install 'torch==2.13.0' first, then build again (or -DMDBENCH_TORCH=OFF)")
   endif()
@@ -32,6 +36,11 @@ function(mdbench_find_torch)
   endif()
   message(STATUS "torch ${version}: ${folder}")
   set(MDBENCH_TORCH_LIB "${folder}/lib" PARENT_SCOPE)
+  set(rpath "$ORIGIN/../torch/lib")
+  if(NOT SKBUILD OR NOT folder STREQUAL "${MDBENCH_SITE}/torch")
+    list(APPEND rpath "${folder}/lib")  # not beside the package
+  endif()
+  set(MDBENCH_TORCH_RPATH "${rpath}" PARENT_SCOPE)
   add_library(mdbench_torch INTERFACE)
   target_include_directories(mdbench_torch SYSTEM INTERFACE
     ${folder}/include ${folder}/include/torch/csrc/api/include)
