@@ -45,6 +45,7 @@ def test_pip_install_into_an_own_environment(tmp_path, monkeypatch):
     configured = output_of("cmake", "-S", ROOT, "-B", tmp_path / "build", "-DMDBENCH_PYTHON=OFF",
                            f"-DPython_EXECUTABLE={own}/bin/python")
     assert "torch is not installed: *.mace files only" in configured
+    assert "-DMDBENCH_TORCH=FOLDER" in configured
 
 
 def test_installed_libraries_know_no_folder_of_the_build():
