@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdbench.analysis.heights import has_gap, uneven_axes
 from mdbench.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -15,20 +16,6 @@ if TYPE_CHECKING:
     from mdbench.analysis.pair_counts import PairTally
 
     Floats = NDArray[np.float64]
-
-_MODES = 4
-_SHORTEST_WAVE_ANG = 8.0
-"""Layers closer than this are those of a crystal or a liquid, not of a slab."""
-
-_LEAST_AMPLITUDE = 0.1
-"""Of a homogeneous element's density waves, as |<exp(i k z)>|: a modulation by a fifth."""
-
-_FALSE_ALARM = 1e-3
-"""Chance that frozen atoms, spread at random over their sites, are taken for layers."""
-
-_GAP_ANG = 6.0
-_GAP_DENSITY = 0.1
-"""A vacuum: this wide, and thinner than this part of the mean density."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +34,14 @@ def choose_ideal(tally: PairTally, pbc: NDArray[np.bool_]) -> IdealPairs:
     Raises:
         AnalysisError: for matter surrounded by vacuum in more than one direction.
     """
-    uneven = [axis for axis in range(3) if not pbc[axis] or _is_layered(tally, axis)]
+    uneven = uneven_axes(tally, pbc)
     if not uneven:
         return IdealPairs("bulk", None, tally.per_volume, "")
     if len(uneven) == 1:
         axis = uneven[0]
         note = f"density varies along cell vector {'abc'[axis]}: normalised by its profile"
         return IdealPairs("slab", axis, tally.per_area[:, axis], note)
-    if any(_has_gap(tally, axis) for axis in uneven):
+    if any(has_gap(tally, axis) for axis in uneven):
         raise AnalysisError(
             "the density varies along more than one cell vector, with vacuum between: g(r) of a "
             "cluster or a wire has no reference"
@@ -93,39 +80,3 @@ def expected_pairs(
     near = np.abs(distance) < edges[-1]
     room = np.maximum(edges[:, None] ** 2 - distance[near] ** 2, 0.0)
     return np.asarray(np.pi * np.diff(room, axis=0) @ apart[near] * (pairs / apart.sum()))
-
-
-def _is_layered(tally: PairTally, axis: int) -> bool:
-    """Whether the density has a wave as long as the cell, half, a third or a quarter.
-
-    That of all atoms, or of some element. Elements of a frozen alloy are spread at random over its
-    sites: with N atoms, exp(-N x^2) is the chance that a wave is above x. All sites together are
-    not random.
-    """
-    waves = int(np.clip(tally.height_ang[axis] // _SHORTEST_WAVE_ANG, 0, _MODES))
-    if not waves:
-        return False
-    profile = tally.heights[:, axis]  # [blocks, kinds, bins]
-    tests = 3 * profile.shape[1] * waves
-    frames = float(tally.frames.sum())
-    return _has_wave(profile, waves, np.log(tests / _FALSE_ALARM), frames) or _has_wave(
-        profile.sum(axis=1, keepdims=True), waves, 1.0, frames
-    )
-
-
-def _has_wave(profile: NDArray[np.int64], waves: int, by_chance: float, frames: float) -> bool:
-    """Whether a kind's wave is above sqrt(``by_chance`` / N), and the scatter of moving atoms."""
-    atoms = profile.sum(axis=-1, keepdims=True)  # of [blocks, kinds, bins]
-    wave = (np.fft.rfft(profile, axis=-1) / atoms)[..., 1 : waves + 1]
-    frozen = np.sqrt(by_chance * frames / atoms.sum(axis=0))
-    scatter = np.sqrt(wave.var(axis=0) / len(wave))
-    return bool((np.abs(wave.mean(axis=0)) > _LEAST_AMPLITUDE + frozen + 3.0 * scatter).any())
-
-
-def _has_gap(tally: PairTally, axis: int) -> bool:
-    """Whether a layer of cell is nearly empty."""
-    profile = tally.heights[:, axis].sum(axis=(0, 1))
-    width = int(_GAP_ANG / float(tally.height_ang[axis]) * len(profile))
-    sums = np.cumsum(np.concatenate([[0], profile, profile[:width]]))
-    thinnest = (sums[width:] - sums[: len(sums) - width]).min() / max(width, 1)
-    return bool(thinnest < _GAP_DENSITY * profile.mean())

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ase.geometry import complete_cell
 
 from mdbench import _core
+from mdbench.analysis.heights import HeightCounter, closed_cell, perpendicular_heights
 from mdbench.analysis.statistics import block_of_frame
 from mdbench.errors import AnalysisError
 
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from mdbench.frames import Frame, FrameSource
 
     Floats = NDArray[np.float64]
-
-_HEIGHT_BIN_ANG = 0.05
-_OPEN_MARGIN_ANG = 20.0
-"""How far beyond their first extent atoms may move in an open direction before they alias."""
 
 _SHORTEST_ANG = 2.0
 _ENDLESS_ANG = 1e6
@@ -52,11 +48,6 @@ class PairTally:
     height_ang: Floats  # [3] of the cell along the normals, mean over frames
 
 
-def perpendicular_heights(cell: Floats) -> Floats:
-    """[3] distances between opposite faces of a cell."""
-    return np.asarray(1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0))
-
-
 def longest_distance(source: FrameSource, r_max_ang: float) -> float:
     """The asked distance, or half of the smallest height of the periodic cell where that is less.
 
@@ -68,7 +59,7 @@ def longest_distance(source: FrameSource, r_max_ang: float) -> float:
     frame = next(iter(source.frames(0, 1)), None)
     if frame is None:
         raise AnalysisError("the trajectory has no frames")
-    heights = perpendicular_heights(_closed(frame.cell, source.pbc, _ENDLESS_ANG))
+    heights = perpendicular_heights(closed_cell(frame.cell, source.pbc, _ENDLESS_ANG))
     limit = min(r_max_ang, 0.5 * float(heights.min()))
     if limit < _SHORTEST_ANG:
         raise AnalysisError(
@@ -118,19 +109,13 @@ class _Counter:
     def __init__(self, source: FrameSource, frame: Frame, question: PairQuestion) -> None:
         self._question = question
         self._pbc = np.asarray(source.pbc, dtype=bool)
-        self._weights = source.masses / source.masses.sum()
-        self._kinds = int(question.kind.max()) + 1
-        upright = _closed(frame.cell, self._pbc, 1.0)[~self._pbc]
-        extent = float(np.ptp(frame.positions @ upright.T, axis=0).max(initial=0.0))
-        self._open_ang = 2.0 * (extent + question.r_max_ang + _OPEN_MARGIN_ANG)
-        cell = _closed(frame.cell, self._pbc, self._open_ang)
-        self._height_bins = int(np.ceil(perpendicular_heights(cell).max() / _HEIGHT_BIN_ANG))
+        self._heights = HeightCounter(source, frame, question.kind, question.r_max_ang)
 
     def empty(self, block: NDArray[np.intp]) -> PairTally:
-        blocks, kinds = int(block[-1]) + 1, self._kinds
+        blocks, kinds = int(block[-1]) + 1, self._heights.kinds
         return PairTally(
             np.zeros((blocks, kinds, kinds, self._question.bins), dtype=np.int64),
-            np.zeros((blocks, 3, kinds, self._height_bins), dtype=np.int64),
+            np.zeros((blocks, 3, kinds, self._heights.bins), dtype=np.int64),
             np.zeros(blocks),
             np.zeros((blocks, 3)),
             np.bincount(block).astype(float),
@@ -138,8 +123,8 @@ class _Counter:
         )
 
     def count(self, positions: Floats, cell: Floats) -> _Counted:
-        asked, kinds, bins = self._question, self._kinds, self._height_bins
-        cell = _closed(cell, self._pbc, self._open_ang)
+        asked, kinds = self._question, self._heights.kinds
+        cell = self._heights.closed(cell)
         flat = _core.count_pairs(
             positions,
             asked.kind,
@@ -149,15 +134,9 @@ class _Counter:
             asked.r_max_ang,
             asked.bins,
         )
-        # from the centre of mass, which the unwrapped positions let follow as it drifts
-        fraction = positions @ np.linalg.inv(cell)
-        fraction -= self._weights @ fraction
-        rows = np.floor((fraction - np.floor(fraction)) * bins).astype(np.intp) % bins
-        rows += asked.kind[:, None] * bins
-        heights = [np.bincount(rows[:, d], minlength=kinds * bins) for d in range(3)]
         return _Counted(
             flat.reshape(kinds, kinds, asked.bins),
-            np.reshape(heights, (3, kinds, bins)),
+            self._heights.count(positions, cell),
             abs(float(np.linalg.det(cell))),
             perpendicular_heights(cell),
         )
@@ -177,11 +156,3 @@ def _add(tally: PairTally, block: int, counted: _Counted) -> None:
     tally.per_volume[block] += 1.0 / counted.volume
     tally.per_area[block] += counted.height_ang / counted.volume
     tally.height_ang += counted.height_ang
-
-
-def _closed(cell: Floats, pbc: NDArray[np.bool_], open_ang: float) -> Floats:
-    """The cell with vectors of the given length, normal to the others, in its open directions."""
-    if pbc.all():
-        return cell
-    full = complete_cell(np.where(pbc[:, None], cell, 0.0))
-    return np.asarray(np.where(pbc[:, None], full, full * open_ang))

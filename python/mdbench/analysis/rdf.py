@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ase.data import atomic_numbers, chemical_symbols, covalent_radii
+from ase.data import atomic_numbers, chemical_symbols
 from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from mdbench.analysis.bonds import molecules
 from mdbench.analysis.estimate import Estimate
 from mdbench.analysis.ideal_pairs import choose_ideal, expected_pairs
 from mdbench.analysis.pair_counts import PairQuestion, count_pairs, longest_distance
 from mdbench.analysis.peaks import PeakFinder
 from mdbench.analysis.statistics import block_bootstrap, caveat, merge_correlated
 from mdbench.errors import AnalysisError
-from mdbench.neighbours import find_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
 
 _SMOOTHING_ANG = 0.06
 _LEAST_PROMINENCE = 0.1
-_LONGEST_BOND = 1.2
-"""In sums of covalent radii."""
-
 _LARGEST_MOLECULE = 100
 """Atoms; what is bonded into more, a sheet or a crystal, keeps its pairs."""
 
@@ -245,14 +241,7 @@ def _asked_pairs(
 
 def _molecules(source: FrameSource) -> NDArray[np.int32]:
     """[atoms] the molecule of each atom by the first frame's bonds; large ones fall apart."""
-    frame = next(iter(source.frames(0, 1)))
-    radii = covalent_radii[source.numbers]
-    positions, cell = np.array(frame.positions, dtype=float), np.array(frame.cell, dtype=float)
-    a, b, image = find_pairs(positions, cell, source.pbc, 2.0 * _LONGEST_BOND * float(radii.max()))
-    distance = np.linalg.norm(positions[b] - positions[a] + image @ cell, axis=1)
-    bonded = distance < _LONGEST_BOND * (radii[a] + radii[b])
-    size = len(radii)
-    bonds = coo_matrix((np.ones(bonded.sum()), (a[bonded], b[bonded])), shape=(size, size))
-    count, molecule = connected_components(bonds, directed=False)
+    molecule = molecules(source)
     large = np.bincount(molecule)[molecule] > _LARGEST_MOLECULE
-    return np.asarray(np.where(large, count + np.arange(size), molecule), dtype=np.int32)
+    numbers = np.arange(len(molecule), dtype=np.int32)
+    return np.where(large, len(molecule) + numbers, molecule).astype(np.int32)
