@@ -104,7 +104,7 @@ def test_refusals():
     good = trajectory(z, 22.0)
     with pytest.raises(AnalysisError, match="no H"):
         density_profile(good, "H", "C")
-    with pytest.raises(AnalysisError, match="no N"):
+    with pytest.raises(AnalysisError, match="no N; analysis.sheet names the element of the sheet"):
         density_profile(good, "O", "N")
     with pytest.raises(AnalysisError, match="itself"):
         density_profile(good, "C", "C")
@@ -116,6 +116,18 @@ def test_refusals():
                          good.positions, good.cells)
     with pytest.raises(AnalysisError, match="periodic"):
         density_profile(open_z, "O", "C")
+
+
+@pytest.mark.parametrize("carbons", [1, 4, CARBONS])
+def test_a_sheet_lies_all_over_the_plane(carbons):
+    """A single atom is flat, and a ribbon is; water is beside them, too."""
+    good = trajectory(layers(np.random.default_rng(6), 20), 22.0)
+    good.positions[:, :CARBONS, 0] %= 4.0 if carbons == CARBONS else 12.0
+    kept = np.r_[:carbons, CARBONS:len(good.numbers)]
+    few = ArrayFrames(good.numbers[kept], good.masses[kept], good.pbc, good.times_ps,
+                      good.positions[:, kept], good.cells)
+    with pytest.raises(AnalysisError, match=f"the {carbons} atoms of the sheet leave much"):
+        density_profile(few, "O", "C")
 
 
 class Generated:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase.data import atomic_numbers
 
+from mdbench.analysis.confinement import covers
 from mdbench.analysis.estimate import Estimate
 from mdbench.analysis.peaks import PeakFinder
 from mdbench.analysis.statistics import (
@@ -145,7 +146,8 @@ def _atoms(
     for symbol in (element, sheet):
         atoms = np.flatnonzero(source.numbers == atomic_numbers.get(symbol, -1))
         if not len(atoms):
-            raise AnalysisError(f"density of {element} over {sheet}: there is no {symbol}")
+            hint = "; analysis.sheet names the element of the sheet" if symbol == sheet else ""
+            raise AnalysisError(f"density of {element} over {sheet}: there is no {symbol}{hint}")
         found.append(atoms)
     if not source.pbc.all():
         raise AnalysisError(
@@ -167,6 +169,11 @@ def _count(
     for number, frame in enumerate(source.frames(first)):
         height, area, distance = _distances(frame, *groups)
         if tally is None:
+            if not covers(frame, groups[1], 2):
+                raise AnalysisError(
+                    f"step {frame.step}: the {len(groups[1])} atoms of the sheet leave much of the "
+                    "plane of a and b empty: no sheet"
+                )
             half = int(np.ceil(0.5 * _MOST_GROWTH * height / bin_ang))
             shape = (int(block[-1]) + 1, 2 * half)
             lower = np.arange(half) * bin_ang

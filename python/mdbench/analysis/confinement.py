@@ -1,0 +1,154 @@
+"""In which directions matter goes on, and what is wall and what is liquid where it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mdbench.analysis.bonds import lasting_molecules
+from mdbench.analysis.heights import count_heights, has_gap, uneven_axes
+from mdbench.analysis.trajectories import atoms_at_rest
+from mdbench.errors import AnalysisError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mdbench.analysis.msd import MsdResult
+    from mdbench.frames import Frame, FrameSource
+
+    Floats = NDArray[np.float64]
+
+_MESH_ANG = 5.0
+_LEAST_COVERED = 0.75
+"""Part of the squares, 5 Angstrom wide or less, that hold an atom of a sheet."""
+
+_LARGEST_SHARE_ANG2 = 16.0
+"""Of a wall's face that an atom has: graphene 2.6, the metal of layered salts 16."""
+
+_STRAIGHT = 1e-3
+_FEWEST_ATOMS = 50
+"""Of a liquid with a frame of its own: its centre of mass takes 1/N of the diffusion away."""
+
+_FAR_ABOVE = 10.0
+"""Of the atoms that a molecule has: molecules of a liquid drag their neighbours along."""
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """Where the atoms of a run may go, and together with which."""
+
+    dimensions: str
+    """Cartesian directions in which matter goes on; none for a cluster."""
+    molecule: NDArray[np.int32]  # [atoms] what each stays bonded into
+    wall: NDArray[np.bool_]  # [atoms] sheets, crystals and atoms held in place beside a liquid
+    held: bool
+    """Whether atoms are held in place."""
+    note: str
+
+    def partners(self, atoms: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        """[atoms] the part of the system that atoms belong to, whose own motion is no diffusion.
+
+        None where all is one part, and where atoms held in place say what stands still.
+        """
+        liquid = ~self.wall
+        if not self.wall.any() or np.count_nonzero(liquid) < _FEWEST_ATOMS:
+            return None
+        if (atoms & liquid).any():
+            return liquid
+        return None if self.held else self.wall
+
+    def remarks(self, element: str, atoms: NDArray[np.bool_], collectivity: float) -> list[str]:
+        """Whether more of an element's atoms move as one than a molecule has, by far."""
+        bonded = int(np.bincount(self.molecule[atoms & ~self.wall]).max(initial=1))
+        if collectivity < _FAR_ABOVE * bonded:
+            return []
+        text = f"{collectivity:.0f} atoms move as one where a molecule has {bonded}"
+        return [
+            f"diffusion of {element}: {text}, so that of large parts of the system is part of it"
+        ]
+
+    def endless(self, msd: MsdResult) -> MsdResult:
+        """The same, of matter that goes on in some direction.
+
+        Raises:
+            AnalysisError: for a cluster.
+        """
+        if not self.dimensions:
+            raise AnalysisError(
+                "vacuum ends matter in all directions: nothing diffuses far in a cluster"
+            )
+        return msd
+
+
+def find_confinement(
+    source: FrameSource, start_ps: float, sheet: NDArray[np.bool_] | None = None
+) -> Confinement:
+    """Directions without walls or vacuum, and the walls.
+
+    A direction is left out where the cell is open, where a vacuum lies across it, and where it is
+    the only one along which the density varies, as ``choose_ideal`` finds it for an RDF. Across
+    one direction, walls are what stays bonded into a whole that covers the face of the cell.
+
+    Args:
+        source: The trajectory.
+        start_ps: Start of production.
+        sheet: [atoms] a flat sheet normal to cell vector c that is known to be there.
+
+    Raises:
+        AnalysisError: for too few frames, and walls askew to x, y and z.
+    """
+    first = int(np.searchsorted(source.times_ps, start_ps - 1e-9))
+    pbc = np.asarray(source.pbc, dtype=bool)
+    tally = count_heights(source, first)
+    uneven = set(uneven_axes(tally, pbc))
+    ends = {axis for axis in uneven if not pbc[axis] or has_gap(tally, axis)}
+    if sheet is not None:
+        ends |= {2}
+    elif len(uneven) == 1:
+        ends = uneven
+    note = "" if uneven <= ends else "density varies along more than one cell vector"
+    frame = next(iter(source.frames(first, first + 1)))
+    molecule = lasting_molecules(source, first)
+    rests = atoms_at_rest(source, start_ps)
+    wall = rests.copy() if ends else np.zeros(len(rests), bool)
+    if len(ends) == 1:
+        wall |= _walls(frame, molecule, *ends)
+        wall |= False if sheet is None else sheet
+    free = [axis for axis in range(3) if axis not in ends]
+    dimensions = _cartesian(np.asarray(frame.cell, dtype=float)[free])
+    return Confinement(dimensions, molecule, wall, bool(rests.any()), note)
+
+
+def covers(frame: Frame, atoms: NDArray[np.integer], axis: int) -> bool:
+    """Whether atoms lie all over the face of the cell that cell vector ``axis`` leaves."""
+    cell = np.delete(np.asarray(frame.cell, dtype=float), axis, axis=0)
+    count = np.ceil(np.linalg.norm(cell, axis=1) / _MESH_ANG).astype(np.intp)
+    across = np.asarray(frame.positions, dtype=float)[atoms] @ np.linalg.pinv(cell)
+    square = np.floor((across % 1.0) * count).astype(np.intp) % count
+    filled = len(np.unique(square[:, 0] + count[0] * square[:, 1]))
+    return bool(filled >= _LEAST_COVERED * count.prod())
+
+
+def _walls(frame: Frame, molecule: NDArray[np.int32], axis: int) -> NDArray[np.bool_]:
+    """[atoms] those of molecules that cover the face that cell vector ``axis`` leaves."""
+    sides = np.delete(np.asarray(frame.cell, dtype=float), axis, axis=0)
+    area = float(np.linalg.norm(np.cross(*sides)))
+    wall = np.zeros(len(molecule), bool)
+    for number in np.flatnonzero(np.bincount(molecule) * _LARGEST_SHARE_ANG2 > area):
+        atoms = np.flatnonzero(molecule == number)
+        wall[atoms] = covers(frame, atoms, axis)
+    return wall
+
+
+def _cartesian(vectors: Floats) -> str:
+    """Letters of the directions that some cell vectors span.
+
+    Raises:
+        AnalysisError: where these are not those of axes.
+    """
+    along = np.diag(np.linalg.pinv(vectors) @ vectors) if len(vectors) else np.zeros(3)
+    if np.abs(along - np.round(along)).max() > _STRAIGHT:
+        raise AnalysisError("walls or surfaces are askew to x, y and z: turn the cell")
+    return "".join(letter for letter, part in zip("xyz", along, strict=True) if part > 0.5)  # noqa: PLR2004
