@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 
+from mdbench.analysis.confinement import find_confinement
 from mdbench.analysis.density import density_profile
 from mdbench.analysis.diffusion import self_diffusion, yeh_hummer
 from mdbench.analysis.msd import MsdOptions, MsdResult, mean_squared_displacement
@@ -23,6 +24,7 @@ from mdbench.spec import Analysis
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mdbench.analysis.confinement import Confinement
     from mdbench.output.run_data import RunData
 
 SCHEMA = 1
@@ -46,11 +48,15 @@ def analyze_run(run: RunData, settings: Analysis) -> dict[str, Any]:
     else:
         elements = [chemical_symbols[z] for z in dict.fromkeys(np.sort(trajectory.numbers)[::-1])]
         report.notes += [*_ends_early(run), *_fixed(run, start_ps)]
-        with_sheet = settings.sheet in elements and len(elements) > 1
-        layered = with_sheet and _profile(run, settings, start_ps, report)
+        sheet = _profile(run, settings, start_ps, report)
         _rdf(run, settings, start_ps, report)
-        for element in settings.diffusion or elements:
-            _diffusion(run, element, "xy" if layered else "xyz", (settings, start_ps), report)
+        around = report.attempt(
+            "mean squared displacements", lambda: find_confinement(trajectory, start_ps, sheet)
+        )
+        if around is not None:
+            report.notes += [f"diffusion: {around.note}"] if around.note else []
+            for element in settings.diffusion or elements:
+                _diffusion(run, element, around, (settings, start_ps), report)
     if run.velocities is not None:
         _spectra(run, start_ps, report)
     return {
@@ -131,7 +137,7 @@ def _fixed(run: RunData, start_ps: float) -> list[str]:
     held = np.count_nonzero(atoms_at_rest(run.trajectory, start_ps))
     if not held:
         return []
-    notes = [f"{held} atoms are held in place; diffusion is relative to them"]
+    notes = [f"{held} atoms are held in place"]
     columns, atoms = run.thermo.columns if run.thermo else {}, len(run.trajectory.numbers)
     if "Press" in columns:
         notes.append("the pressure counts the forces on atoms that are held in place")
@@ -145,17 +151,24 @@ def _fixed(run: RunData, start_ps: float) -> list[str]:
     return notes
 
 
-def _profile(run: RunData, settings: Analysis, start_ps: float, report: Findings) -> bool:
-    """Density profile over a sheet; whether there is one."""
+def _profile(
+    run: RunData, settings: Analysis, start_ps: float, report: Findings
+) -> NDArray[np.bool_] | None:
+    """Density profile over a sheet, where there is one or one is asked for; the sheet's atoms."""
     trajectory, element = run.trajectory, settings.profile or "O"
     assert trajectory is not None  # noqa: S101 - the caller's
+    sheet = trajectory.numbers == atomic_numbers[settings.sheet]
+    is_asked = settings.profile is not None or settings.sheet != Analysis().sheet
+    if not is_asked and (sheet.all() or not sheet.any()):
+        return None
     profile = report.attempt(
         f"density profile of {element}",
         lambda: density_profile(trajectory, element, settings.sheet, start_ps=start_ps),
     )
-    if profile is not None:
-        report.sections["density_profile"] = profile
-    return profile is not None
+    if profile is None:
+        return None
+    report.sections["density_profile"] = profile
+    return np.asarray(sheet)
 
 
 def _rdf(run: RunData, settings: Analysis, start_ps: float, report: Findings) -> None:
@@ -188,13 +201,15 @@ def _rdf(run: RunData, settings: Analysis, start_ps: float, report: Findings) ->
 
 
 def _diffusion(
-    run: RunData, element: str, dimensions: str, how: tuple[Analysis, float], report: Findings
+    run: RunData, element: str, around: Confinement, how: tuple[Analysis, float], report: Findings
 ) -> None:
     """Mean squared displacement, and a diffusion coefficient where there is one."""
     settings, start_ps = how
     trajectory = run.trajectory
     assert trajectory is not None  # noqa: S101 - the caller's
-    options = MsdOptions(start_ps=start_ps, dimensions=dimensions)
+    atoms = trajectory.numbers == atomic_numbers.get(element, -1)
+    dimensions, part = around.dimensions or "xyz", around.partners(atoms)
+    options = MsdOptions(start_ps=start_ps, dimensions=dimensions, relative_to=part)
     displacements = trajectory.toroidal()  # right in a changing cell too
     msd: MsdResult | None = report.attempt(
         f"mean squared displacement of {element}",
@@ -213,12 +228,15 @@ def _diffusion(
         "diffusion": None,
         "yeh_hummer": None,
     }
-    found = report.attempt(f"diffusion of {element}", lambda: self_diffusion(msd))
+    found = report.attempt(f"diffusion of {element}", lambda: self_diffusion(around.endless(msd)))
     if found is not None:
+        report.notes += around.remarks(element, atoms, found.collectivity)
         section |= {
             "fit_ps": found.fit_ps,
             "diffusion": found.diffusion,
             "interval_95": found.interval_95,
+            "loglog_slope": found.loglog_slope.value,
+            "collectivity": found.collectivity,
         }
         viscosity, temperature = settings.viscosity_mpas, run.temperature_k
         if viscosity is not None and temperature is not None:

@@ -80,3 +80,14 @@ def test_pairs_that_are_absent_are_refused_alone_and_notes_name_their_pair():
     assert {"quantity": "O-Si RDF", "reason": "there is no Si"} in found["refused"]
     assert [n for n in found["notes"] if "maximum" in n] == [
         "C-C RDF: no second maximum stands out of the noise: no first minimum"]
+
+
+@pytest.mark.parametrize(("settings", "is_refused"), [
+    ({}, False), ({"profile": "O"}, True), ({"sheet": "Mo"}, True)])
+def test_a_profile_that_was_asked_for_is_refused_aloud(settings, is_refused):
+    walk = frames_of(random_walk(np.random.default_rng(7), FRAMES, 30), edge=20.0)
+    found = analyze_run(run_of(InMemory(**vars(walk)), Temp=300.0), Analysis.model_validate(settings))
+    sheet = settings.get("sheet", "C")
+    refusal = {"quantity": "density profile of O", "reason":
+               f"density of O over {sheet}: there is no {sheet}; analysis.sheet names the element of the sheet"}
+    assert (refusal in found["refused"]) == is_refused

@@ -126,7 +126,10 @@ def self_diffusion(msd: MsdResult, fit_ps: tuple[float, float] | None = None) ->
             f"diffusion of {msd.element} is not distinguishable from zero: {value:.3g} +- "
             f"{error:.2g} {DIFFUSION_UNIT}; run longer"
         )
-    method = f"generalised least squares line through the MSD; error from {cause}"
+    method = (
+        f"generalised least squares line through the MSD relative to {msd.relative_to}; "
+        f"error from {cause}"
+    )
     fit = moments.lags[window].tolist()
     n_eff = 2.0 / dims * (value / error) ** 2
     return Diffusion(

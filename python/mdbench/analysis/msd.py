@@ -36,6 +36,8 @@ class MsdOptions:
     """Cartesian directions that count: "xy" for slabs; "auto" takes the periodic ones."""
     remove_drift: bool = True
     """Subtract the centre of mass of all atoms of the system; never where atoms are fixed."""
+    relative_to: NDArray[np.bool_] | None = None
+    """[atoms] whose centre of mass is subtracted in place of that; also where atoms are fixed."""
     memory_limit: int = MEMORY_LIMIT_BYTES
 
 
@@ -53,6 +55,8 @@ class MsdResult:
     msd_error_ang2: NDArray[np.float64]  # [lags] one sigma
     note: str
     """What was left out of the trajectory, and why; empty when nothing was."""
+    relative_to: str
+    """What does not move by definition."""
     moments: LagMoments = field(repr=False)
 
 
@@ -69,7 +73,9 @@ def mean_squared_displacement(
     forces let it wander. Where every particle is kicked on its own (Langevin), this takes the
     share m/M of a particle's own motion away: 1/N of D for N equal particles. Where atoms were
     held in place (``atoms_at_rest``), displacements are relative to them, and they are no part of
-    the mean. Positions are taken
+    the mean. Along a wall, held or not, a liquid slides as a whole; its molecules share that
+    motion, which dies out as 1/N in larger systems and adds to D in small ones: take it out with
+    ``relative_to`` the liquid's atoms (``Confinement.partners``). Positions are taken
     as unwrapped by the simulation; in NPT they scale with the box, and so do displacements, by
     the relative fluctuation of its length (1e-3 or less in a liquid).
 
@@ -109,6 +115,7 @@ def mean_squared_displacement(
         msd_ang2=msd,
         msd_error_ang2=_errors(moments, msd, len(dimensions)),
         note="; ".join(note for note in (series.sampling.note, fixed) if note),
+        relative_to=_reference(series),
         moments=moments,
     )
 
@@ -123,16 +130,26 @@ def _series_of(
     if not len(moving):
         raise AnalysisError(f"the atoms of {element} do not move")
     held = len(atoms) - len(moving)
+    told = options.relative_to
     series = AtomSeries(
         source,
         moving,
         sampling,
         tuple("xyz".index(letter) for letter in dimensions),
-        options.remove_drift and not at_rest.any(),
+        told is not None or (options.remove_drift and not at_rest.any()),
         options.memory_limit,
+        told,
     )
     note = f"{held} of {len(atoms)} atoms, which do not move, are left out" if held else ""
     return series.within_limits(), note
+
+
+def _reference(series: AtomSeries) -> str:
+    """What displacements are relative to, in words."""
+    if not series.remove_drift:
+        return "the cell"
+    count = "all" if series.drifting is None else f"{np.count_nonzero(series.drifting)}"
+    return f"the centre of mass of {count} atoms"
 
 
 def _directions(dimensions: str, pbc: NDArray[np.bool_]) -> str:

@@ -130,6 +130,8 @@ class AtomSeries:
     remove_drift: bool = True
     """Subtract the centre of mass of all atoms, chosen or not, in each frame."""
     memory_limit: int = MEMORY_LIMIT_BYTES
+    drifting: NDArray[np.bool_] | None = None
+    """[atoms] whose centre of mass it is in place of that of all."""
 
     def _atoms_at_once(self, frames: int) -> int:
         """Atoms whose series of so many frames fit in memory."""
@@ -180,7 +182,8 @@ class AtomSeries:
     ) -> None:
         """One pass: fills the series, and in the first pass the drift."""
         atoms, columns, sampling = self.atoms[chosen], list(self.columns), self.sampling
-        weights = self.source.masses / self.source.masses.sum()
+        weights = self.source.masses * (True if self.drifting is None else self.drifting)
+        weights = weights / weights.sum()
         block = np.empty((min(64, 1 + _BLOCK_BYTES // (24 * len(atoms))), len(atoms), 3))
         done = seen = 0
         frames = self.source.frames(sampling.first, None, sampling.stride)
