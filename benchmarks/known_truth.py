@@ -27,6 +27,8 @@ SHOWN = (
     "O-O RDF",
     "O diffusion coefficient",
     "H diffusion coefficient",
+    "O in-plane (xy) diffusion coefficient",
+    "H in-plane (xy) diffusion coefficient",
     "Temperature",
     "Pressure",
 )

@@ -9,6 +9,7 @@ from trajectories_in_memory import frames_of, random_walk
 from mdbench.analysis.diffusion import self_diffusion, yeh_hummer
 from mdbench.analysis.msd import MsdOptions, mean_squared_displacement
 from mdbench.analyze import analyze_run
+from mdbench.combine import combine
 from mdbench.frames import ArrayFrames
 from mdbench.output.run_parts import RunData
 from mdbench.output.thermo import ThermoTable
@@ -91,3 +92,20 @@ def test_a_profile_that_was_asked_for_is_refused_aloud(settings, is_refused):
     refusal = {"quantity": "density profile of O", "reason":
                f"density of O over {sheet}: there is no {sheet}; analysis.sheet names the element of the sheet"}
     assert (refusal in found["refused"]) == is_refused
+
+
+def of_temperature(kelvin, dimensions):
+    rate = {"value": kelvin / 100, "error": 0.1, "unit": "1e-9 m2/s", "method": "", "n_eff": None}
+    return {"temperature_k": kelvin, "provenance": {},
+            "msd": {"O": {"dimensions": dimensions, "diffusion": rate}}}
+
+
+def test_temperatures_with_diffusion_in_other_directions_are_not_fitted():
+    kelvins = (280.0, 300.0, 320.0, 340.0)
+    combined, refused = combine([of_temperature(kelvin, "xy") for kelvin in kelvins])
+    assert combined["arrhenius"]["O"]["dimensions"] == "xy" and refused == []
+    combined, refused = combine([*(of_temperature(kelvin, "xy") for kelvin in kelvins),
+                                 of_temperature(320.0, "xyz")])
+    assert combined == {}
+    assert refused == [{"quantity": "Arrhenius fit of O", "reason":
+                        "runs take the diffusion in xy and xyz: these are different quantities"}]

@@ -20,6 +20,7 @@ from support import Stopwatch, processor_s
 from mdbench.analysis.estimate import Estimate, mean_of_runs
 from mdbench.errors import OutputError
 from mdbench.plots.grouping import comparable, make_series, split_runs
+from mdbench.plots.motion import msd_plot
 from mdbench.plots.references import read_reference
 from mdbench.plots.rounding import pretty_unit, rounded, with_unit
 from mdbench.plots.series import Curve, mean_curve, subtract
@@ -271,11 +272,45 @@ def test_two_campaigns_are_compared(two):
     assert found["Density profile"]["agrees"] is False
     assert found["Density profile"]["chi_square"] > 4
     assert found["O-H RDF"]["agrees"] is True
-    assert found["O diffusion coefficient"]["agrees"] is True
+    assert found["O in-plane (xy) diffusion coefficient"]["agrees"] is True
     text = two.read_text()
     assert "after differs from before by (0.060 ± 0.013) Å" in text
     assert "mean of 2 runs" in text
     assert Page(text).open == []
+
+
+def with_directions(*dimensions):
+    """Runs of one campaign that differ by the directions their diffusion is taken in."""
+    runs = [synthetic.graphene_run(seed=seed) for seed in range(len(dimensions))]
+    for run, letters in zip(runs, dimensions):
+        run["msd"] = {"O": synthetic.msd(np.random.default_rng(1), 2.3, dimensions=letters)}
+    return synthetic.graphene_water(runs=runs)
+
+
+def test_diffusion_in_other_directions_is_another_quantity(tmp_path):
+    plane, bulk = with_directions("xy", "xy"), with_directions("xyz")
+    page = write_report([plane, bulk], tmp_path / "r", labels=["plane", "bulk"])
+    summary = json.loads((page.parent / "summary.json").read_text())
+    names = ["O in-plane (xy) diffusion coefficient", "O diffusion coefficient"]
+    found = {r["quantity"]: r["series"] for r in summary["results"]}
+    assert [found[name] for name in names] == ["plane", "bulk"]
+    assert not {a["quantity"] for a in summary["agreement"]} & set(names)
+    assert page.read_text().count(f">{names[0]}</th>") == 2  # of all numbers, and side by side
+    series = make_series([("plane", plane), ("bulk", bulk)])
+    (axis, *_), (single, *_) = (msd_plot(found, "", []).figure.axes for found in (series, series[:1]))
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert labels[0].startswith("plane in-plane (xy): D = ")
+    assert labels[1].startswith("bulk in all directions: D = ")
+    assert (axis.get_ylabel(), single.get_ylabel()) == ("MSD (Å²)", "MSD in-plane (xy) (Å²)")
+
+
+def test_diffusion_in_different_directions_is_not_averaged(tmp_path):
+    page = write_report([with_directions("xy", "xyz")], tmp_path / "r")
+    summary = json.loads((page.parent / "summary.json").read_text())
+    assert not any("diffusion" in r["quantity"] for r in summary["results"])
+    assert {"quantity": "diffusion of O", "series": ["graphene-water"], "reason":
+            "runs take it in-plane (xy) and in all directions: that is not averaged"} in summary["refused"]
+    assert "msd" not in {figure["name"] for figure in summary["figures"]}
 
 
 def test_figures_of_each_temperature_are_told_apart_by_their_titles(tmp_path):

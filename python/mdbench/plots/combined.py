@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from mdbench.analysis.temperature import weighted_line
 from mdbench.plots.colours import INK, PALETTE, element_colour
 from mdbench.plots.rounding import with_unit
-from mdbench.plots.series import Curve, Floats, Json, lookup, read_curve, read_estimate
+from mdbench.plots.series import Curve, Floats, Json, directions, lookup, read_curve, read_estimate
 from mdbench.plots.style import NARROW_IN, REFERENCE_MARKERS, Axis, Plot, Table, new_figure, shorten
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def arrhenius_plot(analyses: list[tuple[str, Json]], references: list[Reference]
             j = elements.index(element)
             alone = len(analyses) == 1
             colour = element_colour(element, j) if alone else PALETTE[i % len(PALETTE)]
-            names.append(element if alone else f"{element}, {label}")
+            kind = f"{element} {directions(section[element])}".strip()
+            names.append(kind if alone else f"{kind}, {label}")
             text = _entry(shorten(names[-1]), "Eₐ", lookup(section[element], "activation_energy"))
             _points(axis, _inverse(curve), colour, (MARKERS[j % len(MARKERS)], text))
             is_fitted |= _draw_fit(axis, _inverse(curve), colour, np.log, np.exp)

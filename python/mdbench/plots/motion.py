@@ -98,6 +98,9 @@ def _msd_label(one: Series, element: str, series: list[Series]) -> str:
     """Name and diffusion coefficient."""
     name = element if len(series) == 1 else shorten(one.short)
     found = one.estimate("msd", element, "diffusion")
+    ways = [way for s in series for way in s.directions("msd", element)]
+    if len(set(ways)) > 1:  # the axis does not tell
+        name += f" {' '.join(one.directions('msd', element)) or 'in all directions'}"
     if found is None:
         return f"{name}: no D"
     return f"{name}: D = {rounded(found.value, found.error)}"
@@ -155,8 +158,10 @@ def _finish_msd(left: Axis, right: Axis, row: Any) -> None:  # noqa: ANN401
     right.set_ylim(0, 1.04 * max(np.nanmax(c.y + np.nan_to_num(c.error)) for _, _, c in row))
     for name in ("x", "y"):
         right.locator_params(axis=name, nbins=6, steps=[1, 2, 5, 10])
+    ways = dict.fromkeys(way for s, k, _ in row for way in s.directions("msd", k))
+    where = "".join(ways) if len(ways) == 1 else ""
     for axis in (left, right):
-        axis.set_ylabel("MSD (Å²)")
+        axis.set_ylabel(f"MSD {where} (Å²)".replace("  ", " "))
     left.legend(loc="upper left")
 
 

@@ -37,9 +37,19 @@ class Series:
     runs: tuple[Json, ...]
 
     def sections(self, *path: str) -> list[Any]:
-        """What the runs hold under these keys; runs without it are left out."""
+        """What the runs hold under these keys; runs without it are left out.
+
+        Nothing of displacements in different directions: those are different quantities.
+        """
+        if path[:1] == ("msd",) and len(self.directions(*path[:2])) > 1:
+            return []
         found = (lookup(run, *path) for run in self.runs)
         return [f for f in found if f is not None]
+
+    def directions(self, *path: str) -> list[str]:
+        """Directions, in words, that the runs take displacements in."""
+        found = (lookup(run, *path) for run in self.runs)
+        return list(dict.fromkeys(directions(section) for section in found if section is not None))
 
     def keys(self, *path: str) -> list[str]:
         """The keys of a section, over all runs, in order of appearance."""
@@ -66,6 +76,14 @@ def lookup(data: object, *path: str) -> Any:  # noqa: ANN401 - JSON has any type
             return None
         data = data.get(key)
     return data
+
+
+def directions(section: object) -> str:
+    """In which directions displacements are taken, in words; nothing of all three."""
+    found = lookup(section, "dimensions")
+    if not isinstance(found, str) or found not in {"x", "y", "z", "xy", "xz", "yz"}:
+        return ""
+    return f"along {found}" if len(found) == 1 else f"in-plane ({found})"
 
 
 def number(raw: object) -> float | None:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mdbench.plots.grouping import comparable
 from mdbench.plots.references import QUANTITIES, Reference, select
-from mdbench.plots.series import Json, Series, lookup, read_estimate, temperature_text
+from mdbench.plots.series import (
+    Json,
+    Series,
+    directions,
+    lookup,
+    read_estimate,
+    temperature_text,
+)
 from mdbench.report.agreement import (
     Agreement,
     Compared,
@@ -52,8 +59,13 @@ class Result:
     path: Path
 
 
-def quantity_name(path: Path) -> str:
-    """What a number is called: ``O-O first RDF peak``."""
+def quantity_name(path: Path, data: Json) -> str:
+    """What a number is called: ``O-O first RDF peak``, ``O in-plane (xy) diffusion coefficient``.
+
+    Args:
+        path: Its keys.
+        data: The run or the analysis that holds it.
+    """
     name = NAMES.get(path[-1])
     if name is None:
         name = path[-1]
@@ -61,27 +73,26 @@ def quantity_name(path: Path) -> str:
             name = name.removesuffix(suffix)
         name = name.replace("_", " ")
     middle = [p for p in path[1:-1] if p not in {"quantities", "density_temperature", "arrhenius"}]
-    text = " ".join([*middle, name])
+    text = " ".join(filter(None, [*middle, directions(lookup(data, *path[:-1])), name]))
     return text[:1].upper() + text[1:]
 
 
 def results(series: list[Series], analyses: list[tuple[str, Json]]) -> list[Result]:
     """All numbers, quantity by quantity in the order of the page."""
-    found: dict[Path, list[Result]] = {}
+    found: dict[tuple[Path, str], list[Result]] = {}
     for one in series:
-        paths = dict.fromkeys(
-            path
+        names = {
+            path: quantity_name(path, run)
             for run in one.runs
             for section, data in run.items()
             if section != "provenance"
             for path in find_estimates(data, (section,))
-        )
-        for path in paths:
+        }
+        for path, name in names.items():
             estimate = one.estimate(*path)
             if estimate is not None:
-                name = quantity_name(path)
                 runs = len([s for s in one.sections(*path) if read_estimate(s) is not None])
-                found.setdefault(path, []).append(
+                found.setdefault((path, name), []).append(
                     Result(name, one, one.label, runs, estimate, path)
                 )
     for label, analysis in analyses:
@@ -89,12 +100,13 @@ def results(series: list[Series], analyses: list[tuple[str, Json]]) -> list[Resu
             estimate = read_estimate(lookup(analysis, *path))
             if estimate is not None:
                 runs = len(analysis.get("runs") or ())
-                found.setdefault(path, []).append(
-                    Result(quantity_name(path), None, label, runs, estimate, path)
+                name = quantity_name(path, analysis)
+                found.setdefault((path, name), []).append(
+                    Result(name, None, label, runs, estimate, path)
                 )
     order = {name: i for i, name in enumerate(("combined", *SECTIONS))}
-    ordered = sorted(found, key=lambda p: order.get(p[0], len(order)))
-    return [result for path in ordered for result in found[path]]
+    ordered = sorted(found, key=lambda key: order.get(key[0][0], len(order)))
+    return [result for key in ordered for result in found[key]]
 
 
 def agreements(
@@ -119,10 +131,11 @@ def _compare_series(first: Series, second: Series, where: str) -> list[Agreement
     """Scalars, then curves."""
     names = (first.short, second.short)
     found = []
-    for path in dict.fromkeys(r.path for r in results([first], []) + results([second], [])):
-        a, b = first.estimate(*path), second.estimate(*path)
-        if a is not None and b is not None and a.unit == b.unit:
-            about = Compared(quantity_name(path), *names, where, a.unit)
+    theirs = {(r.path, r.quantity): r.estimate for r in results([second], [])}
+    for result in results([first], []):
+        a, b = result.estimate, theirs.get((result.path, result.quantity))
+        if b is not None and a.unit == b.unit:
+            about = Compared(result.quantity, *names, where, a.unit)
             found.append(compare_scalars(about, a, b))
     for path, quantity, name, unit in _curves(first):
         x, y, error = QUANTITIES[quantity]
@@ -152,8 +165,9 @@ def _compare_combined(first: tuple[str, Json], second: tuple[str, Json]) -> list
     found = []
     for path in find_estimates(first[1].get("combined"), ("combined",)):
         a, b = (read_estimate(lookup(data, *path)) for _, data in (first, second))
-        if a is not None and b is not None and a.unit == b.unit:
-            about = Compared(quantity_name(path), first[0], second[0], "", a.unit)
+        name, other = (quantity_name(path, data) for _, data in (first, second))
+        if a is not None and b is not None and a.unit == b.unit and name == other:
+            about = Compared(name, first[0], second[0], "", a.unit)
             found.append(compare_scalars(about, a, b))
     return found
 
@@ -180,6 +194,12 @@ def refusals(
 ) -> list[tuple[str, str, list[str]]]:
     """Quantities that no number is given for: quantity, reason, where."""
     found = _places(series, analyses, _refused)
+    for one in series:
+        for element in one.keys("msd"):
+            if len(taken := one.directions("msd", element)) > 1:
+                ways = " and ".join(way or "in all directions" for way in taken)
+                reason = f"runs take it {ways}: that is not averaged"
+                found.setdefault((f"diffusion of {element}", reason), []).append(one.label)
     return [(quantity, reason, where) for (quantity, reason), where in found.items()]
 
 

@@ -33,7 +33,7 @@ WIDE_COLUMNS = 3  # from here on errors stand in brackets
 def result_rows(results: list[Result]) -> list[Json]:
     """Every number on a row of its own, quantity by quantity."""
     groups = []
-    for _, same in groupby(results, key=lambda r: r.path):
+    for _, same in groupby(results, key=lambda r: (r.path, r.quantity)):
         rows = []
         for result in same:
             shown = rounded(result.estimate.value, result.estimate.error)
@@ -59,7 +59,8 @@ def matrix(results: list[Result], series: list[Series]) -> Json | None:
     if not 1 < len(series) <= MOST_COLUMNS:
         return None
     rows = []
-    for _, same in groupby((r for r in results if r.series is not None), key=lambda r: r.path):
+    of_series = (r for r in results if r.series is not None)
+    for _, same in groupby(of_series, key=lambda r: (r.path, r.quantity)):
         by_label = {r.label: r for r in same}
         first = next(iter(by_label.values()))
         cells = [
