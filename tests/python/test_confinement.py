@@ -139,6 +139,16 @@ def test_a_wire_and_walls_askew():
         find_confinement(film, 0.0)
 
 
+def test_what_cannot_be_looked_at_is_refused():
+    x = np.random.default_rng(8).uniform(0, 20, (FRAMES, 60, 3))
+    x[4, 5, 1] = np.nan
+    source = ArrayFrames(8 * np.ones(60, int), np.ones(60), np.ones(3, bool), np.arange(FRAMES), x, 20 * np.eye(3))
+    with pytest.raises(AnalysisError, match="step 4: a position is not finite"):
+        find_confinement(source, 0.0)
+    with pytest.raises(AnalysisError, match="3 frames in production"):
+        find_confinement(source, FRAMES - 3)
+
+
 def sliding(rng, frames, relaxation_ps, mass_u, against_u):
     """[frames, 2] paths of two bodies whose velocities toward each other are thermal at 300 K.
 

@@ -108,7 +108,7 @@ def count_heights(source: FrameSource, first: int) -> HeightTally:
     """Counts over frames from ``first`` on, a few hundred of them.
 
     Raises:
-        AnalysisError: for too few frames.
+        AnalysisError: for too few frames, and positions that are not finite.
     """
     stride = max(1, (len(source.times_ps) - first) // _ENOUGH_FRAMES)
     block = block_of_frame(len(range(first, len(source.times_ps), stride)))
@@ -122,7 +122,10 @@ def count_heights(source: FrameSource, first: int) -> HeightTally:
             of_block = np.bincount(block).astype(float)
             tally = HeightTally(np.zeros(shape, dtype=np.int64), of_block, np.zeros(3))
         cell = counter.closed(np.array(frame.cell, dtype=float))
-        tally.heights[block[number]] += counter.count(np.array(frame.positions, dtype=float), cell)
+        positions = np.array(frame.positions, dtype=float)
+        if not np.isfinite(positions).all():
+            raise AnalysisError(f"step {frame.step}: a position is not finite")
+        tally.heights[block[number]] += counter.count(positions, cell)
         tally.height_ang += perpendicular_heights(cell) / len(block)
     if tally is None:
         raise AnalysisError("the trajectory gave no frame of production")
