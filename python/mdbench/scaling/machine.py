@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 
-from mdbench import plugin_folder
 from mdbench.programs import cpu_name, usable_cores, versions
 from mdbench.scaling import models
 from mdbench.scaling.results import Machine
@@ -36,7 +35,7 @@ def _output(command: list[str], folder: Path | None = None) -> str:
 
 def _commit() -> str:
     """Of the checkout that this package is in; empty for an installed one."""
-    folder = Path(plugin_folder()).resolve()
+    folder = Path(__file__).resolve().parents[1]
     if folder.parent.name != "python" or not (folder.parents[1] / ".git").exists():
         return ""
     return _output(["git", "describe", "--always", "--dirty"], folder)
