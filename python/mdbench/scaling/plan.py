@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mdbench import plugin_folder
+from mdbench.programs import plugins
 from mdbench.run_folder import sha256_of
 from mdbench.scaling.cases import Size, size_near
 from mdbench.scaling.variants import Settings, Variant, reason_against
@@ -120,8 +120,7 @@ def in_turn(group: tuple[Cell, ...], round_: int) -> tuple[Cell, ...]:
 
 def identity(request: Request, base: Atoms, forms: Forms, machine: Machine) -> dict[str, Any]:
     """What must be the same for finished cells to count: request, model, machine, programs."""
-    folder = Path(plugin_folder())
-    libraries = sorted(folder.glob("mdbench*.so"))
+    libraries = sorted(plugins().glob("mdbench*.so"))
     code = "".join(sha256_of(p) for p in sorted(Path(__file__).parents[1].rglob("*.py")))
     ours = {k: v for k, v in sorted(os.environ.items()) if k.startswith("MDBENCH_")}
     return {
