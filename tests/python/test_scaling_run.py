@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from faults.driver import lmp_with, mdbench, start, wait_for
+from faults.driver import foreign_mpiexec, lmp_with, mdbench, start, wait_for
 from support import BIN
 
 from mdbench.core import evaluate_atoms
@@ -319,6 +319,18 @@ def test_a_worker_that_dies_is_a_row_with_its_reason(fault, text, tmp_path, monk
     monkeypatch.delenv("MDBENCH_LMP")
     (row,) = run(few(tmp_path), quiet).measurements
     assert row.status == "timed", "what failed is tried again"
+
+
+def test_serial_copies_are_not_timed_as_ranks(tmp_path, monkeypatch):
+    """An mpiexec of another MPI library starts them."""
+    monkeypatch.setattr("mdbench.scaling.options.cores", lambda: 2)
+    for name, value in foreign_mpiexec(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    result = run(few(tmp_path, mpi="strong", threads=None), quiet)
+    status = {m.ranks: (m.status, m.reason) for m in result.measurements}
+    assert status[1][0] == "timed"
+    assert status[2][0] == "unavailable"
+    assert "LAMMPS runs on 1 MPI rank(s) instead of 2" in status[2][1]
 
 
 def test_an_error_of_lammps_before_it_starts_makes_a_variant_unavailable(tmp_path):

@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mdbench.lammps_input import RANKS_GUARD
 from mdbench.programs import lammps_command, start
 from mdbench.scaling import script
 from mdbench.scaling.results import SECTIONS
@@ -155,6 +156,7 @@ def _plugin_script(job: Job) -> tuple[str, ...]:
     device = job.settings.device
     style = f"{job.variant.style} device {device} precision {job.settings.precision}"
     return (
+        RANKS_GUARD,
         script.structure_part(job.start),
         script.plugin_part(job.start, job.model, style),
         *_agreement(job, "c_graph[1]"),
