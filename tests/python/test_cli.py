@@ -3,12 +3,14 @@
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 import typer
+from faults.driver import foreign_mpiexec
 from support import BIN, BUNDLED, BUNDLED_LAMMPS, STRUCTURES
 
-from mdbench import cli, doctor, run
+from mdbench import cli, doctor, plugin_folder, run
 from mdbench.programs import usable_cores
 
 
@@ -37,7 +39,7 @@ def test_doctor_finds_a_working_installation():
     findings = {f["name"]: f for f in json.loads(done.stdout)}
     assert done.returncode == 0, done.stdout
     for name in ("torch", "lammps", "bundled model opens", "plugin runs in lmp",
-                 "plugin runs on 2 ranks"):
+                 "plugin runs on 2 ranks", "TorchScript runs in lmp"):
         assert findings[name]["ok"], findings[name]
     assert "GPU" in findings["CUDA kernels"]["detail"] or "built without" in \
         findings["CUDA kernels"]["detail"]
@@ -52,17 +54,52 @@ def test_doctor_warns_of_threads_that_spin(monkeypatch, policy, ok):
 
 
 def test_doctor_fails_with_a_remedy_when_something_is_missing():
-    """Without the plugin's folder lmp does not know the style."""
-    program = ("import sys; from mdbench import doctor, cli\n"
-               "doctor.find_program = lambda name: None if name == 'mpiexec' else '/bin/false'\n"
-               "sys.argv = ['mdbench', 'doctor', '--json']; cli.main()\n")
+    """Without the files of mpich, lmp finds no MPI library."""
+    program = ("import sys; from mdbench import cli, programs\n"
+               "programs._of_mpich = lambda name: None\n"
+               "sys.executable = '/nowhere/python'; sys.argv = ['mdbench', 'doctor', '--json']\n"
+               "cli.main()\n")
     done = subprocess.run([str(BIN / "python"), "-c", program], capture_output=True, text=True,
-                          check=False)
+                          check=False, env={"PATH": "/nowhere"})
     rows = {f["name"]: f for f in json.loads(done.stdout)}
     assert done.returncode == 1
     assert not rows["plugin runs in lmp"]["ok"]
     assert "mpiexec is missing" in rows["plugin runs on 2 ranks"]["detail"]
     assert "pip install" in rows["plugin runs on 2 ranks"]["remedy"]
+
+
+def wrong_rows(**environment):
+    """What the doctor finds missing: name and detail; it fails and gives a remedy."""
+    done = mdbench("doctor", "--json", env={**os.environ, **environment})
+    assert done.returncode == 1
+    rows = [f for f in json.loads(done.stdout) if not f["ok"]]
+    assert all(f["remedy"] for f in rows)
+    return {f["name"]: f["detail"] for f in rows}
+
+
+def test_doctor_looks_at_the_lammps_that_runs_take():
+    names = {"plugin runs in lmp", "plugin runs on 2 ranks", "TorchScript runs in lmp"}
+    assert wrong_rows(MDBENCH_LMP="/bin/false") == dict.fromkeys(names, "exit code 1")
+
+
+def test_doctor_counts_the_ranks(tmp_path):
+    wrong = wrong_rows(**foreign_mpiexec(tmp_path))
+    assert wrong.keys() == {"plugin runs on 2 ranks"}
+    assert "LAMMPS runs on 1 MPI rank(s) instead of 2" in wrong["plugin runs on 2 ranks"]
+
+
+def test_doctor_opens_torchscript(tmp_path):
+    """In a plugin of one's own, of which nothing else is wrong."""
+    for library in Path(plugin_folder()).glob("mdbench*.so"):
+        (tmp_path / library.name).symlink_to(library)
+    (tmp_path / "mdbench_torchscript.so").unlink()
+    (tmp_path / "mdbench_torchscript.so").write_text("no library")
+    wrong = wrong_rows(MDBENCH_PLUGIN_PATH=str(tmp_path))
+    assert wrong.keys() == {"TorchScript runs in lmp"}
+    assert str(tmp_path) in wrong["TorchScript runs in lmp"]
+    (tmp_path / "mdbenchplugin.so").unlink()
+    assert f"no mdbenchplugin.so in '{tmp_path}'" in \
+        wrong_rows(MDBENCH_PLUGIN_PATH=str(tmp_path))["plugin runs in lmp"]
 
 
 def test_tables_print_what_is_in_brackets(monkeypatch, capsys):

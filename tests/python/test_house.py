@@ -100,7 +100,7 @@ LAYERS = {
     "scaling": {"__init__", "core", "engine", "errors", "lammps_input", "model", "plots",
                 "programs", "python_engine", "report", "run_folder", "spec_system", "systems"},
     "verify": {"_core", "core", "engine", "errors", "model", "structure_file"},
-    "doctor": {"__init__", "_core", "errors", "model", "programs"},
+    "doctor": {"__init__", "_core", "errors", "lammps_input", "model", "programs"},
     "cli_compare": {"campaign", "errors", "run_folder", "scaling"},
     "cli_scaling": {"errors", "scaling"},
     "rbmd": {"__init__", "calculator", "check", "errors", "json_text", "mace_worker", "model",
