@@ -299,6 +299,15 @@ def test_columns_of_an_earlier_stage_do_not_matter(tmp_path):
     assert {"PotEng", "Density"} <= found.thermo.columns.keys()
 
 
+@pytest.mark.parametrize(("words", "expected"), [
+    ("p p p", (True, True, True)), ("pp pp pp", (True, True, True)), ("p pp f", (True, True, False)),
+    ("p fs mm", (True, False, False))])
+def test_boundary_of_one_letter_or_two(tmp_path, words, expected):
+    path = tmp_path / "log"
+    path.write_text(log_text("0 1", "10 2", before=f"units metal\nboundary {words}\n"))
+    assert open_plain_run(path, Hints()).boundary == expected
+
+
 def test_a_log_without_trajectory_knows_its_open_sides(tmp_path):
     text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002).replace(
         "region r", "boundary p p f\nregion r").replace("0 12\ncreate_box", "-90 90\ncreate_box")

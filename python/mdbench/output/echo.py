@@ -164,7 +164,7 @@ def _timestep(setup: Setup, words: list[str]) -> None:
 
 
 def _boundary(setup: Setup, words: list[str]) -> None:
-    x, y, z = (w == "p" for w in words[:3])
+    x, y, z = (set(w) == {"p"} for w in words[:3])  # of one letter, or two: both ends
     setup.boundary = (x, y, z)
 
 
