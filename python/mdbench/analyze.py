@@ -47,7 +47,7 @@ def analyze_run(run: RunData, settings: Analysis) -> dict[str, Any]:
         report.refused.append({"quantity": "structure and diffusion", "reason": reason})
     else:
         elements = [chemical_symbols[z] for z in dict.fromkeys(np.sort(trajectory.numbers)[::-1])]
-        report.notes += [*_ends_early(run), *_fixed(run, start_ps)]
+        report.notes += [*_ends_early(run), *_part(run), *_fixed(run, start_ps)]
         sheet = _profile(run, settings, start_ps, report)
         _rdf(run, settings, start_ps, report)
         around = report.attempt(
@@ -131,6 +131,16 @@ def _ends_early(run: RunData) -> list[str]:
     return [f"the trajectory ends at {times_ps[-1]:g} ps, the log at {last_ps:g} ps"]
 
 
+def _part(run: RunData) -> list[str]:
+    """Whether the trajectory is of some atoms only, as a dump of a group is."""
+    assert run.trajectory is not None  # noqa: S101 - the caller's
+    here, num_atoms = len(run.trajectory.numbers), run.provenance["num_atoms"]
+    if here >= num_atoms:
+        return []
+    why = "diffusion is not relative to the centre of mass, which needs all"
+    return [f"the trajectory holds {here} of {num_atoms} atoms: {why}"]
+
+
 def _fixed(run: RunData, start_ps: float) -> list[str]:
     """Atoms that were held in place, and what that means for the numbers."""
     assert run.trajectory is not None  # noqa: S101 - the caller's
@@ -138,7 +148,7 @@ def _fixed(run: RunData, start_ps: float) -> list[str]:
     if not held:
         return []
     notes = [f"{held} atoms are held in place"]
-    columns, atoms = run.thermo.columns if run.thermo else {}, len(run.trajectory.numbers)
+    columns, atoms = run.thermo.columns if run.thermo else {}, run.provenance["num_atoms"]
     if "Press" in columns:
         notes.append("the pressure counts the forces on atoms that are held in place")
     counted = degrees_of_freedom(columns, atoms)
@@ -209,7 +219,7 @@ def _diffusion(
     assert trajectory is not None  # noqa: S101 - the caller's
     atoms = trajectory.numbers == atomic_numbers.get(element, -1)
     dimensions, part = around.dimensions or "xyz", around.partners(atoms)
-    options = MsdOptions(start_ps=start_ps, dimensions=dimensions, relative_to=part)
+    options = MsdOptions(start_ps, dimensions, remove_drift=not _part(run), relative_to=part)
     displacements = trajectory.toroidal()  # right in a changing cell too
     msd: MsdResult | None = report.attempt(
         f"mean squared displacement of {element}",

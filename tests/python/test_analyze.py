@@ -69,6 +69,21 @@ def test_frames_missing_at_the_end_are_noted(frames, noted):
     assert any("trajectory ends" in note for note in notes) == noted
 
 
+def test_a_trajectory_of_some_atoms_is_not_about_their_own_centre():
+    """Which two ions of a salt share with each other, not with the water: D would be half."""
+    walk = InMemory(**vars(frames_of(random_walk(np.random.default_rng(7), FRAMES, 2))))
+    run, settings = run_of(walk, Temp=300.0), Analysis.model_validate({"diffusion": ["O"]})
+    alone = analyze_run(run, settings)
+    run.provenance["num_atoms"] = 1000
+    among = analyze_run(run, settings)
+    assert any("2 of 1000 atoms" in note for note in among["notes"])
+    assert not any("atoms:" in note for note in alone["notes"])
+    of_atoms = mean_squared_displacement(walk, "O", MsdOptions(remove_drift=False))
+    assert among["msd"]["O"]["msd_ang2"][1] == pytest.approx(of_atoms.msd_ang2[1], rel=1e-5)
+    assert among["msd"]["O"]["msd_ang2"][1] == pytest.approx(3.0, rel=0.1)  # D = 1/2
+    assert alone["msd"]["O"]["msd_ang2"][1] == pytest.approx(1.5, rel=0.1)
+
+
 def test_pairs_that_are_absent_are_refused_alone_and_notes_name_their_pair():
     rng = np.random.default_rng(5)
     lattice = 4.0 * np.stack(np.meshgrid(*[np.arange(5)] * 3), axis=-1).reshape(-1, 3)

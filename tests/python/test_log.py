@@ -268,6 +268,27 @@ def test_the_dump_of_the_last_stage_is_taken(tmp_path, reset):
                                   next(iter(expected.read([0])))[0])
 
 
+def test_a_dump_of_a_group(tmp_path):
+    """Energies are those of an atom of all, and so are the degrees of freedom; all have velocities."""
+    text = SETUP.format(units="metal", epsilon=0.01, timestep=0.002)
+    few = "group few id 1:6\ndump d few custom 5 few.dump id type xu yu zu\n"
+    speeds = "dump v all custom 5 v.dump id type vx vy vz\ndump_modify v sort id\n"
+    code, printed = run_lmp(f"log log\n{text}{COLUMNS}{few}{speeds}run 1000\ndelete_atoms group few\n"
+                            "run 0\n", tmp_path)
+    assert code == 0, printed
+    run = open_plain_run(tmp_path / "log", Hints(elements=["Ar"]))
+    assert (len(run.trajectory.numbers), len(run.velocities.numbers)) == (6, 30)
+    assert (run.provenance["num_atoms"], run.provenance["num_atoms_in_trajectory"]) == (30, 6)
+    assert read_log(tmp_path / "log").num_atoms == 24
+    found = analyze_run(run, Analysis())
+    mean, start_ps = run.thermo.columns["PotEng"], found["thermo"]["equilibration_ps"]
+    mean = mean[run.thermo.times_ps >= start_ps - 1e-9].mean() / 30
+    energy = found["thermo"]["quantities"]["potential_energy_per_atom"]["value"]
+    assert energy == pytest.approx(mean, rel=1e-6)
+    assert not [n for n in found["notes"] if "degrees of freedom" in n or "held in place" in n]
+    assert any(n.startswith("the trajectory holds 6 of 30 atoms: ") for n in found["notes"])
+
+
 def test_logs_of_one_folder_are_told_apart(tmp_path):
     for name, value in (("a", 300), ("b", 400)):
         rows = (f"{10 * i} {value + i % 7} -5" for i in range(200))

@@ -50,7 +50,7 @@ def open_plain_run(log_file: Path, hints: Hints) -> RunData:
         atoms = find_atoms(readers[0], log, hints)
         source = FileTrajectory(readers, atoms, log.timestep_fs, is_wrapped=is_wrapped)
         notes += source.notes
-        velocities = _velocities(log, setup, atoms)
+        velocities = _velocities(log, setup, hints, atoms)
         if within:
             source, velocities = (_cut(s, *within) for s in (source, velocities))
         if source is None:
@@ -248,12 +248,19 @@ def _cut(source: FileTrajectory | None, first: int, last: int) -> FileTrajectory
     return kept if kept and len(kept.steps) else None
 
 
-def _velocities(log: LogFile, setup: Setup, atoms: AtomTable) -> FileTrajectory | None:
-    """Velocities of all atoms from a text dump with vx vy vz, in Angstrom/ps."""
+def _velocities(
+    log: LogFile, setup: Setup, hints: Hints, atoms: AtomTable
+) -> FileTrajectory | None:
+    """Velocities of all atoms from a text dump with vx vy vz, in Angstrom/ps.
+
+    ``atoms`` are those of the positions, which may be of a group.
+    """
     for dump in sorted(setup.dumps.values(), key=lambda d: d.is_closed):
         if {"vx", "vy", "vz"} <= set(dump.columns) and dump.group == "all":
             readers = [open_reader(p, velocities=True) for p in _files(log, dump)]
             if readers:
+                if readers[0].contents.num_atoms != len(atoms.numbers):
+                    atoms = find_atoms(readers[0], log, hints)
                 factor = 1e3 / TIME_FS[log.units]
                 return FileTrajectory(readers, atoms, log.timestep_fs, velocity_factor=factor)
     return None
@@ -266,7 +273,7 @@ def _provenance(
         "log": str(log.path),
         "units": log.units,
         "timestep_fs": log.timestep_fs,
-        "num_atoms": log.num_atoms,
+        "num_atoms": (log.stage and log.stage.num_atoms) or log.num_atoms,
         "ensemble": ensemble,
         "ns_per_day": log.ns_per_day,
         "errors": list(log.errors),
@@ -278,5 +285,7 @@ def _provenance(
     if source is not None:
         numbers = np.unique(source.numbers).tolist()
         found["elements"] = [chemical_symbols[z] for z in numbers]
-        found["num_atoms"] = len(source.numbers)
+        found["num_atoms"] = found["num_atoms"] or len(source.numbers)
+        if len(source.numbers) != found["num_atoms"]:  # a dump of a group
+            found["num_atoms_in_trajectory"] = len(source.numbers)
     return found

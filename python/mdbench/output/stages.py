@@ -30,6 +30,8 @@ class Stage:
     setup: Setup
     """In force in its last run."""
     timestep_fs: float
+    num_atoms: int | None
+    """At its end; None where the log does not say it."""
 
     @property
     def first(self) -> int:
@@ -78,18 +80,19 @@ def stages_of(
             found.append((held, []))
         found[-1][1].append(i)
     return tuple(
-        _stage(held, blocks[members[-1]].setup, join_tables([tables[i] for i in members]))
+        _stage(held, blocks[members[-1]], join_tables([tables[i] for i in members]))
         for held, members in found
     )
 
 
 def _stage(
-    held: tuple[str, tuple[Condition, ...], float], setup: Setup, thermo: ThermoTable
+    held: tuple[str, tuple[Condition, ...], float], last: Block, thermo: ThermoTable
 ) -> Stage:
     kind, conditions, timestep_fs = held
-    target = setup.ensemble()[1]
+    target = last.setup.ensemble()[1]
     ramps = any(name == "temp" and start != stop for name, start, stop in conditions)
-    return Stage(kind, conditions, None if ramps else target, thermo, setup, timestep_fs)
+    temperature_k = None if ramps else target
+    return Stage(kind, conditions, temperature_k, thermo, last.setup, timestep_fs, last.num_atoms)
 
 
 def stage_to_analyse(stages: Sequence[Stage]) -> Stage | None:

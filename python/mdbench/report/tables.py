@@ -184,6 +184,7 @@ def _campaign(runs: list[Json]) -> dict[str, str]:
     for name, path, unit in (
         ("Ensemble", ("ensemble",), ""),
         ("Atoms", ("num_atoms",), ""),
+        ("Atoms in the trajectory", ("num_atoms_in_trajectory",), ""),
         ("Elements", ("elements",), ""),
         ("Time step", ("timestep_fs",), "fs"),
         ("Simulated time a run", ("simulated_ps",), "ps"),
