@@ -199,6 +199,23 @@ def test_campaigns_are_compared_at_each_temperature():
     assert len({s.label for s in series}) == 10
 
 
+def test_campaigns_of_different_temperatures_are_compared_by_name(tmp_path):
+    runs = [synthetic.graphene_run(kelvin=kelvin, noise=i, scale=1 + i)
+            for i, kelvin in enumerate((300.0, 350.0, 350.2))]
+    hotter = [synthetic.graphene_water(name, [run]) for name, run in zip("abc", runs, strict=True)]
+    page = write_report(hotter[:2], tmp_path / "r")
+    found = json.loads((page.parent / "summary.json").read_text())["agreement"]
+    assert {(a["first"], a["second"]) for a in found} == {("a, 300 K", "b, 350 K")}
+    assert "b, 350 K differs from a, 300 K by" in page.read_text()
+    assert [s.short for s in make_series([("a", hotter[0]), ("b", hotter[1])])] == [
+        "a, 300 K", "b, 350 K"]  # in the legends of figures
+    same = make_series([("b", hotter[1]), ("c", hotter[2])])
+    assert [(s.label, s.short) for s in same] == [("b", "b"), ("c", "c")]
+    untold = synthetic.graphene_water("d", [runs[0] | {"temperature_k": None}])
+    series = make_series([("a", hotter[0]), ("d", untold)])
+    assert [s.label for s in series] == ["a, 300 K", "d, temperature unknown"]
+
+
 def test_the_page_is_whole_and_loads_nothing(one):
     page = Page(one.read_text())
     assert page.open == []

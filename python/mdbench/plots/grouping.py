@@ -12,7 +12,8 @@ from mdbench.plots.series import Json, Series, number, same_temperature, tempera
 def make_series(analyses: list[tuple[str, Json]]) -> list[Series]:
     """The series of campaigns, given with their labels.
 
-    Temperatures of one campaign are coloured cold to hot, campaigns by a palette.
+    Temperatures of one campaign are coloured cold to hot, campaigns by a palette. Campaigns of one
+    temperature each, but not the same, have it in their names: they are drawn together.
     """
     if len(analyses) == 1:
         groups = split_runs(_runs(analyses[0][1]))
@@ -25,15 +26,19 @@ def make_series(analyses: list[tuple[str, Json]]) -> list[Series]:
             Series(name, name, colour, 0, temperature(group[0]), group)
             for name, colour, group in zip(names, colours, groups, strict=True)
         ]
+    split = [split_runs(_runs(analysis)) for _, analysis in analyses]
+    targets = [temperature(group[0]) for groups in split for group in groups]
+    mixed = all(len(groups) <= 1 for groups in split) and any(
+        not same_temperature(targets[0], t) for t in targets
+    )
     series = []
-    for i, (label, analysis) in enumerate(analyses):
-        groups = split_runs(_runs(analysis))
+    for i, ((label, _), groups) in enumerate(zip(analyses, split, strict=True)):
         for name, group in zip(_names(groups, ""), groups, strict=True):
-            full = f"{label}, {name}" if name else label
-            short = label if temperature(group[0]) is not None else full
-            series.append(
-                Series(full, short, PALETTE[i % len(PALETTE)], i, temperature(group[0]), group)
-            )
+            kelvin = temperature(group[0])
+            said = temperature_text(kelvin) or "temperature unknown" if mixed else name
+            full = f"{label}, {said}" if said else label
+            short = label if kelvin is not None and not mixed else full
+            series.append(Series(full, short, PALETTE[i % len(PALETTE)], i, kelvin, group))
     return series
 
 
@@ -80,7 +85,8 @@ def split_runs(runs: list[Json]) -> list[tuple[Json, ...]]:
 def comparable(series: list[Series]) -> list[tuple[str, list[Series]]]:
     """Series that share a figure, with the ending of its name.
 
-    One campaign is drawn whole. Several are drawn against each other at each temperature.
+    One campaign is drawn whole. Several are drawn against each other at each temperature,
+    or as they are where each has but one.
     """
     campaigns = {s.campaign for s in series}
     if len(campaigns) <= 1 or len(series) == len(campaigns):
