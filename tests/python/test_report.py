@@ -510,6 +510,50 @@ def test_importing_the_report_does_not_import_matplotlib():
     assert done.stdout.strip() == "False"
 
 
+def msd_run(element_windows, seed=1):
+    rng = np.random.default_rng(seed)
+    found = {e: synthetic.msd(rng, 2.0) | {"fit_ps": w} for e, w in element_windows.items()}
+    return {"name": f"s{seed}", "temperature_k": 300.0, "seed": seed, "msd": found}
+
+
+def test_each_curve_shows_the_lags_that_its_fit_takes():
+    """And those of several seeds the lags that all fits share."""
+    from mdbench.plots.motion import FITTED_WIDTH, msd_plot  # noqa: PLC0415
+
+    runs = [msd_run({"Ar": [5.0, 12.0], "Li": [2.0, 12.0], "O": None}),
+            msd_run({"Ar": [4.0, 9.0], "Li": None, "O": None}, seed=2)]
+    plot = msd_plot(make_series([("x", synthetic.graphene_water(runs=runs))]), "", [])
+    for axis in plot.figure.axes:
+        assert not axis.patches  # of the axes, and so of all curves
+        heavy = [line.get_xdata() for line in axis.lines if line.get_linewidth() == FITTED_WIDTH]
+        assert len(heavy) == 3 and len(heavy[2]) == 0
+        for found, limits in zip(heavy, ([5, 9], [2, 12]), strict=False):
+            assert [found[0], found[-1]] == pytest.approx(limits, abs=20 / 399)
+            assert limits[0] <= found[0] and found[-1] <= limits[1]
+    assert "Heavy: lags of the fit" in plot.caption and "haded" not in plot.caption
+
+
+@pytest.mark.parametrize(("starts_ps", "spans", "words"), [
+    ((5.0, 5.0), [(5.0, 0.5)], "Shaded: equilibration, left out of all averages."),
+    ((5.0, 20.0), [(5.0, 0.25), (20.0, 0.25)],
+     "Shaded: equilibration, left out of averages, the fainter by the fewer runs."),
+    ((0.0, 20.0), [(20.0, 0.25)], "the fainter by the fewer runs."),
+    ((0.0, 0.0), [], "dashed the target.")])
+def test_each_run_shades_its_own_equilibration(starts_ps, spans, words):
+    from mdbench.plots.thermo import thermo_plot  # noqa: PLC0415
+
+    runs = [synthetic.graphene_run(seed) for seed in (1, 2)]
+    for run, start_ps in zip(runs, starts_ps, strict=True):
+        run["thermo"]["equilibration_ps"] = start_ps
+    plot = thermo_plot(make_series([("x", synthetic.graphene_water(runs=runs))]), "")
+    for axis in plot.figure.axes:
+        found = [(p.get_extents().transformed(axis.transData.inverted()).x1, p.get_alpha())
+                 for p in axis.patches]
+        assert [x for x, _ in found] == pytest.approx([x for x, _ in spans])
+        assert [a for _, a in found] == [a for _, a in spans]
+    assert plot.caption.endswith(words)
+
+
 def test_a_figure_is_laid_out_once_and_drawn_once_for_each_file(tmp_path, monkeypatch):
     from matplotlib.figure import Figure  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mdbench.plots.colours import FAINT, INK, MUTED, element_colour
+from mdbench.plots.colours import INK, MUTED, element_colour
 from mdbench.plots.references import Reference, select
 from mdbench.plots.rounding import pretty_unit, rounded
 from mdbench.plots.series import Curve, Series, array, lookup
@@ -23,6 +23,8 @@ from mdbench.plots.style import (
 )
 
 DRAWN_POINTS = 80
+FITTED_WIDTH = 3.2
+ROUNDING = 1e-6  # of lags in files
 LARGEST_CM1 = 4500.0
 NEGLIGIBLE = 2e-3  # of a spectrum's largest value: the axis ends where no more comes
 
@@ -76,7 +78,7 @@ def msd_plot(series: list[Series], ending: str, references: list[Reference]) -> 
         axis.set_xlabel("Lag (ps)")
     caption = (
         "On logarithmic and on linear axes. Bands: one standard error. "
-        "Shaded: window of the fit; grey dashed: slope 1."
+        "Heavy: lags of the fit, of several seeds those that all fits share; grey dashed: slope 1."
     )
     unit = _unit_of(rows)
     if unit:
@@ -116,29 +118,28 @@ def _msd_row(left: Axis, right: Axis, row: Any, series: list[Series]) -> None:  
         left.plot(curve.x, curve.y, color=colour, label=_msd_label(one, key, series))
         left.fill_between(curve.x, bottom, curve.y + curve.error, color=colour, alpha=0.22, lw=0)
         draw(right, curve, colour)
-    windows = [w for s, k, _ in row if (w := _window(s, k)) is not None]
-    if windows:
-        low, high = min(w[0] for w in windows), max(w[1] for w in windows)
+        fitted = _thin(_fitted(one, key, whole))
         for axis in (left, right):
-            axis.axvspan(low, high, color=FAINT, alpha=0.45, lw=0, zorder=0)
+            axis.plot(fitted.x, fitted.y, color=colour, lw=FITTED_WIDTH, solid_capstyle="butt")
 
 
 def _thin(curve: Curve) -> Curve:
     """Points enough for both kinds of axes."""
     count = len(curve.x)
     few = np.linspace(0, count - 1, min(count, DRAWN_POINTS))
-    few = np.concatenate([few, np.geomspace(1, count, min(count, DRAWN_POINTS)) - 1])
+    few = np.concatenate([few, np.geomspace(1, max(count, 1), min(count, DRAWN_POINTS)) - 1])
     at = np.unique(few.astype(np.int64))
     return Curve(curve.x[at], curve.y[at], curve.error[at])
 
 
-def _window(one: Series, element: str) -> tuple[float, float] | None:
-    """The fit's window, ps."""
-    for section in one.sections("msd", element):
-        found = array(lookup(section, "fit_ps"))
-        if found is not None and len(found) == 2 and np.isfinite(found).all():  # noqa: PLR2004
-            return float(found[0]), float(found[1])
-    return None
+def _fitted(one: Series, element: str, curve: Curve) -> Curve:
+    """The part of a curve that the fits of all runs take; no points where there is none."""
+    found = [array(lookup(section, "fit_ps")) for section in one.sections("msd", element)]
+    windows = [w for w in found if w is not None and len(w) == 2]  # noqa: PLR2004
+    keep = np.full(len(curve.x), bool(windows))
+    for low, high in windows:
+        keep &= (curve.x >= (1 - ROUNDING) * low) & (curve.x <= (1 + ROUNDING) * high)
+    return Curve(curve.x[keep], curve.y[keep], curve.error[keep])
 
 
 def _finish_msd(left: Axis, right: Axis, row: Any) -> None:  # noqa: ANN401

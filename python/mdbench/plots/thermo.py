@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +50,7 @@ def thermo_plot(series: list[Series], ending: str) -> Plot | None:
             table.add((one.label, run.get("name", ""), IN_TABLES.get(name, name)), curve.x, curve.y)
     axes[-1].set_xlabel("Time (ps)")
     figure.align_ylabels(axes)
-    _mark_equilibration(axes, traces[shown[0]])
+    shaded = _mark_equilibration(axes, traces[shown[0]])
     _mark_targets(axes[0], shown[0], series)
     if len(series) == 1:
         for axis, name in zip(axes, shown, strict=True):
@@ -61,7 +62,7 @@ def thermo_plot(series: list[Series], ending: str) -> Plot | None:
         f"thermo{ending}",
         "Thermodynamic output",
         f"Traces of {seen}: thin lines as written, heavy lines a running mean over 1/{WINDOWS} of "
-        "the run; dashed the target. Shaded: equilibration, left out of all averages.",
+        f"the run; dashed the target.{shaded}",
         f"Line plots of {seen} against time for {', '.join(s.short for s in series)}.",
         figure,
         {"": table},
@@ -113,13 +114,18 @@ def running_mean(y: Floats) -> Floats:
     return np.where(count > 0, (sums[high] - sums[low]) / np.maximum(count, 1), np.nan)
 
 
-def _mark_equilibration(axes: Axis, traces: list[tuple[Series, Json, Curve]]) -> None:
-    """Shade the longest equilibration."""
+def _mark_equilibration(axes: Axis, traces: list[tuple[Series, Json, Curve]]) -> str:
+    """Shade each run's equilibration; what the caption says of it."""
+    ends = Counter(equilibration_ps(run) for _, run, _ in traces)
     start = min(curve.x[0] for _, _, curve in traces)
-    end = max(equilibration_ps(run) for _, run, _ in traces)
-    if end > start:
-        for axis in axes:
-            axis.axvspan(start, end, color=FAINT, alpha=0.5, lw=0, zorder=0)
+    for end, count in ends.items():
+        for axis in axes if end > start else ():
+            share = count / ends.total()
+            axis.axvspan(start, end, color=FAINT, alpha=0.5 * share, lw=0, zorder=0)
+    if max(ends) <= start:
+        return ""
+    rest = "of all averages" if len(ends) == 1 else "of averages, the fainter by the fewer runs"
+    return f" Shaded: equilibration, left out {rest}."
 
 
 def _mark_targets(axis: Axis, name: str, series: list[Series]) -> None:
