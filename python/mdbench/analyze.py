@@ -15,13 +15,16 @@ from mdbench.analysis.diffusion import self_diffusion, yeh_hummer
 from mdbench.analysis.msd import MsdOptions, MsdResult, mean_squared_displacement
 from mdbench.analysis.rdf import radial_distribution
 from mdbench.analysis.thermo import degrees_of_freedom, thermo_averages
-from mdbench.analysis.trajectories import atoms_at_rest
 from mdbench.analysis.vacf import VacfOptions, velocity_autocorrelation
 from mdbench.combine import combine
+from mdbench.errors import AnalysisError
 from mdbench.results import Findings, plain
-from mdbench.spec import Analysis
+from mdbench.run_notes import is_part, notes_of
+from mdbench.spec_analysis import Analysis
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from mdbench.analysis.confinement import Confinement
@@ -47,7 +50,7 @@ def analyze_run(run: RunData, settings: Analysis) -> dict[str, Any]:
         report.refused.append({"quantity": "structure and diffusion", "reason": reason})
     else:
         elements = [chemical_symbols[z] for z in dict.fromkeys(np.sort(trajectory.numbers)[::-1])]
-        report.notes += [*_ends_early(run), *_part(run), *_fixed(run, start_ps)]
+        report.notes += notes_of(run, start_ps)
         sheet = _profile(run, settings, start_ps, report)
         _rdf(run, settings, start_ps, report)
         around = report.attempt(
@@ -119,48 +122,6 @@ def _of_matter(run: RunData, report: Findings) -> dict[str, NDArray[np.float64]]
     return {name: values for name, values in columns.items() if name not in found}
 
 
-def _ends_early(run: RunData) -> list[str]:
-    """Whether frames are missing at the end, as after a crash or a copy of a run that went on."""
-    assert run.trajectory is not None  # noqa: S101 - the caller's
-    times_ps = run.trajectory.times_ps
-    if run.thermo is None or not len(run.thermo) or len(times_ps) < 2:  # noqa: PLR2004
-        return []
-    last_ps, frame_ps = float(run.thermo.times_ps[-1]), float(times_ps[-1] - times_ps[-2])
-    if last_ps - times_ps[-1] < 2 * frame_ps:
-        return []
-    return [f"the trajectory ends at {times_ps[-1]:g} ps, the log at {last_ps:g} ps"]
-
-
-def _part(run: RunData) -> list[str]:
-    """Whether the trajectory is of some atoms only, as a dump of a group is."""
-    assert run.trajectory is not None  # noqa: S101 - the caller's
-    here, num_atoms = len(run.trajectory.numbers), run.provenance["num_atoms"]
-    if here >= num_atoms:
-        return []
-    why = "diffusion is not relative to the centre of mass, which needs all"
-    return [f"the trajectory holds {here} of {num_atoms} atoms: {why}"]
-
-
-def _fixed(run: RunData, start_ps: float) -> list[str]:
-    """Atoms that were held in place, and what that means for the numbers."""
-    assert run.trajectory is not None  # noqa: S101 - the caller's
-    held = np.count_nonzero(atoms_at_rest(run.trajectory, start_ps))
-    if not held:
-        return []
-    notes = [f"{held} atoms are held in place"]
-    columns, atoms = run.thermo.columns if run.thermo else {}, run.provenance["num_atoms"]
-    if "Press" in columns:
-        notes.append("the pressure counts the forces on atoms that are held in place")
-    counted = degrees_of_freedom(columns, atoms)
-    knows = "Temp" in columns and ("KinEng" in columns or {"PotEng", "TotEng"} <= columns.keys())
-    if knows and counted > 3 * (atoms - held) + 1:
-        notes.append(
-            f"the log's temperature counts atoms that are held in place: that of the others is "
-            f"{counted / (3 * (atoms - held)):.3g} times as high"
-        )
-    return notes
-
-
 def _profile(
     run: RunData, settings: Analysis, start_ps: float, report: Findings
 ) -> NDArray[np.bool_] | None:
@@ -219,7 +180,7 @@ def _diffusion(
     assert trajectory is not None  # noqa: S101 - the caller's
     atoms = trajectory.numbers == atomic_numbers.get(element, -1)
     dimensions, part = around.dimensions or "xyz", around.partners(atoms)
-    options = MsdOptions(start_ps, dimensions, remove_drift=not _part(run), relative_to=part)
+    options = MsdOptions(start_ps, dimensions, remove_drift=not is_part(run), relative_to=part)
     displacements = trajectory.toroidal()  # right in a changing cell too
     msd: MsdResult | None = report.attempt(
         f"mean squared displacement of {element}",
@@ -248,8 +209,8 @@ def _diffusion(
             "loglog_slope": found.loglog_slope.value,
             "collectivity": found.collectivity,
         }
-        viscosity, temperature = settings.viscosity_mpas, run.temperature_k
-        if viscosity is not None and temperature is not None:
+        temperature = run.temperature_k
+        if settings.viscosity_mpas is not None and temperature is not None:
             first = int(np.searchsorted(trajectory.times_ps, start_ps - 1e-9))
             cell = np.mean([frame.cell.copy() for frame in trajectory.frames(first)], axis=0)
             section["yeh_hummer"] = report.attempt(
@@ -259,10 +220,20 @@ def _diffusion(
                     cell,
                     trajectory.pbc,
                     temperature_k=temperature,
-                    viscosity_mpa_s=viscosity,
+                    viscosity_mpa_s=_viscosity(settings, temperature),
                 ),
             )
     report.sections.setdefault("msd", {})[element] = section
+
+
+def _viscosity(settings: Analysis, temperature_k: float) -> float:
+    """Of a run, mPa s."""
+    found = settings.viscosity_mpas
+    if found is None or len(found) != 1:
+        raise AnalysisError(
+            f"there is no viscosity for {temperature_k:g} K: list one for each temperature"
+        )
+    return found[0]
 
 
 def _spectra(run: RunData, start_ps: float, report: Findings) -> None:
@@ -285,9 +256,23 @@ def _spectra(run: RunData, start_ps: float, report: Findings) -> None:
             report.notes += [f"spectrum of {name}: {found.note}"] if found.note else []
 
 
-def analyze(name: str, runs: list[RunData], settings: Analysis | None = None) -> dict[str, Any]:
-    """Analyse runs together: the contents of ``analysis.json``."""
-    results = [analyze_run(run, settings or Analysis()) for run in runs]
+def analyze(
+    name: str,
+    runs: list[RunData],
+    settings: Analysis | None = None,
+    temperatures_k: Sequence[float | None] = (),
+) -> dict[str, Any]:
+    """Analyse runs together: the contents of ``analysis.json``.
+
+    Args:
+        name: Of the whole.
+        runs: What the simulations wrote.
+        settings: Ranges, pairs, elements, viscosities.
+        temperatures_k: That the viscosities are of; those of the runs when left out.
+    """
+    settings = settings or Analysis()
+    known = temperatures_k or list(dict.fromkeys(run.temperature_k for run in runs))
+    results = [analyze_run(run, settings.of_run(run.temperature_k, known)) for run in runs]
     combined, refused = combine(results)
     return {
         "schema": SCHEMA,

@@ -235,8 +235,9 @@ def _check_unchanged(folder: RunFolder, loaded: LoadedSpec, variant: Variant) ->
     manifest, spec = folder.manifest(), loaded.spec
     # validated again, so that keys which came later have their defaults
     try:
-        started = RunSpec.model_validate(manifest["spec"])
-    except (KeyError, ValidationError):
+        # but for the analysis, which does not act on the run and may be of an earlier version
+        started = RunSpec.model_validate(manifest["spec"] | {"analysis": {}})
+    except (KeyError, TypeError, ValidationError):
         raise RunError(f"'{folder.path / MANIFEST}' is damaged: its spec is none") from None
     now, before = (_flat(s.model_dump(mode="json")) for s in (spec, started))
     lists = {"ensemble.temperature", "run.seed"}  # other runs of the campaign

@@ -15,7 +15,8 @@ from mdbench.output.rbmd_export import Export, read_export
 from mdbench.output.run_data import Hints, list_exports, open_run, open_runs
 from mdbench.results import write_analysis
 from mdbench.run_folder import MANIFEST, STATE, read_json
-from mdbench.spec import Analysis
+from mdbench.spec import Ensemble
+from mdbench.spec_analysis import Analysis
 from mdbench.spec_file import load_spec
 
 __all__ = ["FILE", "FOLDER", "Hints", "analysis_of", "analyze_folder", "home_of"]
@@ -52,16 +53,8 @@ def analyze_folder(path: Path, hints: Hints | None = None) -> dict[str, Any]:
         runs = [open_run(p) for p in exports]
     else:
         runs = [open_run(path, **asdict(hints or Hints()))]
-    name, settings = path.resolve().stem, Analysis()
-    if (path / DEFAULT_NAME).is_file():
-        spec = load_spec(path / DEFAULT_NAME).spec
-        name, settings = spec.name, spec.analysis
-    elif (path / MANIFEST).is_file():
-        manifest = read_json(path / MANIFEST)
-        name, settings = manifest["name"], Analysis.model_validate(manifest["spec"]["analysis"])
-    elif export := read_export(exports[0] if exports else home_of(path)):
-        name, settings = f"{export.name} in RBMD", _settings(export, home_of(path))
-    analysis = analyze(name, runs, settings)
+    name, settings, temperatures_k = _specified(path, exports)
+    analysis = analyze(name, runs, settings, temperatures_k)
     of_all = f"{len(waiting)} of {len(runs) + len(waiting)} runs"
     note = f"{of_all} hold no complete segment yet: {', '.join(waiting)}"
     analysis["notes"] = [note] if waiting else []
@@ -71,14 +64,32 @@ def analyze_folder(path: Path, hints: Hints | None = None) -> dict[str, Any]:
     return analysis
 
 
-def _settings(export: Export, folder: Path) -> Analysis:
-    """The section ``analysis`` of the specification that was exported."""
+def _specified(path: Path, exports: list[Path]) -> tuple[str, Analysis, tuple[float, ...]]:
+    """Name, settings and temperatures, as far as a specification says them."""
+    if (path / DEFAULT_NAME).is_file():
+        spec = load_spec(path / DEFAULT_NAME).spec
+        return spec.name, spec.analysis, spec.ensemble.temperature_k
+    if (path / MANIFEST).is_file():
+        manifest = read_json(path / MANIFEST)
+        spec = manifest["spec"]
+        temperatures_k = Ensemble.model_validate(spec["ensemble"]).temperature_k
+        return manifest["name"], Analysis.model_validate(spec["analysis"]), temperatures_k
+    if export := read_export(exports[0] if exports else home_of(path)):
+        return f"{export.name} in RBMD", *_of_export(export, home_of(path))
+    return path.resolve().stem, Analysis(), ()
+
+
+def _of_export(export: Export, folder: Path) -> tuple[Analysis, tuple[float, ...]]:
+    """Settings and temperatures of the specification that was exported."""
+    section = "analysis"
     try:
-        return Analysis.model_validate(export.analysis)
+        settings = Analysis.model_validate(export.analysis)
+        section = "ensemble"
+        return settings, Ensemble.model_validate(export.ensemble).temperature_k
     except ValidationError as problem:
         field = ".".join(str(k) for k in problem.errors()[0]["loc"])
         raise OutputError(
-            f"'{folder}': its export.json is damaged: analysis.{field}: export again"
+            f"'{folder}': its export.json is damaged: {section}.{field}: export again"
         ) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 from mdbench.analysis.estimate import Estimate, mean_of_runs
@@ -21,7 +22,7 @@ def combine(runs: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, 
     """
     report = Findings()
     densities: dict[float, list[Estimate]] = defaultdict(list)
-    rates: dict[str, dict[float, list[Estimate]]] = defaultdict(lambda: defaultdict(list))
+    rates: dict[str, dict[float, list[Any]]] = defaultdict(lambda: defaultdict(list))
     directions: dict[str, set[str]] = defaultdict(set)
     for run in runs:
         t = run["temperature_k"]
@@ -32,7 +33,7 @@ def combine(runs: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, 
             densities[t].append(Estimate(**density))
         for element, msd in run.get("msd", {}).items():
             if msd["diffusion"]:
-                rates[element][t].append(Estimate(**msd["diffusion"]))
+                rates[element][t].append(msd)
                 directions[element].add(msd["dimensions"])
     if len(densities) > 1:
         _density_section({t: mean_of_runs(e) for t, e in densities.items()}, report)
@@ -42,8 +43,7 @@ def combine(runs: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, 
             reason = f"runs take the diffusion in {ways}: these are different quantities"
             report.refused.append({"quantity": f"Arrhenius fit of {element}", "reason": reason})
         elif len(by_temperature) > 1:
-            means = {t: mean_of_runs(e) for t, e in by_temperature.items()}
-            _arrhenius_section(element, min(directions[element]), means, report)
+            _arrhenius_section(element, min(directions[element]), by_temperature, report)
     return plain(report.sections), report.refused
 
 
@@ -61,16 +61,24 @@ def _density_section(means: dict[float, Estimate], report: Findings) -> None:
 
 
 def _arrhenius_section(
-    element: str, dimensions: str, means: dict[float, Estimate], report: Findings
+    element: str, dimensions: str, by_temperature: dict[float, list[Any]], report: Findings
 ) -> None:
-    kelvin = sorted(means)
-    rates = [means[t] for t in kelvin]
+    """From the sections ``msd`` of an element; of corrected rates where all runs have them."""
+    kelvin = sorted(by_temperature)
+    corrected = all(msd["yeh_hummer"] for t in kelvin for msd in by_temperature[t])
+    key, what = ("yeh_hummer", "with") if corrected else ("diffusion", "without")
+    rates = [mean_of_runs([Estimate(**msd[key]) for msd in by_temperature[t]]) for t in kelvin]
     fit = report.attempt(f"Arrhenius fit of {element}", lambda: arrhenius(kelvin, rates))
+
+    def said(found: Estimate) -> Estimate:
+        return replace(found, method=f"{found.method}, {what} finite-size correction")
+
     report.sections.setdefault("arrhenius", {})[element] = {
         "temperature_k": kelvin,
         "dimensions": dimensions,
         "diffusion": [r.value for r in rates],
         "diffusion_error": [r.error for r in rates],
-        "activation_energy": fit and fit.activation_ev,
-        "prefactor": fit and fit.prefactor,
+        "is_corrected": corrected,
+        "activation_energy": fit and said(fit.activation_ev),
+        "prefactor": fit and said(fit.prefactor),
     }

@@ -9,15 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from mdbench.spec_analysis import Analysis
 from mdbench.spec_dispersion import Dispersion
 from mdbench.spec_force_field import ForceField, Rbmd
 from mdbench.spec_model import Model
 from mdbench.spec_system import AnySystem, FileSystem
 from mdbench.spec_types import (
     AtomsWord,
-    Element,
     Integer,
-    LengthAng,
     OneOrMore,
     PressureBar,
     Section,
@@ -26,7 +25,6 @@ from mdbench.spec_types import (
     Text,
     TimeFs,
     TimeOrZeroFs,
-    ViscosityMpas,
     Yes,
     conflict,
 )
@@ -37,9 +35,6 @@ MOST_RANDOM = 899_990_000
 _MOST_SEGMENTS = 10_000
 _NPT_ONLY = ("barostat", "pressure_bar", "pdamp_fs", "coupling")
 _LONGEST_TIMESTEP_FS = 20.0  # 0.005 in reduced units is 11 fs for argon, 17 fs for xenon
-
-
-ElementPair = Annotated[str, Text("[A-Z][a-z]?-[A-Z][a-z]?", "a pair of elements such as O-H")]
 
 
 class Ensemble(Section):
@@ -136,23 +131,6 @@ class Output(Section):
     """Interval of velocities for the vibrational spectrum, about 2 fs; none by default."""
 
 
-class Analysis(Section):
-    """What ``mdbench analyze`` computes beyond its defaults."""
-
-    rdf: Annotated[tuple[ElementPair, ...], OneOrMore()] | None = None
-    """Pairs such as ``O-H``; all pairs of elements by default."""
-    rdf_range_ang: LengthAng = Field(8.0, alias="rdf_range")
-    """Largest distance of the RDF."""
-    profile: Element | None = None
-    """Element of the density profile along z over a sheet; O by default where there is a sheet."""
-    sheet: Element = "C"
-    """Element of the sheet that heights are measured from."""
-    diffusion: Annotated[tuple[Element, ...], OneOrMore()] | None = None
-    """Elements; all that are mobile by default."""
-    viscosity_mpas: ViscosityMpas | None = Field(None, alias="viscosity")
-    """Turns on the Yeh-Hummer correction of the diffusion coefficient."""
-
-
 @dataclass(frozen=True)
 class Plan:
     """A run in steps."""
@@ -243,6 +221,14 @@ class RunSpec(Section):
         if not isinstance(self.system, FileSystem):
             text = "a classical force field needs a LAMMPS data file with its numbers: file = '...'"
             raise conflict("system.builder", text)
+        return self
+
+    @model_validator(mode="after")
+    def _each_temperature_has_its_viscosity(self) -> RunSpec:
+        given, wanted = self.analysis.viscosity_mpas, self.ensemble.temperature_k
+        if given is not None and len(given) != len(wanted):
+            text = f"lists {len(given)} for {len(wanted)} temperatures: give one for each, in order"
+            raise conflict("analysis.viscosity", text)
         return self
 
     @model_validator(mode="after")

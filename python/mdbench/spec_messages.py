@@ -6,7 +6,8 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from mdbench.spec import Analysis, Ensemble, Output, Run, RunSpec
+from mdbench.spec import Ensemble, Output, Run, RunSpec
+from mdbench.spec_analysis import Analysis
 from mdbench.spec_dispersion import Dispersion
 from mdbench.spec_force_field import ForceField, Rbmd
 from mdbench.spec_model import Model

@@ -1,5 +1,6 @@
 """All analyses of a run together: what is taken from where, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from trajectories_in_memory import frames_of, random_walk
 
 from mdbench.analysis.diffusion import self_diffusion, yeh_hummer
 from mdbench.analysis.msd import MsdOptions, mean_squared_displacement
-from mdbench.analyze import analyze_run
+from mdbench.analyze import analyze, analyze_run
 from mdbench.combine import combine
 from mdbench.frames import ArrayFrames
 from mdbench.output.run_parts import RunData
@@ -58,6 +59,60 @@ def test_finite_size_correction_takes_the_mean_cell_of_production():
     expected = yeh_hummer(rate, 21.0 * np.eye(3), walk.pbc, temperature_k=300.0,
                           viscosity_mpa_s=0.89)
     assert found["msd"]["O"]["yeh_hummer"]["value"] == pytest.approx(expected.value, rel=1e-5)
+
+
+KELVINS = (340.0, 280.0, 300.0, 320.0)  # in no order, as a specification may list them
+
+
+def of_temperatures(settings, kelvins=KELVINS):
+    """Analysis of walks in small cells, one a temperature."""
+    walks = [frames_of(random_walk(np.random.default_rng(i), FRAMES, 50), edge=20.0)
+             for i in range(len(KELVINS))]
+    runs = [replace(run_of(InMemory(**vars(walk)), Temp=kelvin), temperature_k=kelvin)
+            for kelvin, walk in zip(KELVINS, walks, strict=True)]
+    settings = Analysis.model_validate({"diffusion": ["O"], **settings})
+    return analyze("x", runs, settings, kelvins)
+
+
+@pytest.mark.parametrize("kelvins", [KELVINS, ()])
+def test_each_temperature_has_its_viscosity_and_arrhenius_the_corrected_rates(kelvins):
+    viscosities = (0.4, 1.4, 0.85, 0.6)
+    found = of_temperatures({"viscosity": [f"{v} mPa s" for v in viscosities]}, kelvins)
+    rates = {}
+    for run, kelvin, viscosity in zip(found["runs"], KELVINS, viscosities, strict=True):
+        rates[kelvin] = run["msd"]["O"]["yeh_hummer"]["value"]
+        shift = rates[kelvin] - run["msd"]["O"]["diffusion"]["value"]
+        # Yeh and Hummer 2004, in 1e-9 m2/s
+        expected = 2.837297 * 1.380649e-23 * kelvin / (6 * np.pi * viscosity * 1e-3 * 20e-10) * 1e9
+        assert shift == pytest.approx(expected, rel=1e-4)
+    fit = found["combined"]["arrhenius"]["O"]
+    assert fit["is_corrected"] and fit["temperature_k"] == sorted(KELVINS)
+    assert fit["diffusion"] == pytest.approx([rates[t] for t in sorted(KELVINS)])
+    for key in ("activation_energy", "prefactor"):
+        assert fit[key]["method"].endswith(", with finite-size correction")
+
+
+@pytest.mark.parametrize(("settings", "kelvins", "without"), [
+    ({}, KELVINS, set()),
+    ({"viscosity": "0.85 mPa s"}, KELVINS, set(KELVINS)),
+    ({"viscosity": "0.85 mPa s"}, (), set(KELVINS)),
+    ({"viscosity": ["1 cP"] * 4}, (*KELVINS[:3], 360.0), {320.0})])  # listed anew after the runs
+def test_without_the_viscosity_of_each_temperature_none_is_corrected_in_arrhenius(
+        settings, kelvins, without):
+    found = of_temperatures(settings, kelvins)
+    fit = found["combined"]["arrhenius"]["O"]
+    assert not fit["is_corrected"]
+    assert fit["activation_energy"]["method"].endswith(", without finite-size correction")
+    plain = {r["temperature_k"]: r["msd"]["O"]["diffusion"]["value"] for r in found["runs"]}
+    assert fit["diffusion"] == pytest.approx([plain[t] for t in sorted(KELVINS)])
+    for run in found["runs"]:
+        kelvin, corrected = run["temperature_k"], run["msd"]["O"]["yeh_hummer"]
+        reasons = [r["reason"] for r in run["refused"] if "finite-size" in r["quantity"]]
+        if kelvin in without:
+            assert corrected is None
+            assert reasons == [f"there is no viscosity for {kelvin:g} K: list one for each temperature"]
+        else:
+            assert (corrected is not None) == bool(settings) and reasons == []
 
 
 @pytest.mark.parametrize(("frames", "noted"), [(FRAMES, False), (FRAMES - 1, False), (700, True)])

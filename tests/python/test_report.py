@@ -372,6 +372,18 @@ def test_what_some_seeds_refuse_names_them(kelvins, name, tmp_path):
     assert text.count(", 1 of 2 runs</td>") == (len(kelvins) > 1)
 
 
+@pytest.mark.parametrize("corrected", [True, False])
+def test_the_arrhenius_plot_says_which_rates_it_shows(corrected):
+    from mdbench.plots.combined import arrhenius_plot  # noqa: PLC0415
+
+    analysis = synthetic.licl(seeds=(1,))
+    analysis["combined"]["arrhenius"]["O"]["is_corrected"] = corrected
+    axis = arrhenius_plot([("x", analysis)], []).figure.axes[0]
+    found = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert [t.startswith(("O, corrected: ", "Li, c", "Cl, c")) for t in found] == [
+        corrected, False, False]
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_captions_speak_of_lines_where_there_are_lines(count, tmp_path):
     analysis = synthetic.licl(seeds=(1,))

@@ -198,6 +198,23 @@ def test_a_campaign_that_has_begun_in_part(campaign):
         open_runs(campaign)
 
 
+def test_a_campaign_and_its_runs_take_the_viscosity_of_their_temperature(campaign, monkeypatch):
+    (folder,) = list_runs(campaign)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["spec"] |= {"ensemble": {"kind": "nvt", "temperature": [280, 300]},
+                         "analysis": {"viscosity": ["1.2 cP", "0.9 cP"]}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (campaign / "run.toml").write_text(
+        "[system]\nfile = 'x.data'\n[ensemble]\ntemperature = [300, 280]\n"
+        "[analysis]\nviscosity = ['0.8 cP', '1.1 cP']\n")
+    given = []
+    monkeypatch.setattr("mdbench.analyze.analyze_run", lambda run, settings: given.append(
+        settings.viscosity_mpas) or {"temperature_k": run.temperature_k})
+    analyze_folder(folder)
+    analyze_folder(campaign)
+    assert given == [(0.9,), (0.8,)]
+
+
 def test_damaged_run_folders(campaign, tmp_path):
     (folder,) = list_runs(campaign)
 

@@ -68,6 +68,9 @@ def refusal(tmp_path, text, suffix="toml"):
     ("ensemble", "thermostat = 'nose'", "ensemble.thermostat: 'nose' is not one of 'nose-hoover'"),
     ("ensemble", "temperature = [300, -5]", "ensemble.temperature: -5 is not more than 0"),
     ("ensemble", "temperature = [300, '300 K']", "ensemble.temperature: lists a value twice"),
+    ("analysis", "viscosity = '0.9 cP'\n[ensemble]\ntemperature = [280, 300]",
+     "analysis.viscosity: lists 1 for 2 temperatures: give one for each, in order"),
+    ("analysis", "viscosity = ['0.9 cP', '0.8 cP']", "analysis.viscosity: lists 2 for 1 temp"),
     ("ensemble", "temperature = nan", "ensemble.temperature: "),
     ("ensemble", "pressure = '1 psi'", "ensemble.pressure: '1 psi': unit 'psi' is not one of bar"),
     ("model", "sha256 = 'abc'", "model.sha256: 'abc' is not 64 digits 0-9 a-f"),
@@ -275,7 +278,7 @@ timestep = ".0005 ps"
 production = "0.02 ns"
 [analysis]
 rdf = "O-H"
-viscosity = "0.85 cP"
+viscosity = ["0.85 cP", "1.3e-3 Pa s"]
 """).spec
     assert spec.system.height_ang == pytest.approx(19)
     assert spec.ensemble.temperature_k == (250, 300)
@@ -283,7 +286,7 @@ viscosity = "0.85 cP"
     assert spec.run.timestep_fs == pytest.approx(0.5)
     assert spec.run.production_fs == pytest.approx(20_000)
     assert spec.analysis.rdf == ("O-H",)
-    assert spec.analysis.viscosity_mpas == pytest.approx(0.85)
+    assert spec.analysis.viscosity_mpas == pytest.approx((0.85, 1.3))
     spec = load(tmp_path, "system.builder = 'graphene-water'\nsystem.cell = 128").spec
     assert spec.system.cell == "128"
 

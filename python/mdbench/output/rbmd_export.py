@@ -27,6 +27,7 @@ class Export:
     equilibration: int  # steps
     elements: tuple[str, ...]  # of the atom types
     analysis: dict[str, Any]  # that section of the specification
+    ensemble: dict[str, Any]  # and that
 
 
 def read_export(folder: Path) -> Export | None:
@@ -53,6 +54,7 @@ def read_export(folder: Path) -> Export | None:
             equilibration=max(0, int(data["plan"]["equilibration"])),
             elements=tuple(str(e) for e in elements),
             analysis=dict(data["spec"].get("analysis", {})),
+            ensemble=dict(data["spec"].get("ensemble", {})),
         )
     except SpecError as problem:
         raise OutputError(str(problem)) from None

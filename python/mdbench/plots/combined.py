@@ -90,7 +90,12 @@ def arrhenius_plot(analyses: list[tuple[str, Json]], references: list[Reference]
             colour = element_colour(element, j) if alone else PALETTE[i % len(PALETTE)]
             kind = f"{element} {directions(section[element])}".strip()
             names.append(kind if alone else f"{kind}, {label}")
-            text = _entry(shorten(names[-1]), "Eₐ", lookup(section[element], "activation_energy"))
+            corrected = ", corrected" if lookup(section[element], "is_corrected") else ""
+            text = _entry(
+                f"{shorten(names[-1])}{corrected}",
+                "Eₐ",
+                lookup(section[element], "activation_energy"),
+            )
             _points(axis, _inverse(curve), colour, (MARKERS[j % len(MARKERS)], text))
             is_fitted |= _draw_fit(axis, _inverse(curve), colour, np.log, np.exp)
             table.add((label, element), curve.x, curve.y, curve.error)
@@ -103,7 +108,8 @@ def arrhenius_plot(analyses: list[tuple[str, Json]], references: list[Reference]
     return Plot(
         "arrhenius",
         "Arrhenius plot of the diffusion",
-        f"Diffusion coefficients, logarithmic. Bars: one standard error.{FIT if is_fitted else ''}",
+        "Diffusion coefficients, logarithmic; corrected: for the cell's size (Yeh-Hummer). "
+        f"Bars: one standard error.{FIT if is_fitted else ''}",
         f"Arrhenius plot of the diffusion coefficients of {'; '.join(names)}.",
         figure,
         {"": table},
