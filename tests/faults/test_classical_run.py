@@ -131,6 +131,11 @@ def test_longer_and_changed(tmp_path):
     assert mdbench("run", tmp_path, "--quiet")[0] == 0
     before = fingerprint(run)
     potential = (run / "run.in").read_text().split("pair_style")[1].split("neighbor")[0]
+    # as earlier versions took it, of all temperatures; it does not act on the run
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["spec"]["analysis"] = {"viscosity": "0.9 mPa s"}
+    manifest["spec"]["ensemble"]["temperature"] = ["280.0 K", "298.0 K"]
+    (run / "manifest.json").write_text(json.dumps(manifest))
     write_run(tmp_path, "copper", production="200 fs")
     code, _, err = mdbench("resume", tmp_path, "--quiet")
     assert code == 0, err

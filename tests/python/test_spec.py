@@ -68,8 +68,6 @@ def refusal(tmp_path, text, suffix="toml"):
     ("ensemble", "thermostat = 'nose'", "ensemble.thermostat: 'nose' is not one of 'nose-hoover'"),
     ("ensemble", "temperature = [300, -5]", "ensemble.temperature: -5 is not more than 0"),
     ("ensemble", "temperature = [300, '300 K']", "ensemble.temperature: lists a value twice"),
-    ("analysis", "viscosity = '0.9 cP'\n[ensemble]\ntemperature = [280, 300]",
-     "analysis.viscosity: lists 1 for 2 temperatures: give one for each, in order"),
     ("analysis", "viscosity = ['0.9 cP', '0.8 cP']", "analysis.viscosity: lists 2 for 1 temp"),
     ("ensemble", "temperature = nan", "ensemble.temperature: "),
     ("ensemble", "pressure = '1 psi'", "ensemble.pressure: '1 psi': unit 'psi' is not one of bar"),
@@ -289,6 +287,13 @@ viscosity = ["0.85 cP", "1.3e-3 Pa s"]
     assert spec.analysis.viscosity_mpas == pytest.approx((0.85, 1.3))
     spec = load(tmp_path, "system.builder = 'graphene-water'\nsystem.cell = 128").spec
     assert spec.system.cell == "128"
+
+
+def test_each_temperature_has_its_viscosity(tmp_path):
+    text = "[system]\nbuilder = 'water'\n[ensemble]\ntemperature = [280, 300]\n[analysis]\n"
+    assert refusal(tmp_path, f"{text}viscosity = '0.9 cP'\n") == [
+        "run.toml:6: analysis.viscosity: lists 1 for 2 temperatures: give one for each, in order"]
+    assert load(tmp_path, f"{text}viscosity = ['0.9 cP', '0.8 cP']\n").spec.analysis.viscosity_mpas
 
 
 @pytest.mark.parametrize(("value", "kind", "expected"), [
