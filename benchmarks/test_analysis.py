@@ -12,10 +12,10 @@ import pytest
 from native_vs_peers import structure
 
 from mdbench import _core
+from mdbench.analysis.autocorrelation import statistical_inefficiency
 from mdbench.analysis.density import density_profile
 from mdbench.analysis.msd import mean_squared_displacement
 from mdbench.analysis.rdf import radial_distribution
-from mdbench.analysis.statistics import statistical_inefficiency
 from mdbench.analysis.vacf import velocity_autocorrelation
 from mdbench.frames import ArrayFrames
 

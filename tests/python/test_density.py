@@ -84,7 +84,7 @@ def test_slow_layers_get_larger_errors():
     assert stuck.error > 3 * fast.error and stuck.n_eff < 45 < fast.n_eff
 
 
-@pytest.mark.parametrize("frames", [6, 40])
+@pytest.mark.parametrize("frames", [6, 80])
 def test_an_error_of_few_samples_says_so(frames):
     z = layers(np.random.default_rng(9), frames, width=0.35)
     peak = density_profile(trajectory(z, 22.0), "O", "C", bin_ang=0.2).peak_ang

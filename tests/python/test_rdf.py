@@ -236,11 +236,12 @@ def test_coordination_depends_on_the_direction_and_errors_on_correlation():
 
 
 def test_error_of_the_coordination_number_covers_the_truth():
-    def number(seed):
+    def result(seed):  # few independent frames look correlated once in forty times
         return radial_distribution(source(liquid(CUBE, frames=24, seed=seed, jitter=0.2),
-                                          CUBE, [8] * 216), r_max_ang=6.0)["O-O"].coordination_number
+                                          CUBE, [8] * 216), r_max_ang=6.0, refused={}).get("O-O")
 
-    found = [number(seed) for seed in range(40)]
+    found = [r.coordination_number for r in map(result, range(40)) if r]
+    assert len(found) >= 38
     values, errors = np.array([(n.value, n.error) for n in found]).T
     assert values.std() == pytest.approx(errors.mean(), rel=0.5)
 

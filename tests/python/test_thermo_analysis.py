@@ -124,6 +124,18 @@ def test_variance_of_short_correlated_runs_is_not_too_small():
     assert np.mean([r.value for r in ratios if r]) == pytest.approx(1.0, abs=0.06)
 
 
+def test_errors_of_the_variance_of_few_correlation_times():
+    """Of 12 independent temperatures: 42 of 100 lay beyond one error."""
+    phi = 23 / 25
+    noise = np.random.default_rng(6).normal(size=(400, 500)) * (1 - phi**2) ** 0.5
+    series = lfilter([1.0], [1.0, -phi], noise)[:, 200:]
+    ratios = [thermo_averages(np.arange(300) * 0.01, {"Temp": 300 * (1 + x * (2 / FREEDOM) ** 0.5)},
+                              ATOMS, ensemble="nvt", start_ps=0.0).temperature_variance_ratio
+              for x in series]
+    assert sum(r is None for r in ratios) < 20
+    assert np.mean([abs(r.value - 1) > r.error for r in ratios if r]) < 0.34
+
+
 def test_drift_of_nve():
     t = np.arange(5000) * 0.01
     noise = 1e-5 * np.random.default_rng(1).normal(size=5000)

@@ -1,16 +1,13 @@
-"""Errors of averages over correlated samples: equilibration, autocorrelation, bootstrap of blocks.
-
-Formulas of Chodera, Swope, Pitera, Seok and Dill, JCTC 3, 26 (2007) and Chodera, JCTC 12, 1799
-(2016), as pymbar.timeseries applies them; pymbar itself takes seconds to import.
-"""
+"""Errors of averages over correlated samples: means, slopes, bootstrap of blocks."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from scipy import fft
 
+from mdbench.analysis.autocorrelation import cautious_inefficiency
 from mdbench.analysis.estimate import Estimate
 from mdbench.errors import AnalysisError
 
@@ -21,12 +18,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Sample = TypeVar("Sample", bound=np.generic)
-
-_SHORTEST_WINDOW = 3
-"""Lags that are summed even where the autocorrelation is below zero (pymbar's mintime)."""
-
-_ORIGINS = 60
-"""Origins tried in search of the end of equilibration, half of them spaced evenly."""
 
 _FEWEST_SAMPLES = 4.0
 """Independent samples that a mean needs: a mere trend comes out as three or four."""
@@ -39,60 +30,12 @@ _MOST_UNDEFINED = 0.1
 """Part of the resamples that may be without the quantity, a peak for instance."""
 
 
-def statistical_inefficiency(values: Floats) -> float:
-    """Samples that count as one independent sample: g = 1 + 2 tau, with tau in samples.
-
-    The autocorrelation is summed up to its first zero (JCTC 3, 26, section 2.4).
-
-    Args:
-        values: [samples] of a stationary series; a constant one has g = 1.
-    """
-    count = len(values)
-    deviation = values - values.mean()
-    variance = np.mean(deviation**2)
-    # a mean of equal numbers may differ from them by rounding
-    if variance <= (1e-14 * np.abs(values).max(initial=0.0)) ** 2:
-        return 1.0
-    size = fft.next_fast_len(2 * count - 1, real=True)
-    correlation = fft.irfft(np.abs(fft.rfft(deviation, size)) ** 2, size)[:count]
-    lag = np.arange(1, count)
-    correlation = correlation[1:] / ((count - lag) * variance)
-    below = np.flatnonzero((correlation <= 0.0) & (lag > _SHORTEST_WINDOW))
-    end = below[0] if len(below) else count - 1
-    return max(1.0, 1.0 + 2.0 * float(correlation[:end] @ (1.0 - lag[:end] / count)))
-
-
-def detect_equilibration(values: Floats) -> tuple[int, float, float]:
-    """The origin that leaves the most independent samples (JCTC 12, 1799, equation 10).
-
-    Of long series some 60 origins are tried, at even distances and at growing ones.
-
-    Returns:
-        First sample of the stationary part, its statistical inefficiency and its number of
-        independent samples.
-    """
-    count = len(values)
-    if np.ptp(values) == 0.0:
-        return 0, 1.0, float(count)
-    last = max(count - 1 - _SHORTEST_WINDOW, 0)  # shorter tails say nothing about correlation
-    even = np.linspace(0, last, _ORIGINS // 2)
-    growing = np.geomspace(1, last + 1, _ORIGINS // 2) - 1
-    origins = np.unique(np.concatenate([even, growing]).astype(int))
-    if last < _ORIGINS:
-        origins = np.arange(last + 1)
-    best = (0, 1.0, 0.0)
-    for origin in origins:
-        if count - origin <= best[2]:  # fewer samples are left than were already independent
-            break
-        inefficiency = statistical_inefficiency(values[origin:])
-        independent = (count - origin) / inefficiency
-        if independent > best[2]:
-            best = (int(origin), inefficiency, independent)
-    return best
-
-
 def mean_with_error(values: Floats, unit: str, what: str = "mean") -> Estimate:
     """Mean of a stationary series with the error that its autocorrelation leaves.
+
+    Of Ornstein-Uhlenbeck series the deviations over the errors have the root mean square 0.98 to
+    1.01 at 25 to 1000 independent samples, 1.1 at 10 and 1.3 at 6; of 3 half are refused, and the
+    others have a caveat. A slow part of small amplitude escapes.
 
     Args:
         values: [samples], without equilibration.
@@ -104,17 +47,25 @@ def mean_with_error(values: Floats, unit: str, what: str = "mean") -> Estimate:
     """
     if not np.isfinite(values).all():
         raise AnalysisError(f"{what}: the series has values that are not finite numbers")
-    inefficiency = statistical_inefficiency(values) if len(values) else 1.0
+    inefficiency = cautious_inefficiency(values) if len(values) else 1.0
     independent = len(values) / inefficiency
     if independent < _FEWEST_SAMPLES:
         raise AnalysisError(
             f"{what}: {len(values)} samples hold {_at_least(independent)} independent ones, four "
             "are needed; run longer"
         )
-    # the variance about an estimated mean is short of one independent sample
-    error = np.sqrt(values.var() / (independent - 1.0)) if np.ptp(values) else 0.0
+    error = np.sqrt(values.var() / _freedom(independent, inefficiency)) if np.ptp(values) else 0.0
     method = f"mean, statistical inefficiency {inefficiency:.3g} samples{caveat(independent)}"
     return Estimate(float(values.mean()), float(error), unit, method, float(independent))
+
+
+def _freedom(independent: float, inefficiency: float, fitted: int = 1) -> float:
+    """Independent samples by which an error divides.
+
+    What is fitted takes one each. Student's t of n - 1 degrees of freedom has the variance
+    (n - 1)/(n - 3), so two more where samples are correlated and their number is a guess.
+    """
+    return independent - fitted - 2.0 * (1.0 - 1.0 / inefficiency)
 
 
 def _at_least(independent: float) -> str:
@@ -150,14 +101,15 @@ def slope_with_error(times: Floats, values: Floats, unit: str, what: str = "slop
     spread = float(centred @ centred)
     slope = float(centred @ values) / spread if spread else 0.0
     residual = values - values.mean() - slope * centred if len(values) else values
-    independent = len(values) / (statistical_inefficiency(residual) if len(values) else 1.0)
+    inefficiency = cautious_inefficiency(residual, fitted=2) if len(values) else 1.0
+    independent = len(values) / inefficiency
     if independent < _FEWEST_SAMPLES + 1.0 or not spread:
         raise AnalysisError(
             f"{what}: {len(values)} samples hold {_at_least(independent)} independent ones, five "
             "are needed; run longer"
         )
-    # sum of squares per independent sample less the two parameters, over the spread of times
-    error = np.sqrt(residual @ residual / (independent - 2.0) / spread)
+    # sum of squares per independent sample, over the spread of times
+    error = np.sqrt(residual @ residual / _freedom(independent, inefficiency, 2) / spread)
     method = f"least squares, residuals' autocorrelation{caveat(independent)}"
     return Estimate(slope, float(error), unit, method, float(independent))
 
@@ -174,20 +126,23 @@ def block_of_frame(frames: int) -> NDArray[np.intp]:
     return np.arange(frames) * blocks // frames
 
 
-def merge_correlated(samples: NDArray[Sample], watched: Floats) -> tuple[NDArray[Sample], float]:
+def merge_correlated(samples: Floats, watched: Floats) -> tuple[Floats, float]:
     """Sums neighbouring blocks until they are longer than their correlation.
+
+    What still correlates neighbours, and that few blocks tell their spread badly, is made up for:
+    the sums' deviations from their mean are widened, so errors of blocks need no further factor.
 
     Args:
         samples: [blocks, ...] sums over a block each.
         watched: [blocks] the quantity whose correlation counts.
 
     Returns:
-        [fewer blocks, ...] and the number of them that are independent.
+        [fewer blocks, ...] of the same total, and the number of samples that are independent.
 
     Raises:
         AnalysisError: where fewer than four blocks are independent.
     """
-    inefficiency = statistical_inefficiency(watched)
+    inefficiency = cautious_inefficiency(watched)
     independent = len(watched) / inefficiency
     if independent < _FEWEST_SAMPLES:
         raise AnalysisError(
@@ -197,8 +152,23 @@ def merge_correlated(samples: NDArray[Sample], watched: Floats) -> tuple[NDArray
     # g of a short uncorrelated series comes out between 1 and 1.5
     length = int(np.ceil(2.0 * inefficiency)) if inefficiency > 1.5 else 1  # noqa: PLR2004
     kept = max(len(samples) // length, _FEWEST_BLOCKS)
-    starts = np.linspace(0, len(samples), kept + 1).astype(int)[:-1]
-    return np.add.reduceat(samples, starts, axis=0), independent
+    starts = np.linspace(0, len(samples), kept + 1).astype(int)
+    size = np.diff(starts)
+    merged = np.add.reduceat(samples, starts[:-1], axis=0)
+    mean = np.multiply.outer(size / len(samples), samples.sum(axis=0))
+    return mean + _widening(inefficiency, len(samples) / kept, kept) * (merged - mean), independent
+
+
+def _widening(inefficiency: float, length: float, blocks: int) -> float:
+    """What the scatter of blocks is short of the error of their mean, as a factor.
+
+    Means over L samples whose autocorrelation is phi^lag, with phi = (g - 1)/(g + 1), have the
+    variance g/L (1 - (g - 1/g)/(2 L) (1 - phi^L)) (Allen and Tildesley, Computer Simulation of
+    Liquids, section 8.4); Student's t of n - 1 degrees of freedom has (n - 1)/(n - 3).
+    """
+    phi = (inefficiency - 1.0) / (inefficiency + 1.0)
+    cut = (inefficiency - 1.0 / inefficiency) / (2.0 * length) * (1.0 - phi**length)
+    return math.sqrt((blocks - 1.0) / (blocks - 3.0) / (1.0 - cut))
 
 
 def block_bootstrap(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mdbench.analysis.statistics import (
+from mdbench.analysis.autocorrelation import (
+    cautious_inefficiency,
     detect_equilibration,
-    mean_with_error,
-    slope_with_error,
     statistical_inefficiency,
 )
+from mdbench.analysis.statistics import mean_with_error, slope_with_error
 from mdbench.errors import AnalysisError
 from mdbench.units import BOLTZMANN_EV_PER_K
 
@@ -214,9 +215,13 @@ def _variance_ratio(temperature_k: Floats, freedom: float) -> Estimate:
         raise AnalysisError("variance of the temperature: the temperature is zero")
     canonical = 2.0 * temperature_k.mean() ** 2 / freedom
     # correlated samples fall short of the variance by the variance of their mean
-    unbiased = 1.0 - statistical_inefficiency(temperature_k) / len(temperature_k)
+    rows = len(temperature_k)
+    unbiased = 1.0 - statistical_inefficiency(temperature_k) / rows
     squares = (temperature_k - temperature_k.mean()) ** 2 / canonical / unbiased
-    return mean_with_error(squares, "1", "variance of the temperature")
+    found = mean_with_error(squares, "1", "variance of the temperature")
+    # squares of Gaussian numbers; where these correlate, the squares do for at least half as long
+    n_eff = min(found.n_eff or rows, max(2.0 * rows / cautious_inefficiency(temperature_k), 2.0))
+    return replace(found, error=found.value * math.sqrt(2.0 / (n_eff - 1.0)), n_eff=n_eff)
 
 
 def _differs(
