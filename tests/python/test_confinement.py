@@ -89,6 +89,8 @@ def test_a_liquid_between_walls_diffuses_along_them(name):
     x, names = make(np.random.default_rng(3), symbols)
     found = analyze_run(run_with(x, names, height, **how), Analysis())
     is_right(found["msd"]["O"])
+    said = any("diffusion: not taken along cell vector c" in note for note in found["notes"])
+    assert said != ("density_profile" in found)
 
 
 def test_walls_across_x():

@@ -108,7 +108,7 @@ def find_confinement(
         ends |= {2}
     elif len(uneven) == 1:
         ends = uneven
-    note = "" if uneven <= ends else "density varies along more than one cell vector"
+    note = _why(ends, uneven, has_sheet=sheet is not None)
     frame = next(iter(source.frames(first, first + 1)))
     molecule = lasting_molecules(source, first)
     rests = atoms_at_rest(source, start_ps)
@@ -119,6 +119,16 @@ def find_confinement(
     free = [axis for axis in range(3) if axis not in ends]
     dimensions = _cartesian(np.asarray(frame.cell, dtype=float)[free])
     return Confinement(dimensions, molecule, wall, bool(rests.any()), note)
+
+
+def _why(ends: set[int], uneven: set[int], *, has_sheet: bool) -> str:
+    """What is said of directions, unless a sheet shows it."""
+    if not uneven <= ends:
+        return "density varies along more than one cell vector"
+    if has_sheet or not ends:
+        return ""
+    names = " and ".join("abc"[axis] for axis in sorted(ends))
+    return f"not taken along cell vector {names}, where matter ends or its density varies"
 
 
 def covers(frame: Frame, atoms: NDArray[np.integer], axis: int) -> bool:
