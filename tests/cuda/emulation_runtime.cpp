@@ -10,14 +10,13 @@ using namespace emulation;
 
 namespace {
 
-cudaError_t allocate(std::map<const char*, std::size_t>& allocations, void** pointer,
-                     std::size_t bytes) {
+cudaError_t allocate(Rooms& allocations, void** pointer, std::size_t bytes) {
   *pointer = nullptr;
   if (bytes == 0) return cudaSuccess;
   if (posix_memalign(pointer, 256, bytes) != 0) return cudaErrorMemoryAllocation;
   std::memset(*pointer, 0xff, bytes);
   ++runtime().counts.allocations;
-  allocations[static_cast<const char*>(*pointer)] = bytes;
+  allocations[static_cast<const char*>(*pointer)] = {bytes, chosen_device};
   return cudaSuccess;
 }
 
@@ -38,10 +37,10 @@ void free_later(void* pointer, std::size_t bytes) {
   }
 }
 
-std::size_t release(std::map<const char*, std::size_t>& allocations, void* pointer) {
+std::size_t release(Rooms& allocations, void* pointer) {
   const auto found = allocations.find(static_cast<const char*>(pointer));
   if (found == allocations.end()) emulation::fail("memory is freed that was not allocated");
-  const std::size_t bytes = found->second;
+  const std::size_t bytes = found->second.bytes;
   unlock(pointer, bytes);
   allocations.erase(found);
   free_later(pointer, bytes);
@@ -67,16 +66,27 @@ void set_devices(int count, int major, int of_first) {
   runtime().first_major = of_first > 0 ? of_first : major;
 }
 void fail_allocation(std::size_t number) { runtime().failing = number; }
+void fail_kernels(cudaError_t error) { runtime().code = error; }
 void spoil_recordings(bool spoil) { runtime().spoil = spoil; }
 void set_pinned_memory(std::size_t bytes) { runtime().most_pinned = bytes; }
 Counts counts() { return runtime().counts; }
 
 cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
+  const Turn turn;
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
   if (value < 0 || static_cast<std::size_t>(value) > kSharedMost)
     return result(cudaErrorInvalidValue);
-  runtime().shared_limit[kernel] = static_cast<std::size_t>(value);
+  std::size_t& limit = runtime().shared_limit[kernel];
+  if (static_cast<std::size_t>(value) < limit)
+    fail("less shared memory for a kernel, which another thread may be about to start with more");
+  limit = static_cast<std::size_t>(value);
   return cudaSuccess;
+}
+
+cudaError_t function_attributes(cudaFuncAttributes* attributes) {
+  const Turn turn;
+  *attributes = {1024};
+  return result(runtime().code);
 }
 
 void launch(Launch kernel, cudaStream_t stream) {
@@ -86,8 +96,10 @@ void launch(Launch kernel, cudaStream_t stream) {
   const auto limit = runtime().shared_limit.find(kernel.kernel);
   const std::size_t shared =
       limit == runtime().shared_limit.end() ? kSharedWithoutAsking : limit->second;
-  if (threads == 0 || threads > 1024 || block.z > 64 || grid.x > 0x7fffffffu || grid.y > 65535 ||
-      grid.z > 65535)
+  if (runtime().code != cudaSuccess)
+    result(runtime().code);
+  else if (threads == 0 || threads > 1024 || block.z > 64 || grid.x > 0x7fffffffu ||
+           grid.y > 65535 || grid.z > 65535)
     result(cudaErrorInvalidConfiguration);
   else if (kernel.shared_bytes > std::max(shared, kSharedWithoutAsking))
     result(cudaErrorInvalidValue);
@@ -112,18 +124,26 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidConfiguration";
     case cudaErrorDevicesUnavailable:
       return "cudaErrorDevicesUnavailable";
+    case cudaErrorInvalidDeviceFunction:
+      return "cudaErrorInvalidDeviceFunction";
     case cudaErrorNoDevice:
       return "cudaErrorNoDevice";
     case cudaErrorInvalidDevice:
       return "cudaErrorInvalidDevice";
     case cudaErrorNoKernelImageForDevice:
       return "cudaErrorNoKernelImageForDevice";
+    case cudaErrorJitCompilerNotFound:
+      return "cudaErrorJitCompilerNotFound";
+    case cudaErrorUnsupportedPtxVersion:
+      return "cudaErrorUnsupportedPtxVersion";
     case cudaErrorStreamCaptureUnsupported:
       return "cudaErrorStreamCaptureUnsupported";
     case cudaErrorStreamCaptureInvalidated:
       return "cudaErrorStreamCaptureInvalidated";
     case cudaErrorStreamCaptureImplicit:
       return "cudaErrorStreamCaptureImplicit";
+    case cudaErrorGraphExecUpdateFailure:
+      return "cudaErrorGraphExecUpdateFailure";
   }
   return "unknown error";
 }
@@ -140,12 +160,13 @@ cudaError_t cudaGetDeviceCount(int* count) {
 }
 cudaError_t cudaSetDevice(int device) {
   const Turn turn;
-  return device >= 0 && device < runtime().device_count ? cudaSuccess
-                                                        : result(cudaErrorInvalidDevice);
+  if (device < 0 || device >= runtime().device_count) return result(cudaErrorInvalidDevice);
+  chosen_device = device;
+  return cudaSuccess;
 }
 cudaError_t cudaGetDevice(int* device) {
   const Turn turn;
-  *device = 0;
+  *device = chosen_device;
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {

@@ -2,7 +2,8 @@
 // The part of CUDA's runtime that the host code uses, emulated. As on a GPU, work on a stream
 // waits: here until something synchronizes with the stream, so a result that is read too early is
 // the old one. Device memory is filled with 0xff, which is not a number; copies are checked against
-// the allocations. Streams that are not made non-blocking share the order of the default stream.
+// the allocations. What belongs to a GPU is used while the thread has chosen that one. Streams that
+// are not made non-blocking share the order of the default stream.
 #pragma once
 
 #include <cstddef>
@@ -14,12 +15,16 @@ enum cudaError_t {
   cudaErrorMemoryAllocation = 2,
   cudaErrorInvalidConfiguration = 9,
   cudaErrorDevicesUnavailable = 46,
+  cudaErrorInvalidDeviceFunction = 98,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
   cudaErrorNoKernelImageForDevice = 209,
+  cudaErrorJitCompilerNotFound = 221,
+  cudaErrorUnsupportedPtxVersion = 222,
   cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorStreamCaptureInvalidated = 901,
   cudaErrorStreamCaptureImplicit = 906,
+  cudaErrorGraphExecUpdateFailure = 910,
 };
 enum cudaMemcpyKind {
   cudaMemcpyHostToHost,
@@ -46,6 +51,11 @@ struct cudaDeviceProp {
   std::size_t totalGlobalMem, sharedMemPerBlockOptin;
   int major, minor, multiProcessorCount, l2CacheSize;
 };
+
+struct cudaFuncAttributes {
+  int maxThreadsPerBlock;
+};
+struct cudaGraphExecUpdateResultInfo {};
 
 using cudaStream_t = struct CUstream_st*;
 using cudaEvent_t = struct CUevent_st*;
@@ -99,6 +109,8 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph,
                                  unsigned long long flags = 0);
+cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph,
+                                cudaGraphExecUpdateResultInfo* info);
 cudaError_t cudaGraphUpload(cudaGraphExec_t exec, cudaStream_t stream);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
@@ -107,12 +119,16 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 namespace emulation {
 
 cudaError_t set_function_attribute(const void* kernel, cudaFuncAttribute attribute, int value);
+cudaError_t function_attributes(cudaFuncAttributes* attributes);
 
 /// Memory that the emulated GPU has; 8 GiB at first.
 void set_device_memory(std::size_t bytes);
 /// GPUs that the machine seems to have, and the first number of their compute capability; one of 9
 /// at first. That of the first GPU may be another.
 void set_devices(int count, int major = 9, int of_first = 0);
+/// What asking for a kernel, or starting one, fails with: there is no code for the GPU;
+/// cudaSuccess: there is. At first there is none where MDBENCH_EMULATION_NO_CODE is set.
+void fail_kernels(cudaError_t error);
 /// As if another thread waited for the whole device whenever a graph is recorded.
 void spoil_recordings(bool spoil);
 /// The allocation of that number from now, of either memory or a graph's, finds no room; 0: none
@@ -121,9 +137,9 @@ void fail_allocation(std::size_t number);
 /// What the host cannot pin more than; without a bound at first.
 void set_pinned_memory(std::size_t bytes);
 /// What has happened so far: kernels that ran, copies and clearings, allocations, waits of the host
-/// for the device, and recordings.
+/// for the device, recordings, and graphs that were made of them.
 struct Counts {
-  std::size_t kernels = 0, copies = 0, allocations = 0, waits = 0, captures = 0;
+  std::size_t kernels = 0, copies = 0, allocations = 0, waits = 0, captures = 0, graphs = 0;
 };
 Counts counts();
 
@@ -145,4 +161,8 @@ void run(const Launch& kernel);
 template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute attribute, int value) {
   return emulation::set_function_attribute(reinterpret_cast<const void*>(kernel), attribute, value);
+}
+template <class Kernel>
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, Kernel*) {
+  return emulation::function_attributes(attributes);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -26,6 +27,7 @@ struct CUgraphExec_st {
   std::vector<Work> work;
 };
 struct CUstream_st {
+  int device = 0;
   bool blocking = true;
   std::deque<Work> waiting;
   CUgraph_st* capture = nullptr;
@@ -44,14 +46,24 @@ namespace emulation {
 /// The most on all of the GPUs that the kernels run on.
 inline constexpr std::size_t kSharedWithoutAsking = 48 * 1024, kSharedMost = 99 * 1024;
 
+/// Memory of a GPU, or the host's, pinned while that GPU was chosen: CUDA lets others use the
+/// latter too, at the cost of a context on that one.
+struct Room {
+  std::size_t bytes;
+  int device;
+};
+using Rooms = std::map<const char*, Room>;
+
 struct Runtime {
-  std::map<const char*, std::size_t> device, pinned;
+  Rooms device, pinned;
   std::map<const void*, std::size_t> shared_limit;
   std::size_t total = std::size_t{8} << 30, used = 0;
   std::deque<std::pair<void*, std::size_t>> freed;  // not given back yet
   std::size_t freed_bytes = 0;
   std::size_t most_pinned = ~std::size_t{0}, pinned_bytes = 0;
   int device_count = 1, device_major = 9, first_major = 9;
+  cudaError_t code =  // of kernels
+      std::getenv("MDBENCH_EMULATION_NO_CODE") ? cudaErrorNoKernelImageForDevice : cudaSuccess;
   std::set<CUstream_st*> capturing;
   bool spoil = false;
   std::size_t failing = 0;  // number of the allocation to fail, from now
@@ -81,6 +93,7 @@ class Turn {
 };
 
 inline thread_local cudaError_t last_error = cudaSuccess;
+inline thread_local int chosen_device = 0;
 
 inline cudaError_t result(cudaError_t error) {
   if (error != cudaSuccess) last_error = error;
@@ -101,14 +114,16 @@ inline bool recording(bool whole_device = false) {
   return forbidden;
 }
 
-/// Whether an allocation holds all of the bytes.
-inline bool inside(const std::map<const char*, std::size_t>& allocations, const void* pointer,
-                   std::size_t bytes) {
+/// The allocation that holds all of the bytes, or null.
+inline const Room* room_of(const Rooms& allocations, const void* pointer, std::size_t bytes) {
   const char* const address = static_cast<const char*>(pointer);
   auto found = allocations.upper_bound(address);
-  if (found == allocations.begin()) return false;
+  if (found == allocations.begin()) return nullptr;
   --found;
-  return address + bytes <= found->first + found->second;
+  return address + bytes <= found->first + found->second.bytes ? &found->second : nullptr;
+}
+inline bool inside(const Rooms& allocations, const void* pointer, std::size_t bytes) {
+  return room_of(allocations, pointer, bytes);
 }
 
 /// AddressSanitizer lets the host touch device memory only in the device's own work.
@@ -128,10 +143,11 @@ inline void unlock(const void* pointer, std::size_t bytes) {
 }
 
 inline void must_be(bool device, const void* pointer, std::size_t bytes) {
-  if (device && !inside(runtime().device, pointer, bytes))
-    fail("a copy or memset reaches beyond the device's allocations");
+  const Room* const room = room_of(device ? runtime().device : runtime().pinned, pointer, bytes);
+  if (device && !room) fail("a copy or memset reaches beyond the device's allocations");
   if (!device && inside(runtime().device, pointer, 1))
     fail("a copy takes device memory for the host's");
+  if (room && room->device != chosen_device) fail("memory of one GPU is used on another");
 }
 
 inline CUstream_st& queue_of(cudaStream_t stream) {
@@ -147,6 +163,7 @@ inline bool recording_blocking() {
 }
 
 inline cudaError_t push(cudaStream_t stream, Work work) {
+  if (stream && stream->device != chosen_device) fail("a stream of one GPU is used on another");
   if (stream && stream->spoiled) return cudaErrorStreamCaptureInvalidated;
   if (stream && stream->capture)
     stream->capture->work.push_back(std::move(work));
@@ -161,14 +178,14 @@ inline void drain(CUstream_st& queue) {
   static int depth = 0;  // work may wait for another stream
   if (queue.waiting.empty()) return;
   if (depth++ == 0)
-    for (const auto& [pointer, bytes] : runtime().device) unlock(pointer, bytes);
+    for (const auto& [pointer, room] : runtime().device) unlock(pointer, room.bytes);
   while (!queue.waiting.empty()) {
     const Work work = std::move(queue.waiting.front());
     queue.waiting.pop_front();
     work();
   }
   if (--depth == 0)
-    for (const auto& [pointer, bytes] : runtime().device) lock(pointer, bytes);
+    for (const auto& [pointer, room] : runtime().device) lock(pointer, room.bytes);
 }
 
 inline void drain_all() {

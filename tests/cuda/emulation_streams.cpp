@@ -8,7 +8,7 @@ using namespace emulation;
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   const Turn turn;
-  *stream = new CUstream_st;
+  *stream = new CUstream_st{chosen_device};
   (*stream)->blocking = (flags & cudaStreamNonBlocking) == 0;
   if (!(*stream)->blocking) runtime().streams.insert(*stream);
   return cudaSuccess;
@@ -98,6 +98,14 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
   *exec = nullptr;
   if (fails_now()) return result(cudaErrorMemoryAllocation);
   *exec = new CUgraphExec_st{graph->work};
+  ++runtime().counts.graphs;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph,
+                                cudaGraphExecUpdateResultInfo*) {
+  const Turn turn;
+  if (exec->work.size() != graph->work.size()) return result(cudaErrorGraphExecUpdateFailure);
+  exec->work = graph->work;
   return cudaSuccess;
 }
 cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) {

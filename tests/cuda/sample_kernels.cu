@@ -142,9 +142,6 @@ void reverse(const Reverse& arguments, cudaStream_t stream) {
 
 void reverse_dynamic(const Reverse& arguments, int elements, cudaStream_t stream) {
   const std::size_t bytes = sizeof(int) * static_cast<std::size_t>(elements);
-  if (bytes > 48 * 1024)
-    cudaFuncSetAttribute(reverse_dynamic_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                         static_cast<int>(bytes));
   launch(reverse_dynamic_kernel, dim3(static_cast<unsigned>(arguments.blocks)), arguments.threads,
          bytes, stream, arguments);
 }

@@ -183,6 +183,51 @@ TEST(device_memory_is_guarded) {
 #endif
 }
 
+/// Of two GPUs: a thread has chosen the one whose memory and streams it uses.
+TEST(gpus_are_kept_apart) {
+  const std::vector<int> numbers{1, 2, 3, 4};
+  const auto words = [&](int first, int second) {
+    return last_words([&] {
+      emulation::set_devices(2);
+      use_device(first);
+      const Stream stream;
+      Array<int> array(4);
+      use_device(second);
+      array.clear(stream);
+      array.upload(numbers, nullptr);
+    });
+  };
+  CHECK(words(1, 1) == "it lived");
+  CHECK(holds(words(0, 1), "memory of one GPU is used on another"));
+  CHECK(holds(last_words([] {
+                emulation::set_devices(2);
+                const Stream stream;
+                use_device(1);
+                sample::lanes({nullptr}, stream);
+              }),
+              "a stream of one GPU is used on another"));
+}
+
+/// Its limit is one for all who start the kernel, in whatever thread.
+TEST(shared_memory_of_a_kernel_is_never_less) {
+  const auto limits = [](int first, int second) {
+    return last_words([=] {
+      void (*const kernel)(int) = [](int) {};
+      for (const int bytes : {first, second})
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    });
+  };
+  CHECK(limits(60000, 60000) == "it lived");
+  CHECK(holds(limits(60000, 50000), "less shared memory for a kernel"));
+  // as other threads do it between the limit and the start of each
+  CHECK(last_words([] {
+          const Array<int> in(std::vector<int>{1, 2, 3, 4});
+          Array<int> out(4);
+          for (const int elements : {25000, 13000})
+            sample::reverse_dynamic({in.data(), out.data(), 1, 4}, elements, nullptr);
+        }) == "it lived");
+}
+
 TEST(memory_begins_as_not_a_number) {
   for (const double x : Array<double>(5).download()) CHECK(std::isnan(x));
 }

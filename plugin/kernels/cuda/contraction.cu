@@ -319,13 +319,7 @@ std::size_t shared_bytes(const ContractReverse<Real>& x) {
 template <int N, class Real, class Arguments>
 void start(const Arguments& x, cudaStream_t stream) {
   const dim3 grid((x.pass.count + N - 1) / N, x.channels / kWarp);
-  const std::size_t bytes = shared_bytes<N>(x);
-  const auto kernel = contraction_kernel<Arguments, Real, N>;
-  constexpr std::size_t kWithoutAsking = 48 * 1024;
-  if (bytes > kWithoutAsking)
-    cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                         static_cast<int>(bytes));
-  launch(kernel, grid, kThreads, bytes, stream, x);
+  launch(contraction_kernel<Arguments, Real, N>, grid, kThreads, shared_bytes<N>(x), stream, x);
 }
 
 /// More receivers a block save loads, as long as there are blocks for every multiprocessor.

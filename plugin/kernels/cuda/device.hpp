@@ -14,6 +14,18 @@ namespace mdbench::cuda {
 inline constexpr int kWarp = 32;
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 
+/// Shared memory that is there without asking, and what a block may ask for on all of the GPUs.
+inline constexpr std::size_t kPlainShared = 48 * 1024, kMostShared = 99 * 1024;
+
+/// Asks for shared memory beyond what is there without asking, and always for the most: the limit
+/// is the kernel's, and another thread may be about to start it with more.
+template <class Arguments>
+bool allow_shared(void (*kernel)(Arguments), std::size_t bytes) {
+  return bytes <= kPlainShared ||
+         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                              static_cast<int>(kMostShared)) == cudaSuccess;
+}
+
 #if defined(MDBENCH_EMULATE_CUDA)
 
 /// The block's dynamic shared memory.
@@ -26,7 +38,7 @@ T* shared_memory() {
 template <class Arguments>
 void launch(void (*kernel)(Arguments), dim3 grid, int threads, std::size_t shared_bytes,
             cudaStream_t stream, const Arguments& arguments) {
-  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || !allow_shared(kernel, shared_bytes)) return;
   emulation::launch({reinterpret_cast<const void*>(kernel), [=] { kernel(arguments); }, grid,
                      dim3(static_cast<unsigned>(threads)), shared_bytes},
                     stream);
@@ -43,7 +55,7 @@ __device__ __forceinline__ T* shared_memory() {
 template <class Arguments>
 void launch(void (*kernel)(Arguments), dim3 grid, int threads, std::size_t shared_bytes,
             cudaStream_t stream, const Arguments& arguments) {
-  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || !allow_shared(kernel, shared_bytes)) return;
   // clang-format off
   kernel<<<grid, threads, shared_bytes, stream>>>(arguments);
   // clang-format on

@@ -363,14 +363,10 @@ __global__ void __launch_bounds__(kMostWarps* kWarp, (kBlocks<Real, MaxL1>))
 template <int MaxL1, int C, class Real>
 void start(const EdgeReverse<Real>& f, cudaStream_t stream) {
   const auto shape = edge_reverse_shared_bytes(f.product.slots, kSweep<C>, sizeof(Real));
-  const auto kernel = reverse<Real, MaxL1, C>;
-  if (shape.bytes > kPlainShared)
-    cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                         static_cast<int>(shape.bytes));
   const dim3 grid(static_cast<unsigned>((f.pass.count + shape.warps - 1) / shape.warps),
                   static_cast<unsigned>(f.product.channels / kWarp),
                   static_cast<unsigned>(f.splits));
-  launch(kernel, grid, shape.warps * kWarp, shape.bytes, stream, f);
+  launch(reverse<Real, MaxL1, C>, grid, shape.warps * kWarp, shape.bytes, stream, f);
 }
 
 }  // namespace

@@ -81,9 +81,6 @@ struct EdgeReverseShape {
   std::size_t bytes;
 };
 
-/// Shared memory that is there without asking, and what a block may ask for on all of the GPUs.
-inline constexpr std::size_t kPlainShared = 48 * 1024, kMostShared = 99 * 1024;
-
 inline EdgeReverseShape edge_reverse_shared_bytes(int slots, int channels, std::size_t real) {
   const std::size_t warp = static_cast<std::size_t>(slots) * channels * real;
   if (warp > kMostShared)
