@@ -235,6 +235,63 @@ TEST(cuda_rebuilds_wait_once_and_record_nothing) {
   }
 }
 
+/// Other numbers of atoms are recorded anew, into the graph that there is.
+TEST(cuda_graph_takes_another_number_of_atoms) {
+  const auto shape = shapes()[5];
+  const auto gpu = open_cuda(shape, "double");
+  ResidentOnCpu cpu(tiny::open(shape));
+  const auto before = emulation::counts();
+  for (const int atoms : {11, 10, 9}) {
+    const Box box(atoms, 5);
+    gpu->set_atoms(box.view(), kSkin);
+    cpu.set_atoms(box.view(), kSkin);
+    const AtomResult expected = evaluate_at(cpu, box);
+    for (int step = 0; step < 3; ++step) check_equal(evaluate_at(*gpu, box), expected, kBound);
+  }
+  CHECK(emulation::counts().captures == before.captures + 3);
+  CHECK(emulation::counts().graphs == before.graphs + 1);
+}
+
+/// CUDA may have to load a kernel when it first starts, which cannot be recorded: after a step that
+/// ended at the exchange, for atoms that were too close, the next one starts the rest one by one.
+TEST(cuda_records_what_has_run_before) {
+  struct OneRank final : Halo {
+    std::span<const std::int32_t> shared() const override { return {}; }
+    void forward(std::span<double>, int) override {}
+    void reverse(std::span<double>, int) override {}
+  } halo;
+  Box box(12, 7), close = box;
+  close.make_close();
+  const auto gpu = open_cuda(shapes()[5], "double");
+  gpu->set_atoms(box.view(), kSkin);
+  const std::size_t before = emulation::counts().captures;
+  gpu->evaluate_at(close.x, false, halo);
+  gpu->evaluate_at(box.x, false, halo);
+  CHECK(emulation::counts().captures == before);
+  gpu->evaluate_at(box.x, false, halo);
+  CHECK(emulation::counts().captures > before);
+}
+
+/// From a thread that has chosen another GPU: nothing of the evaluator is there.
+TEST(cuda_on_the_second_gpu) {
+  const Box box(9, 7);
+  emulation::set_devices(2);
+  const auto first = open_cuda(shapes()[0], "single");
+  first->set_atoms(box.view(), kSkin);
+  const AtomResult expected = evaluate_at(*first, box);
+  CudaOptions options;
+  options.device = 1;
+  auto second = open_cuda(shapes()[0], "single", options);
+  second->set_atoms(box.view(), kSkin);
+  for (int step = 0; step < 3; ++step) {
+    CHECK(evaluate_at(*second, box) == expected);
+    CHECK(evaluate_at(*first, box) == expected);
+  }
+  second.reset();
+  CHECK(evaluate_at(*first, box) == expected);
+  emulation::set_devices(1);
+}
+
 /// Rebuilds find more pairs now and then, and arrays grow by more than they must: that stays within
 /// the memory, in which a GPU's other users are.
 TEST(cuda_grows_within_the_memory) {

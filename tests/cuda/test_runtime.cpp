@@ -126,14 +126,45 @@ TEST(a_failed_recording_leaves_the_stream_usable) {
   CHECK(error == "refused" && !graph.captured());
   // memory cannot be taken while a graph is recorded
   Array<int> late;
-  check::thrown<mdbench::Error>([&] { graph.capture(stream, [&] { late.resize(9); }); });
+  CHECK(!graph.capture(stream, [&] { late.resize(9); }));
   CHECK(late.empty() && !graph.captured());
+  // and a wait is refused, not made: its caller goes on without a graph
+  CHECK(!graph.capture(stream, [&] { stream.synchronize(); }));
+  CHECK(!graph.captured() && cudaGetLastError() == cudaSuccess);
   // but by another thread
   CHECK(graph.capture(stream, [] { std::thread([] { Array<int>(9); }).join(); }));
   const Array<int> in(kNumbers);
   Array<int> out(4);
   reverse(in, out, stream);
   CHECK(out.download() == kReversed);
+}
+
+/// The graph that there was takes what was recorded anew; with other nodes it is made anew.
+TEST(graphs_take_other_recordings) {
+  Stream stream;
+  const Array<int> in(kNumbers), pair(std::vector<int>{7, 8});
+  Array<int> out(4), other(2);
+  Graph graph;
+  const auto record = [&](const Array<int>& from, Array<int>& to, int clearings) {
+    graph.outdate();
+    CHECK(!graph.captured());
+    CHECK(graph.capture(stream, [&] {
+      for (int i = 0; i < clearings; ++i) to.clear(stream);
+      reverse(from, to, stream);
+    }));
+    CHECK(graph.captured());
+    graph.launch(stream);
+    stream.synchronize();
+  };
+  record(in, out, 0);
+  CHECK(out.download() == kReversed);
+  record(pair, other, 0);
+  CHECK(other.download() == (std::vector<int>{8, 7}));
+  out.clear(stream);
+  for (const int clearings : {2, 1}) {
+    record(in, out, clearings);
+    CHECK(out.download() == kReversed);
+  }
 }
 
 TEST(devices_are_chosen_by_name) {

@@ -45,7 +45,6 @@ CudaEvaluator<Real>::CudaEvaluator(OpenedModel opened, CudaOptions options)
   if (opened_.model.layers.size() > kMaxLayers)
     throw Error("the model has more layers than the GPU's kernels take (" +
                 std::to_string(kMaxLayers) + "): say 'device cpu'");
-  use_device(options_.device);
   model_.cutoff = opened_.model.radial.cutoff;
   model_.wide_sums = options_.wide_sums;
 }
@@ -199,11 +198,10 @@ template <class Real>
 bool CudaEvaluator<Real>::run(Halo& halo) {
   const auto shape = launch_shape(halo.active());
   if (shape == last_shape_ && shape != captured_shape_) {
-    graphs_.clear();
     graphs_.resize(step_->num_stages());
+    for (cuda::Graph& graph : graphs_) graph.outdate();
     captured_shape_ = shape;
   }
-  last_shape_ = shape;
   const int stages = step_->num_stages(), together = halo.active() ? 1 : stages;
   for (int s = 0; s < stages; s += together) {
     if (s > 0) exchange(s, halo);
@@ -213,6 +211,7 @@ bool CudaEvaluator<Real>::run(Halo& halo) {
     if ((memory_.flags() & kNoRoom) != 0) throw Error("the GPU had no room for the tiles of edges");
   }
   timer_.collect();
+  last_shape_ = shape;  // not earlier: what never ran may have kernels that CUDA must load first
   return true;
 }
 

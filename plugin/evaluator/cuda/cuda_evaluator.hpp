@@ -61,8 +61,14 @@ class CudaEvaluator final : public ResidentEvaluator {
   void take_energies();
   ResidentOnCpu& on_cpu();
 
+  /// Chooses the GPU before the members that follow take something of it.
+  struct OnDevice {
+    explicit OnDevice(int device) { use_device(device); }
+  };
+
   OpenedModel opened_;
   CudaOptions options_;
+  OnDevice on_device_{options_.device};
   Kinds kinds_;
   std::unique_ptr<ResidentOnCpu> cpu_;
   Stream stream_;

@@ -3,10 +3,10 @@
 
 #include <atomic>
 #include <cstdio>
+#include <exception>
 #include <mutex>
 #include <utility>
 
-#include "error.hpp"
 #include "memory.hpp"
 
 namespace mdbench::cuda {
@@ -83,8 +83,10 @@ void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // or the next check would report this one
   if (status == cudaErrorMemoryAllocation) throw Error(out_of_memory(what));
-  throw Error(std::string("CUDA: ") + what + " failed: " + cudaGetErrorString(status) + " (" +
-              cudaGetErrorName(status) + ")" + remedy_of(status));
+  const std::string text = std::string("CUDA: ") + what + " failed: " + cudaGetErrorString(status) +
+                           " (" + cudaGetErrorName(status) + ")" + remedy_of(status);
+  if (status == cudaErrorStreamCaptureUnsupported) throw NotRecorded(text);
+  throw Error(text);
 }
 
 int device_count() {
@@ -224,44 +226,58 @@ double Event::seconds_since(const Event& start) const {
 
 Graph& Graph::operator=(Graph&& other) noexcept {
   std::swap(exec_, other.exec_);
+  std::swap(current_, other.current_);
   return *this;
 }
 
 void Graph::reset() noexcept {
   if (exec_) cudaGraphExecDestroy(exec_);
   exec_ = nullptr;
+  current_ = false;
+}
+
+/// Into the graph that there was, where it has as many nodes: that costs less than a new one.
+cudaError_t Graph::make(cudaGraph_t graph, cudaStream_t stream) {
+  if (exec_) {
+    cudaGraphExecUpdateResultInfo info;
+    if (cudaGraphExecUpdate(exec_, graph, &info) == cudaSuccess) return cudaSuccess;
+    cudaGetLastError();
+    reset();
+  }
+  const cudaError_t made = cudaGraphInstantiate(&exec_, graph, 0);
+  return made == cudaSuccess ? cudaGraphUpload(exec_, stream) : made;
 }
 
 bool Graph::capture(cudaStream_t stream, const std::function<void()>& enqueue) {
   const std::scoped_lock turn(whole_device);
-  reset();
+  current_ = false;
   // other threads of the process may go on using CUDA
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "recording a graph");
   cudaGraph_t graph = nullptr;
-  const auto end = [&] {
-    const cudaError_t status = cudaStreamEndCapture(stream, &graph);
-    if (status != cudaSuccess) cudaGetLastError();
-    return status;
-  };
+  std::exception_ptr problem;
+  bool refused = false;
   try {
     enqueue();
+  } catch (const NotRecorded&) {
+    refused = true;
   } catch (...) {
-    const cudaError_t status = end();
-    if (graph) cudaGraphDestroy(graph);
-    if (status == cudaErrorStreamCaptureInvalidated) return false;
-    throw;
+    problem = std::current_exception();
   }
-  const cudaError_t status = end();
-  if (status == cudaErrorStreamCaptureInvalidated) return false;
-  check(status, "recording a graph");
-  cudaError_t made = cudaGraphInstantiate(&exec_, graph, 0);
-  cudaGraphDestroy(graph);
-  if (made == cudaSuccess) made = cudaGraphUpload(exec_, stream);
-  if (made == cudaSuccess) return true;
-  reset();
-  if (made != cudaErrorMemoryAllocation) check(made, "making a graph");
-  cudaGetLastError();
-  return false;
+  cudaError_t status = cudaStreamEndCapture(stream, &graph);
+  refused = refused || status == cudaErrorStreamCaptureInvalidated;
+  if (status == cudaSuccess && !refused && !problem) {
+    status = make(graph, stream);
+    refused = status == cudaErrorMemoryAllocation;
+  }
+  if (graph) cudaGraphDestroy(graph);
+  if (status != cudaSuccess) {
+    cudaGetLastError();
+    reset();
+  }
+  if (refused) return false;
+  if (problem) std::rethrow_exception(problem);
+  check(status, "making a graph");
+  return current_ = true;
 }
 
 void Graph::launch(cudaStream_t stream) const {

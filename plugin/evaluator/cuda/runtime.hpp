@@ -3,10 +3,17 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "device.hpp"
+#include "error.hpp"
 
 namespace mdbench::cuda {
+
+/// CUDA refuses it while a graph is recorded, and does it otherwise.
+struct NotRecorded : Error {
+  using Error::Error;
+};
 
 /// Throws mdbench::Error unless `status` is cudaSuccess; `what` was being done ("copying ...").
 void check(cudaError_t status, const char* what);
@@ -65,23 +72,29 @@ class Event {
 };
 
 /// Work that was recorded once and starts again at the cost of one launch. It keeps the addresses,
-/// sizes and launches of the recording: whoever changes one of these records again.
+/// sizes and launches of the recording: whoever changes one of these says so, and records again.
 class Graph {
  public:
   Graph() = default;
   ~Graph() { reset(); }
-  Graph(Graph&& other) noexcept : exec_(other.exec_) { other.exec_ = nullptr; }
+  Graph(Graph&& other) noexcept
+      : exec_(std::exchange(other.exec_, nullptr)), current_(other.current_) {}
   Graph& operator=(Graph&& other) noexcept;
   /// Records what `enqueue` puts on the stream, which does not run, in place of what there was.
   /// False where something spoiled the recording, such as another library's thread that waited for
-  /// the whole device, or where the GPU has no memory for it: there is no graph then.
+  /// the whole device, where CUDA refuses to record something, such as the first start of a kernel,
+  /// or where the GPU has no memory for it: there is no graph then.
   bool capture(cudaStream_t stream, const std::function<void()>& enqueue);
   void launch(cudaStream_t stream) const;
-  bool captured() const { return exec_ != nullptr; }
+  bool captured() const { return current_; }
+  /// What was recorded has changed: the graph is kept only for the next recording to go into.
+  void outdate() { current_ = false; }
   void reset() noexcept;
 
  private:
+  cudaError_t make(cudaGraph_t graph, cudaStream_t stream);
   cudaGraphExec_t exec_ = nullptr;
+  bool current_ = false;  ///< not outdated
 };
 
 }  // namespace mdbench::cuda
