@@ -40,10 +40,12 @@ bool wants_gpu(const std::string& device) {
 }
 
 std::unique_ptr<Evaluator> open_native(const EvaluatorOptions& options, const ModelFile& file) {
-  if (wants_gpu(options.device))
-    return std::unique_ptr<Evaluator>(open_backend(
+  if (wants_gpu(options.device)) {
+    Evaluator* const found = open_backend(
         "native CUDA", kCudaLibrary,
-        "build mdbench with MDBENCH_CUDA=ON where nvcc is, or say 'device cpu'")(options, file));
+        "build mdbench with MDBENCH_CUDA=ON where nvcc is, or say 'device cpu'")(options, file);
+    if (found) return std::unique_ptr<Evaluator>(found);
+  }
   return std::unique_ptr<Evaluator>(
       open_backend("native", native_library(), "install mdbench again")(options, file));
 }
@@ -79,6 +81,15 @@ std::unique_ptr<ResidentEvaluator> load_resident(const EvaluatorOptions& options
   if (!resident) return std::make_unique<ResidentOnCpu>(std::move(found));
   found.release();
   return std::unique_ptr<ResidentEvaluator>(resident);
+}
+
+std::string device_note(const std::string& asked, const ModelInfo& info) {
+  const bool left_out = asked == "auto" && info.device == "cpu" &&
+                        info.kernel.starts_with("native") && wants_gpu(asked);
+  return left_out
+             ? "the GPU here is left out, as the CUDA kernels do not load on it: 'device cuda' "
+               "says why"
+             : "";
 }
 
 void warm_up(Evaluator& evaluator) {

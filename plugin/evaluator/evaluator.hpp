@@ -121,7 +121,11 @@ std::unique_ptr<ResidentEvaluator> load_resident(const EvaluatorOptions& options
 /// Runs a synthetic graph through the model so that compilation happens before step 1.
 void warm_up(Evaluator& evaluator);
 
-/// Entry point that a separately loaded back end exports under `kBackendSymbol`.
+/// What the user should know of the device that "auto" came to, a line; or empty.
+std::string device_note(const std::string& asked, const ModelInfo& info);
+
+/// Entry point that a separately loaded back end exports under `kBackendSymbol`. Null: "auto" must
+/// take another one.
 using BackendFactory = Evaluator* (*)(const EvaluatorOptions&, const ModelFile&);
 inline constexpr char kBackendSymbol[] = "mdbench_backend_v2";
 

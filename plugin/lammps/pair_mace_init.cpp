@@ -183,6 +183,8 @@ void PairMACE::print_summary() const {
     text += "halo " + std::to_string(reach()) + " Angstrom\n";
   if (info.precision == "double" && info.stored_precision == "single")
     text += "  note: the file's weights are in single precision; double runs the same weights\n";
+  const std::string note = mdbench::device_note(settings_.device, info);
+  if (!note.empty()) text += "  note: " + note + "\n";
   text += "  type element   mass\n";
   for (int type = 1; type <= atom->ntypes; ++type) {
     char line[64];

@@ -20,6 +20,9 @@ void reverse(const Array<int>& in, Array<int>& out, cudaStream_t stream) {
   check_launch("reverse");
 }
 
+constexpr cudaError_t kNoCode[] = {cudaErrorInvalidDeviceFunction, cudaErrorNoKernelImageForDevice,
+                                   cudaErrorUnsupportedPtxVersion, cudaErrorJitCompilerNotFound};
+
 std::string device_error(const std::string& name) {
   return check::thrown<mdbench::Error>([&] { choose_device(name, 0); });
 }
@@ -189,10 +192,13 @@ TEST(errors_say_what_to_do) {
   CHECK(check::thrown<mdbench::Error>([] {
           mdbench::cuda::check(cudaErrorInvalidValue, "sorting");
         }).starts_with("CUDA: sorting failed: "));
-  CHECK(check::thrown<mdbench::Error>([] {
-          mdbench::cuda::check(cudaErrorNoKernelImageForDevice, "sorting");
-        }).find("MDBENCH_CUDA_ARCHITECTURES") != std::string::npos);
+  for (const auto status : kNoCode)
+    CHECK(check::thrown<mdbench::Error>([=] {
+            mdbench::cuda::check(status, "sorting");
+          }).find("MDBENCH_CUDA_ARCHITECTURES, or say 'device cpu'") != std::string::npos);
 }
+
+TEST(kernels_are_for_this_gpu) { CHECK(find_kernels(true) && find_kernels(false)); }
 
 #ifdef MDBENCH_EMULATE_CUDA
 
@@ -215,6 +221,22 @@ TEST(old_gpus_are_not_for_these_kernels) {
   CHECK(device_error("cuda:0").find("has compute capability 7.0") != std::string::npos);
   emulation::set_devices(1);
   CHECK(usable_devices() == 1);
+}
+
+TEST(gpus_without_kernels_are_refused_or_left) {
+  const auto problem = [](bool optional) {
+    return check::thrown<mdbench::Error>([=] { CHECK(!find_kernels(optional)); });
+  };
+  for (const auto status : kNoCode) {
+    emulation::fail_kernels(status);
+    CHECK(problem(true).empty() && cudaGetLastError() == cudaSuccess);
+    CHECK(problem(false).starts_with("CUDA: loading the kernels failed: "));
+    CHECK(problem(false).find("MDBENCH_CUDA_ARCHITECTURES") != std::string::npos);
+  }
+  // other troubles are no reason to leave a GPU
+  emulation::fail_kernels(cudaErrorDevicesUnavailable);
+  CHECK(problem(true).find("another process has the GPU to itself") != std::string::npos);
+  emulation::fail_kernels(cudaSuccess);
 }
 
 TEST(memory_of_the_host_is_another_one) {

@@ -228,7 +228,23 @@ def test_a_gpu_that_is_not_there(crystal, models):
 
 
 def test_auto_takes_the_gpu(crystal, models):
-    assert ", device cuda:0," in crystal(models["two_heads.mace"], "precision double")[1]
+    _, output = crystal(models["two_heads.mace"], "precision double")
+    assert ", device cuda:0," in output
+    assert "note:" not in output
+
+
+def test_auto_leaves_a_gpu_without_kernels_of_this_build(crystal, models, monkeypatch):
+    monkeypatch.setenv("MDBENCH_EMULATION_NO_CODE", "1")
+    expected, _ = crystal(models["two_heads.mace"], ON_CPU)
+    found, output = crystal(models["two_heads.mace"], "precision double")
+    agree(found, expected)
+    assert ", device cpu," in output
+    assert output.count("note: the GPU here is left out") == 1
+    code, output = crystal.output(models["two_heads.mace"], ON_GPU)
+    assert code != 0
+    assert output.count("ERROR") == 1
+    assert re.search("loading the kernels failed: .*MDBENCH_CUDA_ARCHITECTURES, or say 'device cpu'",
+                     output)
 
 
 def test_python(plugins, models, tmp_path):

@@ -12,10 +12,12 @@ std::unique_ptr<Evaluator> make(OpenedModel opened, const CudaOptions& options) 
   return std::make_unique<CudaEvaluator<Real>>(std::move(opened), options);
 }
 
+/// Null where "auto" comes to a GPU that this build holds no kernels for.
 std::unique_ptr<Evaluator> open(const EvaluatorOptions& asked, const ModelFile& file) {
   CudaOptions options;
   options.device = choose_device(asked.device == "auto" ? "cuda" : asked.device, asked.local_rank);
   use_device(options.device);
+  if (!find_kernels(asked.device == "auto")) return nullptr;
   OpenedModel opened = open_native_model(asked);
   opened.info.device = "cuda:" + std::to_string(options.device);
   opened.info.kernel = "native on " + describe_device();

@@ -41,15 +41,30 @@ std::string out_of_memory(const char* what) {
 /// What an error means to who gets it; empty: its text says enough.
 const char* remedy_of(cudaError_t status) {
   switch (status) {
+    case cudaErrorInvalidDeviceFunction:
     case cudaErrorNoKernelImageForDevice:
       return ": the CUDA kernels were compiled for other GPUs: build mdbench with this one's "
              "architecture in MDBENCH_CUDA_ARCHITECTURES, or say 'device cpu'";
+    case cudaErrorUnsupportedPtxVersion:
+      return ": the driver is too old to compile the kernels for this GPU: update it, build "
+             "mdbench with the GPU's architecture in MDBENCH_CUDA_ARCHITECTURES, or say 'device "
+             "cpu'";
+    case cudaErrorJitCompilerNotFound:
+      return ": the driver's libnvidia-ptxjitcompiler, which compiles the kernels for this GPU, is "
+             "not here: install it, build mdbench with the GPU's architecture in "
+             "MDBENCH_CUDA_ARCHITECTURES, or say 'device cpu'";
     case cudaErrorDevicesUnavailable:
       return ": another process has the GPU to itself: say 'device cuda:N' for another one, or "
              "'device cpu'";
     default:
       return "";
   }
+}
+
+/// That this build holds nothing that the GPU runs.
+bool means_no_code(cudaError_t status) {
+  return status == cudaErrorInvalidDeviceFunction || status == cudaErrorNoKernelImageForDevice ||
+         status == cudaErrorUnsupportedPtxVersion || status == cudaErrorJitCompilerNotFound;
 }
 
 cudaDeviceProp properties(int device) {
@@ -124,6 +139,13 @@ int choose_device(const std::string& name, int local_rank) {
 }
 
 void use_device(int device) { check(cudaSetDevice(device), "choosing the GPU"); }
+
+bool find_kernels(bool optional) {
+  const cudaError_t status = load_kernel();
+  if (!optional || !means_no_code(status)) check(status, "loading the kernels");
+  cudaGetLastError();
+  return status == cudaSuccess;
+}
 
 std::string describe_device() {
   int device = 0;

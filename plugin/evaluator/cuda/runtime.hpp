@@ -27,6 +27,8 @@ int usable_devices();
 /// The GPU that "cuda" or "cuda:N" means to a rank; "cuda" deals the GPUs to the ranks of a node.
 int choose_device(const std::string& name, int local_rank);
 void use_device(int device);
+/// Whether this build holds kernels that the GPU in use runs; else throws, unless it is `optional`.
+bool find_kernels(bool optional);
 /// Such as "NVIDIA H100 80GB HBM3 (sm_90)", of the GPU in use.
 std::string describe_device();
 

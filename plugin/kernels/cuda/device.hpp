@@ -26,6 +26,9 @@ bool allow_shared(void (*kernel)(Arguments), std::size_t bytes) {
                               static_cast<int>(kMostShared)) == cudaSuccess;
 }
 
+/// cudaSuccess where the GPU in use runs the kernels of this build, of which it loads one.
+cudaError_t load_kernel();
+
 #if defined(MDBENCH_EMULATE_CUDA)
 
 /// The block's dynamic shared memory.
