@@ -231,7 +231,8 @@ def test_atoms_that_a_file_fixes_are_not_moved_without_a_word(name, tmp_path):
 
 
 @pytest.mark.parametrize("constraint", [
-    FixCartesian([0, 3], (True, True, False)), FixBondLength(0, 3), FixedPlane([0, 3], (0, 0, 1))], ids=repr)
+    FixCartesian([0, 3], (True, True, False)), FixBondLength(0, 3), FixedPlane([0, 3], (0, 0, 1))],
+    ids=lambda c: type(c).__name__)
 def test_constraints_that_are_not_kept(constraint, tmp_path):
     atoms = bulk("C", "diamond", a=3.567, cubic=True)
     atoms.set_constraint([FixAtoms([5]), constraint])
