@@ -189,6 +189,28 @@ def test_a_liquid_that_slides_over_its_wall(seed, symbols, held):
     assert ("112 atoms are held in place" in found["notes"]) == held
 
 
+def crystal(rng, cell, ions=30):
+    """Oxygen at sites in one third of the cell along a, and Li that goes through all of it."""
+    sites = np.array([(0.12 * a + 0.05, (b + 0.5) / 3, (c + 0.5) / 3)
+                      for a in range(3) for b in range(3) for c in range(3)]) @ cell
+    still = sites + 0.1 * rng.standard_normal((FRAMES, len(sites), 3))
+    paths = np.cumsum(0.25 * rng.standard_normal((FRAMES, ions, 3)), axis=0)
+    paths += rng.uniform(0, 1, (ions, 3)) @ cell
+    return np.concatenate([still, paths], axis=1), ["O"] * len(sites) + ["Li"] * ions
+
+
+@pytest.mark.parametrize("tilt", [0.0, -3.0])
+def test_ions_cross_a_crystal_of_layers(tilt):
+    """Its density varies along one cell vector alone; in a tilted cell, which is no reason to refuse it."""
+    cell = np.array([[12.0, 0, 0], [0, 9, 0], [tilt, 0, 9]])
+    x, names = crystal(np.random.default_rng(12), cell)
+    numbers = np.array([atomic_numbers[name] for name in names])
+    source = ArrayFrames(numbers, atomic_masses[numbers], np.ones(3, bool), INTERVAL_PS * np.arange(len(x)), x, cell)
+    found = find_confinement(source, 0.0)
+    assert (found.dimensions, found.wall.any()) == ("xyz", False)
+    assert found.note == "taken also along cell vector a, though the density varies there"
+
+
 def test_parts_that_slide_and_are_no_walls_are_noted():
     """Two liquids that do not mix: what they do as a whole is part of the coefficients."""
     rng = np.random.default_rng(9)

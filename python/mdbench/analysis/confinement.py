@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdbench.analysis.bonds import lasting_molecules
-from mdbench.analysis.heights import count_heights, has_gap, uneven_axes
+from mdbench.analysis.heights import HeightTally, count_heights, has_gap, uneven_axes
 from mdbench.analysis.trajectories import atoms_at_rest
 from mdbench.errors import AnalysisError
 
@@ -26,6 +26,11 @@ _LEAST_COVERED = 0.75
 
 _LARGEST_SHARE_ANG2 = 16.0
 """Of a wall's face that an atom has: graphene 2.6, the metal of layered salts 16."""
+
+_BARRIER_ANG = 3.0
+"""That an element never enters: planes of a crystal, which ions cross, are closer."""
+_FAR_ANG = 3.0
+"""Displacement of atoms that do not only vibrate."""
 
 _STRAIGHT = 1e-3
 _FEWEST_ATOMS = 50
@@ -88,8 +93,9 @@ def find_confinement(
     """Directions without walls or vacuum, and the walls.
 
     A direction is left out where the cell is open, where a vacuum lies across it, and where it is
-    the only one along which the density varies, as ``choose_ideal`` finds it for an RDF. Across
-    one direction, walls are what stays bonded into a whole that covers the face of the cell.
+    the only one along which the density varies and an element that goes far does not cross the
+    cell: ions do in a crystal. Across one direction, walls are what is held in place, or stays
+    bonded into a whole that covers the face of the cell.
 
     Args:
         source: The trajectory.
@@ -104,18 +110,20 @@ def find_confinement(
     tally = count_heights(source, first)
     uneven = set(uneven_axes(tally, pbc))
     ends = {axis for axis in uneven if not pbc[axis] or has_gap(tally, axis)}
-    if sheet is not None:
-        ends |= {2}
-    elif len(uneven) == 1:
-        ends = uneven
-    note = _why(ends, uneven, has_sheet=sheet is not None)
     frame = next(iter(source.frames(first, first + 1)))
     molecule = lasting_molecules(source, first)
     rests = atoms_at_rest(source, start_ps)
-    wall = rests.copy() if ends else np.zeros(len(rests), bool)
-    if len(ends) == 1:
-        wall |= _walls(frame, molecule, *ends)
+    wall = rests.copy()
+    if sheet is not None:
+        ends |= {2}
+    if len(ends | uneven) == 1:
+        wall |= _walls(frame, molecule, *(ends | uneven))
         wall |= False if sheet is None else sheet
+    if not ends and len(uneven) == 1 and _is_barred(source, first, tally, *uneven):
+        ends = uneven
+    if not ends:
+        wall[:] = False
+    note = _why(ends, uneven, has_sheet=sheet is not None)
     free = [axis for axis in range(3) if axis not in ends]
     dimensions = _cartesian(np.asarray(frame.cell, dtype=float)[free])
     return Confinement(dimensions, molecule, wall, bool(rests.any()), note)
@@ -123,12 +131,25 @@ def find_confinement(
 
 def _why(ends: set[int], uneven: set[int], *, has_sheet: bool) -> str:
     """What is said of directions, unless a sheet shows it."""
+    names = " and ".join("abc"[axis] for axis in sorted(uneven - ends or ends))
     if not uneven <= ends:
-        return "density varies along more than one cell vector"
+        return f"taken also along cell vector {names}, though the density varies there"
     if has_sheet or not ends:
         return ""
-    names = " and ".join("abc"[axis] for axis in sorted(ends))
-    return f"not taken along cell vector {names}, where matter ends or its density varies"
+    return f"not taken along cell vector {names}, where matter ends or does not go on"
+
+
+def _is_barred(source: FrameSource, first: int, tally: HeightTally, axis: int) -> bool:
+    """Whether an element that goes far leaves room along a cell vector that it never enters."""
+    last = len(source.times_ps) - 1 - first
+    ends = [np.array(f.positions, float) for f in source.frames(first, None, max(last, 1))]
+    path = ends[-1] - ends[0]
+    path -= source.masses @ path / source.masses.sum()
+    for k, number in enumerate(np.unique(source.numbers)):
+        far = np.mean(np.sum(path[source.numbers == number] ** 2, axis=1)) > _FAR_ANG**2
+        if far and has_gap(tally, axis, _BARRIER_ANG, slice(k, k + 1)):
+            return True
+    return False
 
 
 def covers(frame: Frame, atoms: NDArray[np.integer], axis: int) -> bool:

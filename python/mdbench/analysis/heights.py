@@ -85,6 +85,8 @@ class HeightCounter:
         self._weights = source.masses / source.masses.sum()
         upright = closed_cell(frame.cell, self._pbc, 1.0)[~self._pbc]
         extent = float(np.ptp(frame.positions @ upright.T, axis=0).max(initial=0.0))
+        if not np.isfinite(extent):
+            raise AnalysisError("positions in the first frame of production are not finite")
         self._open_ang = 2.0 * (extent + reach_ang + _OPEN_MARGIN_ANG)
         highest = perpendicular_heights(self.closed(frame.cell)).max()
         self.bins = int(np.ceil(highest / bin_ang))
@@ -105,7 +107,7 @@ class HeightCounter:
 
 
 def count_heights(source: FrameSource, first: int) -> HeightTally:
-    """Counts over frames from ``first`` on, a few hundred of them.
+    """Counts by element over frames from ``first`` on, a few hundred of them.
 
     Raises:
         AnalysisError: for too few frames, and positions that are not finite.
@@ -177,10 +179,12 @@ def _has_wave(profile: NDArray[np.int64], waves: int, by_chance: float, frames: 
     return bool((np.abs(wave.mean(axis=0)) > _LEAST_AMPLITUDE + frozen + 3.0 * scatter).any())
 
 
-def has_gap(tally: Heights, axis: int) -> bool:
-    """Whether a layer of cell is nearly empty."""
-    profile = tally.heights[:, axis].sum(axis=(0, 1))
-    width = int(_GAP_ANG / float(tally.height_ang[axis]) * len(profile))
+def has_gap(
+    tally: Heights, axis: int, wide_ang: float = _GAP_ANG, kinds: slice = slice(None)
+) -> bool:
+    """Whether a layer of the cell is nearly empty, of all or some kinds of atoms."""
+    profile = tally.heights[:, axis, kinds].sum(axis=(0, 1))
+    width = int(wide_ang / float(tally.height_ang[axis]) * len(profile))
     sums = np.cumsum(np.concatenate([[0], profile, profile[:width]]))
     thinnest = (sums[width:] - sums[: len(sums) - width]).min() / max(width, 1)
     return bool(thinnest < _GAP_DENSITY * profile.mean())
