@@ -30,6 +30,9 @@ _CHANCE = 4.0
 """Relative error, times the root of their number, of independent samples: the best of origins
 leaves by chance up to so much more of them than the whole stationary series has."""
 
+_FAR_OFF = 3.5
+"""Standard deviations."""
+
 
 def statistical_inefficiency(values: Floats) -> float:
     """Samples that count as one independent sample: g = 1 + 2 tau, with tau in samples.
@@ -99,7 +102,7 @@ def detect_equilibration(values: Floats) -> tuple[int, float, float]:
 
     Of long series some 60 origins are tried, at even distances and at growing ones. The best of so
     many may be so by chance, most where few samples are independent: one that does not leave
-    clearly more of them than the whole series has is not taken.
+    clearly more of them than the whole series has is only taken where the series begins far off.
 
     Returns:
         First sample of the stationary part, its statistical inefficiency and its number of
@@ -125,4 +128,13 @@ def detect_equilibration(values: Floats) -> tuple[int, float, float]:
         if origin == 0:
             whole = best
     clearly = 1.0 + _CHANCE / math.sqrt(best[2])
-    return best if best[2] > clearly * whole[2] else whole
+    is_clear = best[2] > clearly * whole[2] or _begins_far_off(values, best[0])
+    return best if is_clear else whole
+
+
+def _begins_far_off(values: Floats, origin: int) -> bool:
+    """Whether the first tenth of what an origin leaves out is nothing that the rest does."""
+    rest = values[origin:]
+    beginning = float(np.mean(values[: max(1, origin // 10)]))
+    away = abs(beginning - float(rest.mean())) > _FAR_OFF * float(rest.std())
+    return away and 0 < origin < len(rest)  # what remains of a longer one may only be quiet
