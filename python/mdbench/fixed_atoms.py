@@ -60,8 +60,19 @@ def _named(atoms: Atoms, word: str) -> NDArray[np.bool_]:
     return found
 
 
-def as_ids(held: NDArray[np.bool_]) -> str:
-    """Atoms as LAMMPS's ``group id`` takes them: ``1:72 80``."""
+def as_group(held: NDArray[np.bool_], words: Sequence[str], elements: Sequence[str]) -> str:
+    """Atoms as LAMMPS's ``group`` takes them: ``type 1``, or ``id 1:72 80``.
+
+    By type where words are elements: LAMMPS looks at all atoms for each range of ids.
+
+    Args:
+        held: [atoms]
+        words: That name them.
+        elements: Of the atom types.
+    """
+    if set(words) <= set(elements):
+        return " ".join(["type", *(f"{k}" for k, e in enumerate(elements, 1) if e in words)])
     ends = np.flatnonzero(np.diff(np.concatenate([[False], held, [False]])))
     runs = ends.reshape(-1, 2)  # first atom of each run, and the one behind its last
-    return " ".join(f"{a + 1}" if a + 1 == b else f"{a + 1}:{b}" for a, b in runs.tolist())
+    ranges = [f"{a + 1}" if a + 1 == b else f"{a + 1}:{b}" for a, b in runs.tolist()]
+    return " ".join(["id", *ranges])

@@ -16,7 +16,7 @@ class InputFacts:
     units: str = "metal"  # or real
     atom_style: str = "atomic"
     rigid: str = ""  # the fix that holds bonds, if any are held
-    fixed: str = ""  # ids of atoms that do not move, as ``group id`` takes them
+    fixed: str = ""  # atoms that do not move, as ``group`` takes them: "type 1", "id 1:72"
 
     @property
     def mobile(self) -> str:

@@ -45,9 +45,9 @@ def fixed_atoms(facts: InputFacts) -> str:
     """
     if not facts.fixed:
         return ""
-    ids = " &\n    ".join(wrap(facts.fixed, _WIDTH))
+    atoms = " &\n    ".join(wrap(facts.fixed, _WIDTH))
     return f"""\
-group       fixed id {ids}
+group       fixed {atoms}
 group       {facts.mobile} subtract all fixed
 fix         hold fixed setforce 0 0 0
 velocity    fixed set 0 0 0

@@ -34,12 +34,12 @@ _LONGEST_STEP_ANG = 0.1
 """Longer than what atoms of a liquid make."""
 RANKS_GUARD = """\
 variable ranks index $(extract_setting(world_size))
-if "$(extract_setting(world_size) == v_ranks) == 0" then &
+if "$(extract_setting(world_size) < v_ranks) == 1" then &
   "print 'ERROR: LAMMPS runs on $(extract_setting(world_size)) MPI rank(s) instead of ${ranks}: \
 mpiexec is not of its MPI library, see mdbench doctor'" "quit 1"
 """
 """Ends what ``-var ranks N`` asked for and another mpiexec started N times over, before anything
-is written."""
+is written. More ranks than asked for are those of a program around LAMMPS."""
 CHECKPOINT_LINE = "mdbench: checkpoint of step {}"
 """Printed after the restart file has been read back."""
 

@@ -149,9 +149,10 @@ def _held(atoms: Atoms) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     for constraint in atoms.constraints:
         if not hasattr(constraint, "get_indices"):
             continue
-        directions = getattr(constraint, "mask", isinstance(constraint, FixAtoms))
-        found = held if np.all(directions) else others
-        found[np.ravel(constraint.get_indices())] = True
+        directions = getattr(constraint, "mask", [isinstance(constraint, FixAtoms), True])
+        if np.any(directions):  # files of masks list the atoms that are free too
+            found = held if np.all(directions) else others
+            found[np.ravel(constraint.get_indices())] = True
     return held, others & ~held
 
 

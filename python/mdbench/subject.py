@@ -11,7 +11,7 @@ from mdbench import plugin_folder
 from mdbench.classical_input import POTENTIAL_FILE, force_field_commands, rigid_command
 from mdbench.engine import boxed, potentials_folder
 from mdbench.errors import RunError
-from mdbench.fixed_atoms import as_ids, fixed_atoms
+from mdbench.fixed_atoms import as_group, fixed_atoms
 from mdbench.input_facts import InputFacts
 from mdbench.lammps_input import STRUCTURE_FILE
 from mdbench.model import convert, inspect
@@ -196,8 +196,9 @@ class Subject:
         Raises:
             StructureError: when atoms that are to be fixed are not there, or bonds cannot be held.
         """
-        held = fixed_atoms(self.atoms, spec.ensemble.fixed or ())
-        return replace(self.potential.facts(spec, self.atoms), fixed=as_ids(held))
+        words = spec.ensemble.fixed or ()
+        facts, held = self.potential.facts(spec, self.atoms), fixed_atoms(self.atoms, words)
+        return replace(facts, fixed=as_group(held, words, facts.elements) if words else "")
 
     def write(self, spec: RunSpec, folder: Path) -> dict[str, Any]:
         """Write structure and potential into a run folder; returns what the manifest says."""

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from ase.build import bulk
-from ase.constraints import FixAtoms
+from ase.constraints import FixAtoms, FixCartesian
 from pydantic import ValidationError
 
+from mdbench.check.notes import problems_of_file
 from mdbench.errors import StructureError
-from mdbench.fixed_atoms import as_ids, fixed_atoms
+from mdbench.fixed_atoms import as_group, fixed_atoms
 from mdbench.spec import Ensemble, RunSpec
 from mdbench.subject import load_subject
 from mdbench.systems import build
@@ -49,13 +50,30 @@ def test_copies_of_a_file_keep_what_it_fixes(tmp_path):
     system = {"file": str(tmp_path / "POSCAR"), "supercell": [1, 1, 2]}
     spec = RunSpec.model_validate({"system": system, "ensemble": {"fixed": "file"}})
     assert held(["file"], build(spec.system)) == [2, 7, 10, 15]
-    assert load_subject(spec).facts(spec).fixed == "2 7 10 15"
+    assert load_subject(spec).facts(spec).fixed == "id 2 7 10 15"
 
 
-def test_ids():
-    assert as_ids(np.array([1, 1, 1, 0, 1, 0, 0, 1, 1], bool)) == "1:3 5 8:9"
-    assert as_ids(np.zeros(3, bool)) == ""
-    assert as_ids(np.array([0, 1], bool)) == "2"
+def test_masks_of_files_that_list_free_atoms_too(tmp_path):
+    """As extended XYZ does: a constraint for each atom, of no direction where it is free."""
+    atoms = salt()
+    atoms.set_constraint(FixCartesian([1, 6]))
+    atoms.write(tmp_path / "a.xyz", format="extxyz")
+    spec = RunSpec.model_validate({"system": {"file": str(tmp_path / "a.xyz")}, "ensemble": {"fixed": "file"}})
+    assert held(["file"], build(spec.system)) == [2, 7]
+    assert problems_of_file(spec, build(spec.system)) == []
+
+
+def test_groups():
+    """By type where that says it, and by ranges of ids."""
+    some = np.array([1, 1, 1, 0, 1, 0, 0, 1, 1], bool)
+    assert as_group(some, ["1-3", "C", "8-9"], ["C", "O"]) == "id 1:3 5 8:9"
+    assert as_group(np.array([0, 1], bool), ["2"], ["C"]) == "id 2"
+    assert as_group(some, ["C", "Li"], ["O", "C", "H", "C", "Li"]) == "type 2 4 5"
+
+
+def test_types_are_those_of_the_elements():
+    spec = RunSpec.model_validate({"system": {"builder": "graphene-water"}, "ensemble": {"fixed": ["H", "C"]}})
+    assert load_subject(spec).facts(spec).fixed == "type 1 3"
 
 
 @pytest.mark.parametrize("word", ["c", "C; shell", "1-", "0", "0-4", "-3", "1:4", "files", "", "123456789"])

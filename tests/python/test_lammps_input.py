@@ -34,7 +34,7 @@ def script(potential=None, **sections):
     made = spec(**sections)
     potential = potential or model_of(made)
     commands = potential.commands(made, ELEMENTS)
-    fixed = "1:72" if made.ensemble.fixed else ""
+    fixed = "type 1" if made.ensemble.fixed else ""
     facts = InputFacts(ELEMENTS, "p p p", 372, commands, atom_style=potential.atom_style, fixed=fixed)
     return render(made, made.variants()[0], facts)
 
@@ -173,7 +173,8 @@ def test_thermostats_take_the_temperature_of_the_atoms_that_move():
 def test_many_numbers_are_on_several_lines():
     made = spec(ensemble={"fixed": "C"})
     ids = " ".join(map(str, range(1, 400, 2)))
-    facts = InputFacts(ELEMENTS, "p p p", 400, "", fixed=ids)
+    facts = InputFacts(ELEMENTS, "p p p", 400, "", fixed=f"id {ids}")
     (group,) = [c for c in commands(render(made, made.variants()[0], facts)) if c.startswith("group       fixed")]
     assert group.split() == ["group", "fixed", "id", *ids.split()]
-    assert max(map(len, render(made, made.variants()[0], facts).splitlines())) < 120
+    lines = render(made, made.variants()[0], facts).partition("group       fixed")[2].partition("group")[0]
+    assert 1 < lines.count("\n") and max(map(len, lines.splitlines())) < 120
