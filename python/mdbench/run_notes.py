@@ -39,7 +39,7 @@ def is_part(run: RunData) -> bool:
 def _part(run: RunData) -> list[str]:
     assert run.trajectory is not None  # noqa: S101 - the caller's
     here, num_atoms = len(run.trajectory.numbers), run.provenance["num_atoms"]
-    why = "diffusion is not relative to the centre of mass, which needs all"
+    why = "diffusion is not relative to the centre of mass of all, which they do not tell"
     return [f"the trajectory holds {here} of {num_atoms} atoms: {why}"] if is_part(run) else []
 
 
@@ -58,6 +58,6 @@ def _fixed(run: RunData, start_ps: float) -> list[str]:
     if knows and counted > 3 * (atoms - held) + 1:
         notes.append(
             f"the log's temperature counts atoms that are held in place: that of the others is "
-            f"{counted / (3 * (atoms - held)):.3g} times as high"
+            f"{counted / (counted - 3 * held + 3):.3g} times as high"
         )
     return notes

@@ -226,7 +226,8 @@ class RunSpec(Section):
     @model_validator(mode="after")
     def _each_temperature_has_its_viscosity(self) -> RunSpec:
         given, wanted = self.analysis.viscosity_mpas, self.ensemble.temperature_k
-        if given is not None and len(given) != len(wanted):
+        # one for several was taken for all of them once: such campaigns are still to be read
+        if given is not None and len(given) not in {1, len(wanted)}:
             text = f"lists {len(given)} for {len(wanted)} temperatures: give one for each, in order"
             raise conflict("analysis.viscosity", text)
         return self

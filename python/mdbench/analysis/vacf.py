@@ -157,8 +157,9 @@ def _degrees_of_freedom(atoms: int, moves: NDArray[np.bool_], options: VacfOptio
     """Of some or all of the atoms that move; None where held bonds may be theirs."""
     among = np.count_nonzero(moves)
     free = 3.0 * among - (3.0 if moves.all() else 0.0)
-    # a log may count atoms that do not move
-    of_all = min(free, options.degrees_of_freedom or free)
+    of_all = options.degrees_of_freedom or free
+    if of_all > free + 0.5:  # of a log that counts atoms that do not move
+        of_all -= 3.0 * np.count_nonzero(~moves) - 3.0
     if atoms == among:
         return of_all
     return 3.0 * atoms if of_all > free - 0.5 else None

@@ -39,6 +39,7 @@ def problems_of_run(spec: RunSpec, symbols: AbstractSet[str]) -> list[Problem]:
         lambda: _temperature(spec),
         lambda: _rows(spec),
         lambda: _analysis(spec, symbols),
+        lambda: _viscosity(spec),
         lambda: _hardware(spec),
     ]
     return [problem for check in checks for problem in check()]
@@ -140,6 +141,15 @@ def _analysis(spec: RunSpec, symbols: AbstractSet[str]) -> list[Problem]:
         for key, found in named.items()
         if (absent := [symbol for symbol in found if symbol not in symbols])
     ]
+
+
+def _viscosity(spec: RunSpec) -> list[Problem]:
+    """Each temperature has its own."""
+    given, wanted = spec.analysis.viscosity_mpas, spec.ensemble.temperature_k
+    if given is None or len(given) == len(wanted):
+        return []
+    text = f"one for {len(wanted)} temperatures corrects none of them: list one for each, in order"
+    return [Problem("warning", "analysis.viscosity", text)]
 
 
 def _hardware(spec: RunSpec) -> list[Problem]:

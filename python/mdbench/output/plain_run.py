@@ -285,7 +285,8 @@ def _provenance(
     if source is not None:
         numbers = np.unique(source.numbers).tolist()
         found["elements"] = [chemical_symbols[z] for z in numbers]
-        found["num_atoms"] = found["num_atoms"] or len(source.numbers)
+        # a log that was cut short may know of the last file that was read alone
+        found["num_atoms"] = max(found["num_atoms"] or 0, len(source.numbers))
         if len(source.numbers) != found["num_atoms"]:  # a dump of a group
             found["num_atoms_in_trajectory"] = len(source.numbers)
     return found
