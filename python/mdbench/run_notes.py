@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from ase.data import chemical_symbols
 
+from mdbench.analysis.bonds import hydrogens
 from mdbench.analysis.thermo import degrees_of_freedom
 from mdbench.analysis.trajectories import atoms_at_rest
+from mdbench.errors import AnalysisError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from mdbench.output.run_data import RunData
 
 
 def notes_of(run: RunData, start_ps: float) -> list[str]:
     """What is missing or held in a trajectory, of which production begins at ``start_ps``."""
-    return [*_ends_early(run), *_part(run), *_fixed(run, start_ps)]
+    return [*_ends_early(run), *_part(run), *_fixed(run, start_ps), *_reacted(run, start_ps)]
 
 
 def _ends_early(run: RunData) -> list[str]:
@@ -61,3 +66,36 @@ def _fixed(run: RunData, start_ps: float) -> list[str]:
             f"{counted / (counted - 3 * held + 3):.3g} times as high"
         )
     return notes
+
+
+def _reacted(run: RunData, start_ps: float) -> list[str]:
+    """Whether atoms have other numbers of hydrogens in the end: chemistry, wanted or of the model.
+
+    Hydrogen that hops from molecule to molecule leaves as many of each kind. What is the same in
+    two late frames is no collision.
+    """
+    source = run.trajectory
+    assert source is not None  # noqa: S101 - the caller's
+    first, last = int(np.searchsorted(source.times_ps, start_ps - 1e-9)), len(source.times_ps) - 1
+    if is_part(run) or not (source.numbers == 1).any() or first >= last:
+        return []
+    looks = (first, first + 9 * (last - first) // 10, last)
+    try:
+        found = [hydrogens(source, next(iter(source.frames(i, i + 1)))) for i in looks]
+    except AnalysisError:  # what is wrong with a frame is said by those who need it
+        return []
+    notes = []
+    for number in np.unique(source.numbers[source.numbers != 1]):
+        before, *late = (_census(h[source.numbers == number]) for h in found)
+        if before not in late:
+            symbol = chemical_symbols[number]
+            times = (f"{source.times_ps[i]:g} ps" for i in (first, last))
+            told = "; ".join(f"at {t}: {c}" for t, c in zip(times, (before, late[-1]), strict=True))
+            notes.append(f"molecules reacted, {symbol} by its hydrogens {told}")
+    return notes
+
+
+def _census(hydrogens_of_atoms: NDArray[np.int64]) -> str:
+    """Such as ``2 with 0, 98 with 2``."""
+    counts = np.bincount(hydrogens_of_atoms)
+    return ", ".join(f"{n} with {k}" for k, n in enumerate(counts) if n)

@@ -90,7 +90,7 @@ LAYERS = {
     "analysis": {"_core", "errors", "frames", "neighbours", "units"},
     "results": {"errors"},
     "combine": {"analysis", "results"},
-    "run_notes": {"analysis", "output"},
+    "run_notes": {"analysis", "errors", "output"},
     "analyze": {"analysis", "combine", "errors", "output", "results", "run_notes", "spec_analysis"},
     "plots": {"analysis", "errors"},
     "report": {"__init__", "analysis", "errors", "plots", "results"},

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _LONGEST_BOND = 1.2
 """In sums of covalent radii."""
 
+_FARTHEST_HYDROGEN_ANG = 2.0
+"""From the atom that it belongs to; farther away it is free."""
+
 _LOOKS = 8  # frames in which a bond must be found
 _OPEN_ANG = 1.0  # of an open cell vector: any will do
 
@@ -48,6 +51,20 @@ def lasting_molecules(source: FrameSource, first: int) -> NDArray[np.int32]:
     return _joined(len(source.numbers), a, b)
 
 
+def hydrogens(source: FrameSource, frame: Frame) -> NDArray[np.int64]:
+    """[atoms] how many hydrogens each other atom has: those that it is the nearest to.
+
+    Raises:
+        AnalysisError: where neighbours cannot be searched.
+    """
+    a, b, distance = _pairs(source, frame, _FARTHEST_HYDROGEN_ANG)
+    taken = (source.numbers[a] == 1) & (source.numbers[b] != 1)
+    a, b = a[taken], b[taken]
+    order = np.lexsort((distance[taken], a))
+    nearest = b[order][np.unique(a[order], return_index=True)[1]]
+    return np.bincount(nearest, minlength=len(source.numbers))
+
+
 def _longest(source: FrameSource, a: NDArray[np.int32], b: NDArray[np.int32]) -> Floats:
     """[pairs] lengths that bonds stay below, Angstrom."""
     radii = covalent_radii[source.numbers]
@@ -60,15 +77,22 @@ def _bonds(source: FrameSource, frame: Frame) -> tuple[NDArray[np.int32], NDArra
     Raises:
         AnalysisError: where neighbours cannot be searched.
     """
-    positions, cell = np.array(frame.positions, dtype=float), np.array(frame.cell, dtype=float)
     reach = 2.0 * _LONGEST_BOND * float(covalent_radii[source.numbers].max())
-    try:
-        a, b, image = find_pairs(positions, cell, source.pbc, reach)
-    except StructureError as problem:
-        raise AnalysisError(str(problem)) from None
-    distance = np.linalg.norm(positions[b] - positions[a] + image @ cell, axis=1)
+    a, b, distance = _pairs(source, frame, reach)
     bonded = distance < _longest(source, a, b)
     return a[bonded], b[bonded]
+
+
+def _pairs(
+    source: FrameSource, frame: Frame, reach_ang: float
+) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
+    """Both atoms of each pair within reach, each way round, and their distance."""
+    positions, cell = np.array(frame.positions, dtype=float), np.array(frame.cell, dtype=float)
+    try:
+        a, b, image = find_pairs(positions, cell, source.pbc, reach_ang)
+    except StructureError as problem:
+        raise AnalysisError(str(problem)) from None
+    return a, b, np.linalg.norm(positions[b] - positions[a] + image @ cell, axis=1)
 
 
 def _distance(
