@@ -167,7 +167,7 @@ def test_a_profile_that_was_asked_for_is_refused_aloud(settings, is_refused):
 def of_temperature(kelvin, dimensions):
     rate = {"value": kelvin / 100, "error": 0.1, "unit": "1e-9 m2/s", "method": "", "n_eff": None}
     return {"temperature_k": kelvin, "provenance": {},
-            "msd": {"O": {"dimensions": dimensions, "diffusion": rate}}}
+            "msd": {"O": {"dimensions": dimensions, "diffusion": rate, "yeh_hummer": None}}}
 
 
 def test_temperatures_with_diffusion_in_other_directions_are_not_fitted():
