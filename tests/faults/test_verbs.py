@@ -63,7 +63,7 @@ def test_check(tmp_path):
 
 def test_every_number_of_a_finished_run(tmp_path):
     """run, analyze, and the same through a plain lmp run of the same script."""
-    write_spec(tmp_path, production="1 ps", segment="0.5 ps", output='velocities = "2 fs"',
+    write_spec(tmp_path, production="3 ps", segment="0.5 ps", output='velocities = "2 fs"',
                frames="10 fs")
     assert mdbench("run", tmp_path, "--quiet")[0] == 0
     code, out, err = mdbench("analyze", tmp_path)

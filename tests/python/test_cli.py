@@ -57,7 +57,7 @@ def test_doctor_fails_with_a_remedy_when_something_is_missing():
     """Without the files of mpich, lmp finds no MPI library."""
     program = ("import sys; from mdbench import cli, programs\n"
                "programs._of_mpich = lambda name: None\n"
-               "sys.executable = '/nowhere/python'; sys.argv = ['mdbench', 'doctor', '--json']\n"
+               "sys.executable = '/nowhere/python'; sys.prefix = '/nowhere'; sys.argv = ['mdbench', 'doctor', '--json']\n"
                "cli.main()\n")
     done = subprocess.run([str(BIN / "python"), "-c", program], capture_output=True, text=True,
                           check=False, env={"PATH": "/nowhere"})

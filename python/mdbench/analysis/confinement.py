@@ -29,7 +29,7 @@ _LARGEST_SHARE_ANG2 = 16.0
 
 _BARRIER_ANG = 3.0
 """That an element never enters: planes of a crystal, which ions cross, are closer."""
-_FAR_ANG = 3.0
+_FAR_ANG = 1.5
 """Displacement of atoms that do not only vibrate."""
 
 _STRAIGHT = 1e-3
