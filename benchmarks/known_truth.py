@@ -33,6 +33,8 @@ SHOWN = (
     "Pressure",
 )
 
+REMARKED = ("molecules reacted", "production starts")
+
 
 def run(*arguments: str | Path) -> None:
     """A verb of mdbench."""
@@ -51,7 +53,12 @@ def table(summary: dict) -> str:
         "372 atoms, 298 K, 150 ps after 10 ps, one specification "
         "([benchmarks/known_truth](benchmarks/known_truth)); one standard error."
     )
-    return "\n".join([*lines, "", note])
+    remarks = [
+        f"The report remarks of the {' and the '.join(r['series'])}: {r['text']}."
+        for r in summary["remarks"]
+        if r["text"].startswith(REMARKED)
+    ]
+    return "\n".join([*lines, "", note, *remarks])
 
 
 def main() -> None:
