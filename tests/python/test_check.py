@@ -649,3 +649,10 @@ def test_cores_are_those_of_this_process():
     from mdbench.check.settings import available_cores
 
     assert 1 <= available_cores() <= os.cpu_count()
+
+
+def test_one_viscosity_for_several_temperatures_corrects_nothing():
+    ensemble = {"temperature": [280, 300]}
+    ((level, field),) = found(about_run(ensemble=ensemble, analysis={"viscosity": "0.9 cP"}))
+    assert (level, field) == ("warning", "analysis.viscosity")
+    assert not about_run(ensemble=ensemble, analysis={"viscosity": ["0.9 cP", "0.8 cP"]})

@@ -291,8 +291,10 @@ viscosity = ["0.85 cP", "1.3e-3 Pa s"]
 
 def test_each_temperature_has_its_viscosity(tmp_path):
     text = "[system]\nbuilder = 'water'\n[ensemble]\ntemperature = [280, 300]\n[analysis]\n"
-    assert refusal(tmp_path, f"{text}viscosity = '0.9 cP'\n") == [
-        "run.toml:6: analysis.viscosity: lists 1 for 2 temperatures: give one for each, in order"]
+    assert refusal(tmp_path, f"{text}viscosity = ['0.9 cP', '0.8 cP', '0.7 cP']\n") == [
+        "run.toml:6: analysis.viscosity: lists 3 for 2 temperatures: give one for each, in order"]
+    # of campaigns that were begun when one stood for all: check warns, and nothing is corrected
+    assert load(tmp_path, f"{text}viscosity = '0.9 cP'\n").spec.analysis.viscosity_mpas == (0.9,)
     assert load(tmp_path, f"{text}viscosity = ['0.9 cP', '0.8 cP']\n").spec.analysis.viscosity_mpas
 
 
