@@ -42,19 +42,32 @@ def test_inefficiency_of_a_known_process(phi):
 
 
 def test_equilibration_is_pymbars_on_short_series():
-    """Where it leaves clearly more independent samples than the whole series has."""
+    """Where it leaves clearly more independent samples than the whole has, or the series begins far off."""
     cut = 0
     for seed in range(10):
         rng = np.random.default_rng(seed)
         x = ar1(rng, 55, 0.5) + 8 * np.exp(-np.arange(55) / 5)
         t0, g, n_eff = detect_equilibration(x)
         theirs = timeseries.detect_equilibration(x, fast=False)
-        if theirs[2] <= (1 + 4 / theirs[2] ** 0.5) * 55 / statistical_inefficiency(x):
+        rest = x[theirs[0]:]
+        far = abs(x[:max(1, theirs[0] // 10)].mean() - rest.mean()) > 3.5 * rest.std() and theirs[0] < len(rest)
+        if not far and theirs[2] <= (1 + 4 / theirs[2] ** 0.5) * 55 / statistical_inefficiency(x):
             theirs = 0, statistical_inefficiency(x)
         cut += t0 > 0
         assert t0 == theirs[0] and g == pytest.approx(theirs[1], rel=1e-9)
         assert n_eff == pytest.approx((55 - t0) / g)
     assert cut >= 8
+
+
+@pytest.mark.parametrize(("samples", "tau", "relaxation"), [(500, 10, 30), (200, 5, 20), (100, 3, 10)])
+def test_a_series_that_begins_far_off_is_not_taken_as_it_is(samples, tau, relaxation):
+    rng = np.random.default_rng(5)
+    left_out = []
+    for _ in range(60):
+        x = ar1(rng, samples, np.exp(-1 / tau))
+        x = x / x.std() + 5 * np.exp(-np.arange(samples) / relaxation)
+        left_out.append(detect_equilibration(x)[0] > 0)
+    assert np.mean(left_out) > 0.75  # without that rule it is half of them
 
 
 def test_equilibration_of_a_relaxing_series():
