@@ -139,6 +139,7 @@ def _profile(
     if profile is None:
         return None
     report.sections["density_profile"] = profile
+    report.notes += [f"density profile of {element}: {profile.note}"] if profile.note else []
     return np.asarray(sheet)
 
 

@@ -92,6 +92,18 @@ def test_an_error_of_few_samples_says_so(frames):
     assert (peak.n_eff < 10) == (frames == 6) == (few in peak.method)
 
 
+def test_a_short_run_shows_its_profile_without_errors():
+    """Water leaves a layer once in the run: two samples tell the profile, not how well."""
+    rng = np.random.default_rng(9)
+    z = np.repeat(layers(rng, 2), 40, axis=0) + 0.01 * rng.normal(size=(80, 60))
+    short = density_profile(trajectory(z, 22.0), "O", "C")
+    assert short.number_per_nm3.sum() * short.bin_ang * AREA / 1000 == pytest.approx(60, rel=1e-9)
+    for error in (short.number_error, short.mass_error, short.folded.number_error):
+        assert len(error) and np.isnan(error).all()
+    assert short.peak_ang is None and "four are needed; run longer" in short.note
+    assert not density_profile(trajectory(layers(rng, 80), 22.0), "O", "C").note
+
+
 def test_production_starts_where_told():
     rng = np.random.default_rng(4)
     z = np.concatenate([layers(rng, 100, centre=4.0), layers(rng, 100)])

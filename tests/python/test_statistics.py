@@ -16,6 +16,7 @@ from mdbench.analysis.statistics import (
     mean_with_error,
     merge_correlated,
     slope_with_error,
+    too_few,
 )
 from mdbench.errors import AnalysisError
 
@@ -116,7 +117,8 @@ def calibration(estimate, series):
     for x in series:
         with suppress(AnalysisError):
             found = estimate(x)
-            ratios.append(found.value / found.error)
+            if np.isfinite(found.error):
+                ratios.append(found.value / found.error)
     return np.sqrt(np.mean(np.square(ratios))), 1 - len(ratios) / len(series)
 
 
@@ -232,8 +234,11 @@ def test_blocks_grow_with_correlation():
     merged, independent = merge_correlated(slow, slow)
     assert 4 <= len(merged) < 40 and merged.sum() == pytest.approx(slow.sum())
     assert independent < 60
-    with pytest.raises(AnalysisError, match="run longer"):
-        merge_correlated(slow, np.linspace(0, 1, 128))
+    assert not too_few(independent)
+    none, independent = merge_correlated(np.ones((128, 2, 3)), np.linspace(0, 1, 128))
+    assert len(none) == 0 and "independent samples, four are needed" in too_few(independent)
+    error = block_bootstrap(none, lambda total: total[0] / total[1])
+    assert error.shape == (3,) and np.isnan(error).all()
 
 
 def test_block_errors_of_correlated_series_cover_the_truth():

@@ -18,6 +18,7 @@ from mdbench.analysis.statistics import (
     caveat,
     error_of_minimum,
     merge_correlated,
+    too_few,
 )
 from mdbench.errors import AnalysisError
 
@@ -71,6 +72,7 @@ class DensityProfile:
     closest_ang: Estimate
     bin_ang: float
     frames: int
+    note: str  # why there are no errors; empty where there are
 
 
 @dataclass
@@ -95,7 +97,7 @@ def density_profile(
 
     Each frame's distances are from the mean of its own sheet, and its own area and height count,
     so drift and changing cells do no harm. Errors are from a bootstrap over blocks longer than the
-    correlation of the first layer's filling.
+    correlation of the first layer's filling; NaN where the run is too short to tell them.
 
     Args:
         source: The trajectory, periodic in all directions.
@@ -134,6 +136,7 @@ def density_profile(
         closest_ang=_closest(tally),
         bin_ang=bin_ang,
         frames=int(tally.frames.sum()),
+        note=too_few(independent),
     )
 
 
@@ -258,14 +261,15 @@ def _filling(tally: _Tally, total: Floats, z_ang: Floats) -> Floats:
 def _first_layer(folded: DistanceProfile, blocks: Floats, independent: float) -> Estimate | None:
     """Distance of the first maximum of the folded profile, from [blocks, 2, bins] of it.
 
-    None where only noise has one.
+    None where only noise has one, or where samples are too few for its error.
     """
     finder = _finder(folded)
 
     def peak(total: Floats) -> float:
         return finder.first_peak(_density(total))
 
-    value, error = peak(blocks.sum(axis=0)), float(block_bootstrap(blocks, peak))
+    value = finder.first_peak(folded.number_per_nm3)
+    error = float(block_bootstrap(blocks, peak))
     if not (np.isfinite(value) and np.isfinite(error)):
         return None
     method = (

@@ -60,8 +60,10 @@ class PeakFinder:
         around = _run(smooth >= _PEAK_LEVEL * smooth[tops[0]], tops[0])
         around = slice(min(around.start, tops[0] - 1), max(around.stop, tops[0] + 2))
         x, height = self.x[around], y[around]
-        centre = float(height @ x / height.sum())
         held = height > 0.0
+        if not held.any():  # the smoothed peak of two counts lies between them
+            return float(self.x[tops[0]])
+        centre = float(height @ x / height.sum())
         if held.sum() < 3:  # noqa: PLR2004 - a parabola
             return centre
         fit = np.polyfit(x[held] - centre, np.log(height[held]), 2, w=np.sqrt(height[held]))

@@ -15,7 +15,7 @@ from mdbench.analysis.estimate import Estimate
 from mdbench.analysis.ideal_pairs import choose_ideal, expected_pairs
 from mdbench.analysis.pair_counts import PairQuestion, count_pairs, longest_distance
 from mdbench.analysis.peaks import PeakFinder
-from mdbench.analysis.statistics import block_bootstrap, caveat, merge_correlated
+from mdbench.analysis.statistics import block_bootstrap, caveat, merge_correlated, too_few
 from mdbench.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -75,11 +75,10 @@ def radial_distribution(  # noqa: PLR0913 - each is a choice that users make
         start_ps: Start of production.
         bin_ang: Width of the bins.
         exclude_bonded: Leave out pairs of one molecule, by the bonds of the first frame.
-        refused: Gets the reason for each pair that is absent or whose data are too few, which is an
-            error without it.
+        refused: Gets the reason for each pair that is absent, which is an error without it.
 
     Returns:
-        By name, "A-B".
+        By name, "A-B". Where the run is too short to tell errors, they are NaN and a note says so.
 
     Raises:
         AnalysisError: for absent elements, small cells, short runs, neither bulk nor slab.
@@ -105,12 +104,7 @@ def radial_distribution(  # noqa: PLR0913 - each is a choice that users make
         expected = expected_pairs(tally, ideal, (a, b), edges, int(partners[a, b]))
         curve = _Curve(edges, expected, int((kind == a).sum()))
         name = f"{chemical_symbols[elements[a]]}-{chemical_symbols[elements[b]]}"
-        try:
-            results[name] = _result(curve, _samples(tally, ideal, a, b), ideal.name, notes)
-        except AnalysisError as reason:
-            if refused is None:
-                raise
-            refused[name] = str(reason)
+        results[name] = _result(curve, _samples(tally, ideal, a, b), ideal.name, notes)
     return results
 
 
@@ -170,7 +164,9 @@ def _result(
     watched = samples[:, : np.searchsorted(curve.r_ang, reach)].sum(axis=1) / samples[:, -1]
     merged, independent = merge_correlated(samples, watched)
     g_error = block_bootstrap(merged, curve.g)
-    finder = PeakFinder.over_noise(curve.r_ang, _SMOOTHING_ANG, g_error, _LEAST_PROMINENCE)
+    few = too_few(independent)
+    if not few:
+        finder = PeakFinder.over_noise(curve.r_ang, _SMOOTHING_ANG, g_error, _LEAST_PROMINENCE)
     values = curve.features(total, finder)
     errors = block_bootstrap(merged, lambda drawn: curve.features(drawn, finder))
     errors[1] = np.hypot(errors[1], curve.bin_ang / math.sqrt(12.0))  # found to within a bin
@@ -186,7 +182,9 @@ def _result(
         else None
         for value, error, (unit, method) in zip(values, errors, how, strict=True)
     )
-    if minimum is None:
+    if few:
+        notes += (few,)
+    elif minimum is None:
         notes += ("no second maximum stands out of the noise: no first minimum",)
     return RdfResult(
         r_ang=curve.r_ang,

@@ -126,6 +126,16 @@ def block_of_frame(frames: int) -> NDArray[np.intp]:
     return np.arange(frames) * blocks // frames
 
 
+def too_few(independent: float) -> str:
+    """What a curve says that goes without errors for want of samples; empty for enough."""
+    if independent >= _FEWEST_SAMPLES:
+        return ""
+    return (
+        f"no errors, nor what is read from it: the production run holds {_at_least(independent)} "
+        "independent samples, four are needed; run longer"
+    )
+
+
 def merge_correlated(samples: Floats, watched: Floats) -> tuple[Floats, float]:
     """Sums neighbouring blocks until they are longer than their correlation.
 
@@ -137,18 +147,13 @@ def merge_correlated(samples: Floats, watched: Floats) -> tuple[Floats, float]:
         watched: [blocks] the quantity whose correlation counts.
 
     Returns:
-        [fewer blocks, ...] of the same total, and the number of samples that are independent.
-
-    Raises:
-        AnalysisError: where fewer than four blocks are independent.
+        [fewer blocks, ...] of the same total, no blocks where fewer than four are independent; and
+        the number of samples that are independent.
     """
     inefficiency = cautious_inefficiency(watched)
     independent = len(watched) / inefficiency
     if independent < _FEWEST_SAMPLES:
-        raise AnalysisError(
-            f"the production run holds {_at_least(independent)} independent samples, four are "
-            "needed; run longer"
-        )
+        return samples[:0], independent
     # g of a short uncorrelated series comes out between 1 and 1.5
     length = int(np.ceil(2.0 * inefficiency)) if inefficiency > 1.5 else 1  # noqa: PLR2004
     kept = max(len(samples) // length, _FEWEST_BLOCKS)
@@ -185,9 +190,12 @@ def block_bootstrap(
         seed: Of the draws.
 
     Returns:
-        An array of the statistic's shape; NaN where more than a tenth of the resamples had none.
+        An array of the statistic's shape; NaN where more than a tenth of the resamples had none,
+        and where there are no blocks.
     """
     blocks = len(samples)
+    if not blocks:
+        return np.full_like(statistic(np.ones(samples.shape[1:])), np.nan, dtype=float)
     draws = np.random.default_rng(seed).integers(0, blocks, (_RESAMPLES, blocks))
     times = np.array([np.bincount(draw, minlength=blocks) for draw in draws], dtype=float)
     totals = (times @ samples.reshape(blocks, -1)).reshape(_RESAMPLES, *samples.shape[1:])
