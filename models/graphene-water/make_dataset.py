@@ -8,7 +8,10 @@ Kinds: interfaces at several heights and temperatures, films with vacuum, bulk w
 clusters; and three that dynamics at 298 K never visits but that a model must know to be repulsive:
 single molecules held 1.7-4 A over the sheet ("scan"), pairs of molecules at 2.2-4 A ("dimer"), and
 interfaces with molecules pushed towards the sheet and one another ("contact"). Without them the
-model has a hole at the sheet: water falls in within a picosecond.
+model has a hole at the sheet: water falls in within a picosecond. Three more keep molecules whole:
+pairs with a hydrogen between them, its own bond at 0.85-1.35 A ("bridge"), pairs with such bonds
+and angles of 50-180 degrees ("bend"), and liquids with some of both ("stretch"). Without them a
+hydrogen crosses over, or falls onto its twin, in some 100 ps of dynamics.
 """
 
 from __future__ import annotations
@@ -37,6 +40,17 @@ EQUILIBRATION_STEPS = 2000
 MAX_FORCE_EV_PER_ANG = 15.0
 """Drawn configurations beyond this are drawn again: walls a few eV high are high enough, and
 stronger forces would take the fit over."""
+BOND_ANG = (0.85, 1.35)
+"""Of the hydrogens that are moved: 2.6 eV at the longest."""
+
+ANGLE_DEG = (50.0, 180.0)
+"""Of the molecules that are bent: 2 eV at the sharpest."""
+
+SHORTEST_CONTACT_ANG = 1.15
+"""Of a hydrogen with other molecules' oxygens and hydrogens; its twin may be nearer."""
+
+SHORTEST_TWIN_ANG = 0.7
+
 VIRIAL = "compute virial all pressure NULL virial\nthermo_style custom step pe c_virial[1]"
 
 
@@ -117,10 +131,83 @@ def contact(frame: Atoms, rng: np.random.Generator) -> Atoms:
     return copy
 
 
+def bent_molecule(rng: np.random.Generator) -> np.ndarray:
+    """Positions [3, 3] of a molecule with bonds and angle at random, oxygen at the origin."""
+    first, second = water_molecule(rng)[1:]
+    along = first / np.linalg.norm(first)
+    aside = second - (second @ along) * along
+    angle = np.deg2rad(rng.uniform(*ANGLE_DEG))
+    other = np.cos(angle) * along + np.sin(angle) * aside / np.linalg.norm(aside)
+    return np.array([[0.0] * 3, rng.uniform(*BOND_ANG) * along, rng.uniform(*BOND_ANG) * other])
+
+
+def bend(rng: np.random.Generator) -> Atoms:
+    """Two such molecules with oxygens 2.6-4 A apart."""
+    way = rng.normal(size=3)
+    apart = way / np.linalg.norm(way) * rng.uniform(2.6, 4.0)
+    both = np.r_[bent_molecule(rng), bent_molecule(rng) + apart] + 6
+    return Atoms("OHHOHH", both, cell=[12.0] * 3, pbc=True)
+
+
+def bridge(rng: np.random.Generator) -> Atoms:
+    """Two molecules with oxygens 2.2-3 A apart, a hydrogen of the first near the line between."""
+    first, second = (water_molecule(rng) * rng.uniform(0.94, 1.06) for _ in range(2))
+    way = first[1] / np.linalg.norm(first[1])
+    beside = way + rng.normal(scale=0.15, size=3)
+    first[1] = beside / np.linalg.norm(beside) * rng.uniform(*BOND_ANG)
+    place = way * rng.uniform(2.2, 3.0)
+    return Atoms("OHHOHH", np.r_[first, second + place] + 6, cell=[12.0] * 3, pbc=True)
+
+
+def stretch(frame: Atoms, rng: np.random.Generator) -> Atoms:
+    """A frame with some molecules bent, and some bonds long, most towards the nearest oxygen."""
+    copy = frame.copy()
+    oxygen = np.flatnonzero(copy.numbers == 8)
+    for own in oxygen[rng.uniform(size=len(oxygen)) < 0.15]:
+        kind = rng.uniform()
+        if kind < 0.4:
+            copy.positions[own : own + 3] = copy.positions[own] + bent_molecule(rng)
+            continue
+        moved = own + rng.integers(1, 3)
+        others = oxygen[oxygen != own]
+        bond = copy.positions[moved] - copy.positions[own]
+        if kind < 0.8:
+            acceptor = others[np.argmin(copy.get_distances(moved, others, mic=True))]
+            bond = copy.get_distance(own, acceptor, mic=True, vector=True)
+            nearer = max(0.0, np.linalg.norm(bond) - rng.uniform(2.3, 3.0))
+            group = range(acceptor, acceptor + 3)
+            copy.positions[group] -= nearer * bond / np.linalg.norm(bond)
+        bond = bond / np.linalg.norm(bond) + rng.normal(scale=0.1, size=3)
+        length = rng.uniform(*BOND_ANG)
+        copy.positions[moved] = copy.positions[own] + length * bond / np.linalg.norm(bond)
+    return copy
+
+
+def keeps_its_hydrogens(atoms: Atoms) -> bool:
+    """Whether each hydrogen is nearest to its own oxygen and no two molecules overlap.
+
+    In the force field hydrogens have no core: what it says of overlaps contradicts what it says of
+    bonds.
+    """
+    distance = atoms.get_all_distances(mic=True)
+    oxygen, hydrogen = (np.flatnonzero(atoms.numbers == z) for z in (8, 1))
+    molecule = np.arange(len(hydrogen)) // 2
+    to_oxygen = distance[np.ix_(hydrogen, oxygen)]
+    own = to_oxygen[np.arange(len(hydrogen)), molecule].copy()
+    to_oxygen[np.arange(len(hydrogen)), molecule] = np.inf
+    is_free = to_oxygen.min(axis=1, initial=np.inf) > np.maximum(own, SHORTEST_CONTACT_ANG)
+    shortest = np.where(molecule[:, None] == molecule, SHORTEST_TWIN_ANG, SHORTEST_CONTACT_ANG)
+    np.fill_diagonal(shortest, 0.0)
+    return bool(is_free.all() and (distance[np.ix_(hydrogen, hydrogen)] >= shortest).all())
+
+
 def drawn(make: Callable[[], Atoms], kind: str) -> Atoms:
     """A labelled random configuration whose forces are within the limit."""
     while True:
-        atoms = labelled(make(), kind)
+        atoms = make()
+        if not keeps_its_hydrogens(atoms):
+            continue
+        atoms = labelled(atoms, kind)
         if np.abs(atoms.arrays["REF_forces"]).max() < MAX_FORCE_EV_PER_ANG:
             return atoms
 
@@ -174,9 +261,13 @@ def main(path: str, seed: int, scale: float) -> None:
             out.append(labelled(strained(frame, change, rng), run.kind))
             if run.kind == "interface-dense" and k % 2 == 0:
                 out.append(drawn(lambda frame=frame: contact(frame, rng), "contact"))
+            if run.kind in {"interface-dense", "water"} and k % 2 == 0:
+                out.append(drawn(lambda frame=frame: stretch(frame, rng), "stretch"))
         print(run.kind, run.temperature_k, frames, flush=True)
     out += [drawn(lambda: scan(rng), "scan") for _ in range(round(200 * scale))]
     out += [drawn(lambda: dimer(rng), "dimer") for _ in range(round(80 * scale))]
+    out += [drawn(lambda: bridge(rng), "bridge") for _ in range(round(150 * scale))]
+    out += [drawn(lambda: bend(rng), "bend") for _ in range(round(120 * scale))]
     write(path, out)
     print(len(out), "frames ->", path)
 

@@ -13,7 +13,7 @@ OMP_NUM_THREADS=1 python -m mace.cli.run_train --name=graphene-water --work_dir=
   --interaction_first=RealAgnosticDensityInteractionBlock \
   --interaction=RealAgnosticDensityResidualInteractionBlock \
   --pair_repulsion --distance_transform=Agnesi \
-  --loss=universal --energy_weight=1 --forces_weight=20 --stress_weight=50 --compute_stress=True \
+  --loss=universal --energy_weight=10 --forces_weight=20 --stress_weight=2000 --compute_stress=True \
   --energy_key=REF_energy --forces_key=REF_forces --stress_key=REF_stress \
   --error_table=PerAtomRMSEstressvirials --batch_size=4 --valid_batch_size=16 \
   --max_num_epochs="$epochs" --lr="${LR:-0.01}" --weight_decay=5e-7 --ema --ema_decay=0.99 --amsgrad \
