@@ -1,6 +1,6 @@
 """Dynamics with the bundled model against its own reference force field, on 128 atoms at 298 K.
 
-Usage: python models/graphene-water/compare.py [--steps 10000] [--reference-ps 100]
+Usage: python models/graphene-water/compare.py [--steps 200000] [--reference-ps 100]
 
 Writes benchmarks/results/graphene_water_model.json and .png: the O-O RDF, the oxygen density over
 the sheet, and the two distances that the model must reproduce.
@@ -32,7 +32,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = Path(__file__).with_name("graphene-water-lammps.pt")
+MODEL = Path(__file__).with_name("graphene-water.mace")
 RESULT = ROOT / "benchmarks" / "results" / "graphene_water_model"
 TEMPERATURE_K, TIMESTEP_FS, STRIDE, EQUILIBRATION = 298.0, 0.5, 20, 2000
 BIN_ANG = 0.1
@@ -159,7 +159,7 @@ def draw(model: dict[str, Any], reference: dict[str, Any], path: Path) -> None:
 def main() -> None:
     """Run both and write the comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=10000)
+    parser.add_argument("--steps", type=int, default=200000)
     parser.add_argument("--reference-ps", type=float, default=100.0)
     options = parser.parse_args()
     atoms = read_lammps_data(str(ROOT / "inputs/graphene_water_128.data"), atom_style="atomic")
