@@ -40,6 +40,7 @@ EQUILIBRATION_STEPS = 2000
 MAX_FORCE_EV_PER_ANG = 15.0
 """Drawn configurations beyond this are drawn again: walls a few eV high are high enough, and
 stronger forces would take the fit over."""
+
 BOND_ANG = (0.85, 1.35)
 """Of the hydrogens that are moved: 2.6 eV at the longest."""
 
@@ -108,12 +109,22 @@ def scan(rng: np.random.Generator) -> Atoms:
     return atoms + Atoms("OHH", water_molecule(rng) * rng.uniform(0.94, 1.06) + place)
 
 
+def pair(first: np.ndarray, second: np.ndarray, apart: np.ndarray) -> Atoms:
+    """Two molecules, positions [3, 3] each, the second moved by a vector."""
+    return Atoms("OHHOHH", np.r_[first, second + apart] + 6, cell=[12.0] * 3, pbc=True)
+
+
+def any_way(rng: np.random.Generator, shortest: float, longest: float) -> np.ndarray:
+    """A vector of any direction and a length of the range."""
+    way = rng.normal(size=3)
+    return way / np.linalg.norm(way) * rng.uniform(shortest, longest)
+
+
 def dimer(rng: np.random.Generator) -> Atoms:
     """Two molecules with oxygens 2.2-4 A apart, in any orientation."""
-    way = rng.normal(size=3)
-    apart = way / np.linalg.norm(way) * rng.uniform(2.2, 4.0)
-    pair = [water_molecule(rng) * rng.uniform(0.94, 1.06) + 6 for _ in range(2)]
-    return Atoms("OHHOHH", np.r_[pair[0], pair[1] + apart], cell=[12.0] * 3, pbc=True)
+    apart = any_way(rng, 2.2, 4.0)
+    first, second = (water_molecule(rng) * rng.uniform(0.94, 1.06) for _ in range(2))
+    return pair(first, second, apart)
 
 
 def contact(frame: Atoms, rng: np.random.Generator) -> Atoms:
@@ -143,10 +154,8 @@ def bent_molecule(rng: np.random.Generator) -> np.ndarray:
 
 def bend(rng: np.random.Generator) -> Atoms:
     """Two such molecules with oxygens 2.6-4 A apart."""
-    way = rng.normal(size=3)
-    apart = way / np.linalg.norm(way) * rng.uniform(2.6, 4.0)
-    both = np.r_[bent_molecule(rng), bent_molecule(rng) + apart] + 6
-    return Atoms("OHHOHH", both, cell=[12.0] * 3, pbc=True)
+    apart = any_way(rng, 2.6, 4.0)
+    return pair(bent_molecule(rng), bent_molecule(rng), apart)
 
 
 def bridge(rng: np.random.Generator) -> Atoms:
@@ -155,8 +164,7 @@ def bridge(rng: np.random.Generator) -> Atoms:
     way = first[1] / np.linalg.norm(first[1])
     beside = way + rng.normal(scale=0.15, size=3)
     first[1] = beside / np.linalg.norm(beside) * rng.uniform(*BOND_ANG)
-    place = way * rng.uniform(2.2, 3.0)
-    return Atoms("OHHOHH", np.r_[first, second + place] + 6, cell=[12.0] * 3, pbc=True)
+    return pair(first, second, way * rng.uniform(2.2, 3.0))
 
 
 def stretch(frame: Atoms, rng: np.random.Generator) -> Atoms:
@@ -202,14 +210,13 @@ def keeps_its_hydrogens(atoms: Atoms) -> bool:
 
 
 def drawn(make: Callable[[], Atoms], kind: str) -> Atoms:
-    """A labelled random configuration whose forces are within the limit."""
+    """A labelled random configuration of whole molecules whose forces are within the limit."""
     while True:
         atoms = make()
-        if not keeps_its_hydrogens(atoms):
-            continue
-        atoms = labelled(atoms, kind)
-        if np.abs(atoms.arrays["REF_forces"]).max() < MAX_FORCE_EV_PER_ANG:
-            return atoms
+        if keeps_its_hydrogens(atoms):
+            atoms = labelled(atoms, kind)
+            if np.abs(atoms.arrays["REF_forces"]).max() < MAX_FORCE_EV_PER_ANG:
+                return atoms
 
 
 @dataclass(frozen=True)

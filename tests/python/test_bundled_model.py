@@ -51,7 +51,7 @@ def test_errors_on_the_test_set_are_those_of_the_card(tmp_path):
         squares.setdefault(atoms.info["config_type"], []).append([(e**2).ravel() for e in errors])
     for kind, frames in squares.items():
         row = next(line for line in CARD.splitlines() if line.startswith(f"| {kind} |")).split("|")
-        found = [1000 * np.sqrt(np.concatenate(of_all).mean()) for of_all in zip(*frames)]
+        rms = [1000 * np.sqrt(np.concatenate(of_all).mean()) for of_all in zip(*frames)]
         card = [float(row[column]) for column in (2, 3, 5)]
-        assert np.all(np.abs(np.subtract(found, card)) < (0.1, 0.1, 0.01)), kind
+        assert np.all(np.abs(np.subtract(rms, card)) < (0.1, 0.1, 0.01)), kind
     assert len(squares) == 14
